@@ -1,0 +1,1 @@
+"""StructForge: workflows drawn as graphs or written as notebooks, run durably."""

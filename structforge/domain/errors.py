@@ -1,0 +1,112 @@
+"""Failures a person sees, as values: a code, a sentence, where, and what to do.
+
+Invariant: a `Problem` never holds a stack trace or a secret; codes are stable and documented in docs/errors.md.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, told so that the reader can mend it."""
+
+    code: str
+    """Stable, dotted, lower case: `graph.cycle`, `file.not_found`."""
+    message: str
+    """One sentence that says what is wrong, with the offending value."""
+    where: str = ""
+    """The place: `nodes.fetch.parameters.url`, `line 17`, `edge a.out -> b.in`."""
+    hint: str = ""
+    """What to do about it."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """JSON facts for programs (positions, both revisions, the allowed values)."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that are set as a JSON object."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.where:
+            body["where"] = self.where
+        if self.hint:
+            body["hint"] = self.hint
+        if self.details:
+            body["details"] = self.details
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Problem":
+        """Read what `as_json` wrote."""
+        return cls(
+            code=body["code"],
+            message=body["message"],
+            where=body.get("where", ""),
+            hint=body.get("hint", ""),
+            details=body.get("details", {}),
+        )
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{self.message}{place}{hint}"
+
+
+class StructForgeError(Exception):
+    """Base of the errors that carry a `Problem`; `status` is the HTTP status an API answers with."""
+
+    status = 400
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+class InvalidError(StructForgeError):
+    """The input is wrong; the same call will fail again. Carries every problem found, never only the first."""
+
+    status = 422
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
+
+
+class NotFoundError(StructForgeError):
+    """Nothing of that id is visible to this principal (a foreign id looks the same as a missing one)."""
+
+    status = 404
+
+
+class ForbiddenError(StructForgeError):
+    """The principal is known and lacks the permission."""
+
+    status = 403
+
+
+class UnauthenticatedError(StructForgeError):
+    """No valid credentials came with the call."""
+
+    status = 401
+
+
+class ConflictError(StructForgeError):
+    """The object is not in the state the call expects; read it again, then decide."""
+
+    status = 409
+
+
+class TooLargeError(StructForgeError):
+    """A body, file or value is over its limit."""
+
+    status = 413
+
+
+class TooManyRequestsError(StructForgeError):
+    """A rate limit was reached; retry later."""
+
+    status = 429
+
+
+class UnavailableError(StructForgeError):
+    """A part of the system is down; retrying later helps."""
+
+    status = 503

@@ -1,0 +1,139 @@
+"""What a running node may reach: its identity, the log, artifacts and the guarded HTTP client.
+
+Invariant: a node reaches the outside through its context only, so tests can run it with a fake one.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
+from uuid import UUID
+
+from structforge.domain.errors import Problem, StructForgeError
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+ARTIFACT_KEY = "$artifact"
+
+
+class NodeError(StructForgeError):
+    """A step failed in a way its author foresaw; `final` says that retrying cannot help."""
+
+    def __init__(
+        self, code: str, message: str, *, where: str = "", hint: str = "", final: bool = True, **details: Any
+    ) -> None:
+        super().__init__(Problem(code, message, where, hint, details))
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRef:
+    """A large or binary value, stored once by content; travels on edges as `{"$artifact": {...}}`."""
+
+    hash: str
+    """SHA-256 of the bytes, 64 hex digits."""
+    size_bytes: int
+    media_type: str
+    name: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON form that travels on an edge."""
+        body = {"hash": self.hash, "size_bytes": self.size_bytes, "media_type": self.media_type}
+        return {ARTIFACT_KEY: body | ({"name": self.name} if self.name else {})}
+
+    @classmethod
+    def from_json(cls, value: object) -> "ArtifactRef | None":
+        """Read the JSON form; anything else gives None."""
+        if not isinstance(value, dict) or len(value) != 1 or not isinstance(value.get(ARTIFACT_KEY), dict):
+            return None
+        body = value[ARTIFACT_KEY]
+        try:
+            return cls(
+                str(body["hash"]), int(body["size_bytes"]), str(body["media_type"]), str(body.get("name", ""))
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+class ArtifactAccess(Protocol):
+    """The artifact store as one organization's run sees it. Synchronous: blocking nodes use it in their process."""
+
+    def put(self, data: bytes, *, media_type: str, name: str = "") -> ArtifactRef:
+        """Store bytes durably and return their reference."""
+        ...
+
+    def put_file(self, path: Path, *, media_type: str, name: str = "") -> ArtifactRef:
+        """Store a file durably by moving or copying it."""
+        ...
+
+    def path(self, ref: ArtifactRef) -> Path:
+        """Return a local file with the bytes, for reading only. Raises: NodeError `artifact.missing`."""
+        ...
+
+    def open(self, ref: ArtifactRef) -> BinaryIO:
+        """Open the bytes for reading. Raises: NodeError `artifact.missing`."""
+        ...
+
+
+class HttpResponse(Protocol):
+    """What the guarded client answers."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class HttpAccess(Protocol):
+    """The guarded HTTP client (`security/outbound.py`): the only way a node reaches the network."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        timeout_s: float = 30.0,
+        max_response_bytes: int = 10 * 1024 * 1024,
+        follow_redirects: bool = True,
+    ) -> HttpResponse:
+        """Send one request. Raises: NodeError `http.*`, `outbound.*`."""
+        ...
+
+
+class NodeContext(Protocol):
+    """What a node's `run` gets beside its parameters and inputs."""
+
+    @property
+    def run_id(self) -> UUID: ...
+    @property
+    def organization_id(self) -> UUID: ...
+    @property
+    def step_key(self) -> str: ...
+    @property
+    def attempt(self) -> int:
+        """The try of this step, from 1."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str:
+        """A function of run and step key, never of the attempt: send it to receivers that can deduplicate."""
+        ...
+
+    @property
+    def files(self) -> Path:
+        """The organization's folder of uploaded and starter files, for reading."""
+        ...
+
+    @property
+    def artifacts(self) -> ArtifactAccess: ...
+    @property
+    def http(self) -> HttpAccess:
+        """Only for nodes with `Execution.ASYNC`."""
+        ...
+
+    def log(self, level: LogLevel, message: str, **fields: Any) -> None:
+        """Write a line to the run's log."""
+        ...

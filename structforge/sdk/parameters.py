@@ -1,0 +1,69 @@
+"""Parameters of a node type: one pydantic model gives the form, validation, documentation and API schema.
+
+Invariant: whatever a form shows stands in the JSON Schema, under `x-widget` and its neighbours.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Widget = Literal[
+    "text", "multiline", "code", "number", "checkbox", "select", "json", "file", "columns", "key_values",
+    "row_expression", "list", "credential", "password",
+]  # fmt: skip
+
+
+class Parameters(BaseModel):
+    """Base of every parameter model. Unknown names are refused; values are validated after expressions are resolved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParameters(Parameters):
+    """For node types that have nothing to configure."""
+
+
+def parameter(
+    default: Any = ...,
+    *,
+    title: str,
+    description: str = "",
+    widget: Widget | None = None,
+    expressions: bool = True,
+    language: str = "",
+    placeholder: str = "",
+    advanced: bool = False,
+    show_if: dict[str, Any] | None = None,
+    **constraints: Any,
+) -> Any:
+    """Declare one parameter, as `pydantic.Field` does, with what the form needs.
+
+    `expressions=False` keeps `{{ }}` in the text as it is: the engine resolves nothing in it (row expressions, code).
+    `show_if` hides the field unless the named parameters have these values. `constraints` go to `pydantic.Field`.
+    """
+    extra: dict[str, Any] = {"x-expressions": expressions}
+    if widget:
+        extra["x-widget"] = widget
+    if language:
+        extra["x-language"] = language
+    if placeholder:
+        extra["x-placeholder"] = placeholder
+    if advanced:
+        extra["x-advanced"] = True
+    if show_if:
+        extra["x-show-if"] = show_if
+    factory = constraints.pop("default_factory", None)
+    if factory is not None:
+        return Field(
+            default_factory=factory, title=title, description=description, json_schema_extra=extra, **constraints
+        )
+    return Field(default, title=title, description=description, json_schema_extra=extra, **constraints)
+
+
+def literal_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the top-level parameters in which the engine must not resolve expressions."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-expressions") is False
+    )
