@@ -1,1 +1,1 @@
-"""The one-machine default: PostgreSQL, Redis and Node from PyPI wheels, and the supervisor of `structforge up`."""
+"""The one-machine default: PostgreSQL, Redis and Node from PyPI wheels, and the supervisor over them."""

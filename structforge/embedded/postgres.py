@@ -109,6 +109,7 @@ class EmbeddedPostgres:
                 self._create_database()
                 return True
             self.stop()
+        self._collect_child()
         self._prepare_folders(account)
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise(account)
@@ -146,21 +147,15 @@ class EmbeddedPostgres:
         """End the server: sessions are cut, what is committed stays."""
         present = self.running()
         if present is not None:
-            present.stop(
-                [(signal.SIGINT, fast_timeout_s), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)]
-            )
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+            present.stop([(signal.SIGINT, fast_timeout_s), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
+        self._collect_child()
 
     def restart_immediately(self) -> None:
         """Crash and start again (`-m immediate`), as the crash tests do."""
         present = self.running()
         if present is not None:
             present.stop([(signal.SIGQUIT, 30.0), (signal.SIGKILL, 10.0)])
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+        self._collect_child()
         self.start()
 
     def _prepare_folders(self, account: Account) -> None:
@@ -200,6 +195,12 @@ class EmbeddedPostgres:
                     hint="Check free disk space and the permissions of the home folder.",
                 )
             )
+
+    def _collect_child(self) -> None:
+        """Take leave of the child that was started, which has ended or is about to."""
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -70,6 +70,7 @@ class EmbeddedRedis:
             if self.healthy():
                 return True
             self.stop()
+        self._collect_child()
         private_folder(self.data_dir, account)
         private_folder(self.socket.parent, account)
         program = redis_program()
@@ -106,10 +107,14 @@ class EmbeddedRedis:
         present = self.running()
         if present is not None:
             present.stop([(signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)])
+        self._collect_child()
+        (self.data_dir / "redis.pid").unlink(missing_ok=True)
+
+    def _collect_child(self) -> None:
+        """Take leave of the child that was started, which has ended or is about to."""
         if self._child is not None:
             self._child.wait()
             self._child = None
-        (self.data_dir / "redis.pid").unlink(missing_ok=True)
 
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -122,7 +127,7 @@ class EmbeddedRedis:
                         "embedded.redis_start",
                         f"Redis {what}: {tail(self.log_file)}",
                         where=str(self.log_file),
-                        hint="If its append-only file is damaged, remove the redis folder of the home folder: "
+                        hint="Is its append-only file damaged? Remove the redis folder of the home folder: "
                         "queued wake-ups are found again in PostgreSQL.",
                     )
                 )

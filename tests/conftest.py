@@ -1,0 +1,42 @@
+"""Fixtures that every test may use: real servers once per session, a fresh database per test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from structforge.config import Settings
+from tests.support.servers import FAST, Servers
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and Redis, without fsync (a crash test that needs it starts its own)."""
+    pair = Servers(FAST)
+    try:
+        pair.start()
+        yield pair
+    finally:
+        pair.stop()
+
+
+@pytest.fixture
+def empty_database(servers: Servers) -> Iterator[str]:
+    """A database without tables; the value is its owner URL."""
+    name = servers.create_database()
+    yield servers.postgres.url(database=name)
+    servers.drop_database(name)
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> str:
+    """An empty Redis."""
+    servers.flush_redis()
+    return servers.redis.url
+
+
+@pytest.fixture
+def empty_settings(servers: Servers, empty_database: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings that point at an empty database and an empty Redis."""
+    name = empty_database.partition("@/")[2].partition("?")[0]
+    return servers.settings(name, tmp_path / "home")
