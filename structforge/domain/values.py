@@ -1,0 +1,479 @@
+"""JSON values at the edge of the system: strict decoding, encoding, hashes, and any object made journal-safe.
+
+Invariant: what `decode_json` and `journal_safe` return can be stored in PostgreSQL `jsonb` and read back;
+everything else ends in one `InvalidValueError` that says what, where and what to do. Any layer may import it.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NoReturn
+from uuid import UUID
+
+import orjson
+
+from structforge.domain.errors import InvalidError, Problem
+
+JsonValue = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
+
+MAX_DEPTH = 200
+"""Deepest nesting of lists and objects; `[]` has depth 1. PostgreSQL and the JSON libraries go deeper."""
+MAX_DIGITS = 4300
+"""Longest integer, in decimal digits: Python's own bound for converting text to integers."""
+MAX_INTEGER_BITS = 14_284
+"""The largest bit length whose integers all have at most `MAX_DIGITS` digits."""
+MAX_WEIGHT = 64 * 1024 * 1024
+"""Largest value `journal_safe` takes: characters of text and keys plus one for each value in it."""
+UNBOUNDED = -1
+"""What `weigh` returns for a value that is too heavy, too deep or not plain JSON containers."""
+
+_BIG_DIGIT_RUN = re.compile(rb"\d{19}")
+_INTEGRAL_FLOAT = re.compile(rb"\.0(?!\d)|\d[eE][-+]?\d")
+_TOKEN = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"?|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|-?Infinity|NaN|[\[\]{}]', re.DOTALL
+)
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class InvalidValueError(InvalidError):
+    """A value that is not JSON as StructForge takes it; `problem` has code, sentence, where and hint."""
+
+    def __init__(self, code: str, message: str, where: str = "", hint: str = "") -> None:
+        super().__init__(Problem(code, message, where, hint))
+
+
+def decode_json(data: bytes, *, max_bytes: int) -> JsonValue:
+    """Decode strict JSON: UTF-8, no NaN or infinity, no NUL, no lone surrogate, depth <= 200, 4,300 digits.
+
+    Integers keep every digit. Of a repeated key the last one wins, as in every JSON library in use here.
+    Raises: InvalidValueError (`value.*`) with the byte offset or JSON path; the same bytes will fail again.
+    """
+    if len(data) > max_bytes:
+        raise InvalidValueError(
+            "value.too_large",
+            f"The JSON has {len(data)} bytes; at most {max_bytes} are accepted.",
+            hint="Send less, or put large data into a file.",
+        )
+    if _BIG_DIGIT_RUN.search(data):
+        return _decode_explaining(data)
+    try:
+        value: JsonValue = orjson.loads(data)
+    except ValueError:
+        return _decode_explaining(data)
+    if (data.count(b"[") + data.count(b"{") > MAX_DEPTH and not _depth_is_fine(value)) or b"\\u0000" in data:
+        return _decode_explaining(data)
+    return value
+
+
+def encode_json(value: JsonValue) -> bytes:
+    """Encode a JSON value compactly as UTF-8; the order of keys is kept."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def canonical_json(value: JsonValue) -> bytes:
+    """Encode with sorted keys and one form per number: `1.0` and `1` give the same bytes, being equal."""
+    data = _encode_sorted(value)
+    if _INTEGRAL_FLOAT.search(data):
+        return _encode_sorted(_with_integral_floats_as_integers(value))
+    return data
+
+
+def content_hash(value: JsonValue) -> str:
+    """Return the SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def journal_safe(value: object) -> JsonValue:
+    """Return a detached plain JSON copy of any Python object that has one.
+
+    Dates become ISO 8601 text, tuples lists, enums their value, UUIDs text, a Decimal a number if none of its
+    digits is lost, else text. Raises: InvalidValueError (`value.*`) and nothing else, whatever the object does.
+    """
+    return journal_safe_bytes(value)[0]
+
+
+def journal_safe_bytes(value: object) -> tuple[JsonValue, bytes]:
+    """Return `journal_safe(value)` and its compact encoding, which costs nothing extra."""
+    if weigh(value, MAX_WEIGHT) != UNBOUNDED:
+        try:
+            data = orjson.dumps(value, option=_STRICT)
+            # A digit run may be an integer that orjson reads back as a float; `null` may have been a NaN.
+            if b"\\u0000" not in data and not _BIG_DIGIT_RUN.search(data):
+                copy: JsonValue = orjson.loads(data)
+                if b"null" not in data or copy == value:
+                    return copy, data
+        except (TypeError, ValueError):
+            pass  # Not plain JSON: the walk below converts it or says what is wrong.
+    try:
+        safe = _Converter().convert(value, "$", 1)
+        return safe, encode_json(safe)
+    except InvalidValueError:
+        raise
+    except RecursionError:
+        _refuse_depth("$")
+    except Exception as error:  # The object's own code failed; that must not reach the journal.
+        raise InvalidValueError(
+            "value.unsupported",
+            f"The value could not be read: {type(error).__name__}.",
+            "$",
+            "Return plain numbers, text, lists and objects.",
+        ) from error
+
+
+def weigh(value: object, limit: int) -> int:
+    """Return characters of text and keys plus one per value, or `UNBOUNDED` (over limit, depth 200, odd keys).
+
+    Shared parts count each time they occur, so this bounds what encoding would write. Never recursive.
+    """
+    kind = type(value)
+    if kind is str:
+        size = len(value)  # type: ignore[arg-type]
+        return size + 1 if size < limit else UNBOUNDED
+    if kind is not dict and kind is not list and kind is not tuple:
+        return 1
+    total = 1
+    depth = 0
+    level: list[Any] = [value]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            return UNBOUNDED
+        below: list[Any] = []
+        for container in level:
+            total += len(container)
+            if total > limit:
+                return UNBOUNDED
+            if type(container) is dict:
+                for key, item in container.items():
+                    if type(key) is not str:
+                        return UNBOUNDED
+                    total += len(key)
+                    item_kind = type(item)
+                    if item_kind is str:
+                        total += len(item)
+                    elif item_kind is dict or item_kind is list or item_kind is tuple:
+                        below.append(item)
+            else:
+                for item in container:
+                    item_kind = type(item)
+                    if item_kind is str:
+                        total += len(item)
+                    elif item_kind is dict or item_kind is list or item_kind is tuple:
+                        below.append(item)
+        level = below
+    return total if total <= limit else UNBOUNDED
+
+
+def path_of(parent: str, key: str | int) -> str:
+    """Extend a readable path by a key or an index: `rows`, `rows[0]`, `rows[0].name`, `rows["a b"]`."""
+    if isinstance(key, int):
+        return f"{parent}[{key}]"
+    if _IDENTIFIER.match(key):
+        return f"{parent}.{key}"
+    return f"{parent}[{json.dumps(key[:80])}]"
+
+
+def _depth_is_fine(value: JsonValue) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return True
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) is dict or type(item) is list
+        ]
+    return not level
+
+
+def _refuse_depth(where: str) -> NoReturn:
+    raise InvalidValueError(
+        "value.too_deep",
+        f"The value is nested deeper than {MAX_DEPTH} levels.",
+        where,
+        "Flatten it; a value that contains itself has no end.",
+    )
+
+
+def _refuse_text(text: str, where: str) -> NoReturn:
+    if "\0" in text:
+        raise InvalidValueError(
+            "value.nul",
+            "The text contains a NUL character.",
+            where,
+            "Remove it: databases cannot store it.",
+        )
+    raise InvalidValueError(
+        "value.lone_surrogate",
+        "The text contains half of a UTF-16 pair (a lone surrogate).",
+        where,
+        "Decode the text again from its bytes with the right encoding.",
+    )
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode_explaining(data: bytes) -> JsonValue:
+    """Decode what the fast path does not take: exact large integers, or the reason for the refusal."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidValueError(
+            "value.not_utf8",
+            f"This is not UTF-8: {error.reason}.",
+            f"byte {error.start}",
+            "Save it as UTF-8.",
+        ) from error
+    for problem in _lexical_problems(text):
+        raise problem
+    try:
+        # The scan above has bounded depth and digits, so neither the recursion nor int() can fail here.
+        value: JsonValue = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidValueError(
+            "value.syntax",
+            f"This is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).",
+            f"byte {_byte_offset(text, error.pos)}",
+            "Check for a missing comma, quote or bracket.",
+        ) from error
+    except RecursionError:
+        _refuse_depth("$")
+    for path, found in _texts(value, "$"):
+        if not _is_storable(found):
+            _refuse_text(found, path)
+    return value
+
+
+def _lexical_problems(text: str) -> Iterator[InvalidValueError]:
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        first = token[0]
+        if first == '"':
+            continue
+        if first in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                yield InvalidValueError(
+                    "value.too_deep",
+                    f"The JSON is nested deeper than {MAX_DEPTH} levels.",
+                    f"byte {_byte_offset(text, match.start())}",
+                    "Flatten it.",
+                )
+        elif first in "]}":
+            depth -= 1
+        elif token[-1] in "Ny":
+            yield InvalidValueError(
+                "value.not_finite",
+                f"{token} is not JSON.",
+                f"byte {_byte_offset(text, match.start())}",
+                "Use null for a missing number.",
+            )
+        elif len(token) > 18:
+            yield from _number_problems(token, f"byte {_byte_offset(text, match.start())}")
+        elif ("e" in token or "E" in token) and math.isinf(float(token)):
+            yield InvalidValueError(
+                "value.not_finite",
+                f"The number {token} is too large for a floating point number.",
+                f"byte {_byte_offset(text, match.start())}",
+                "Send it as text.",
+            )
+
+
+def _number_problems(token: str, where: str) -> Iterator[InvalidValueError]:
+    if any(mark in token for mark in ".eE"):
+        if math.isinf(float(token)):
+            yield InvalidValueError(
+                "value.not_finite",
+                f"The number {token[:24]}… is too large for a floating point number.",
+                where,
+                "Send it as text.",
+            )
+    elif len(token.lstrip("-")) > MAX_DIGITS:
+        yield InvalidValueError(
+            "value.too_many_digits",
+            f"The integer has {len(token.lstrip('-'))} digits; at most {MAX_DIGITS} are accepted.",
+            where,
+            "Send it as text.",
+        )
+
+
+def _byte_offset(text: str, position: int) -> int:
+    return len(text[:position].encode())
+
+
+def _texts(value: JsonValue, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of every text and key; depth is bounded by the caller."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield path, key
+            yield from _texts(item, path_of(path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, path_of(path, index))
+
+
+def _encode_sorted(value: JsonValue) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+        ).encode()
+
+
+def _with_integral_floats_as_integers(value: JsonValue) -> JsonValue:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_with_integral_floats_as_integers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_integral_floats_as_integers(item) for key, item in value.items()}
+    return value
+
+
+class _Converter:
+    """Walks any object once, with the base types' own methods: no subclass can lie about its content."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._weight = 0
+
+    def convert(self, value: object, where: str, depth: int) -> JsonValue:
+        self._charge(1, where)
+        if value is None or value is True or value is False:
+            return value
+        if isinstance(value, Enum):
+            return self.convert(value.value, where, depth + 1) if depth <= MAX_DEPTH else _refuse_depth(where)
+        if isinstance(value, str):
+            return self._text(str.__str__(value), where)
+        if isinstance(value, int):
+            return _integer(int.__int__(value), where)
+        if isinstance(value, float):
+            return _float(float.__float__(value), where)
+        if isinstance(value, dict | list | tuple):
+            return self._container(value, where, depth)
+        if isinstance(value, date | time):
+            return self._text(value.isoformat(), where)
+        if isinstance(value, Decimal):
+            return _decimal(value, where)
+        if isinstance(value, UUID):
+            return str(value)
+        _refuse_type(value, where)
+
+    def _charge(self, weight: int, where: str) -> None:
+        self._weight += weight
+        if self._weight > MAX_WEIGHT:
+            raise InvalidValueError(
+                "value.too_large",
+                f"The value is larger than {MAX_WEIGHT} characters and items.",
+                where,
+                "Write it to a file and pass the file on.",
+            )
+
+    def _text(self, text: str, where: str) -> str:
+        self._charge(len(text), where)
+        if not _is_storable(text):
+            _refuse_text(text, where)
+        return text
+
+    def _container(
+        self, value: dict[Any, Any] | list[Any] | tuple[Any, ...], where: str, depth: int
+    ) -> JsonValue:
+        if id(value) in self._open:
+            raise InvalidValueError(
+                "value.cycle", "The value contains itself.", where, "Return a copy without the circle."
+            )
+        if depth > MAX_DEPTH:
+            _refuse_depth(where)
+        self._open.add(id(value))
+        result: JsonValue
+        if isinstance(value, dict):
+            result = self._object(value, where, depth)
+        else:
+            items = list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value)
+            result = [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(items)]
+        self._open.discard(id(value))
+        return result
+
+    def _object(self, value: dict[Any, Any], where: str, depth: int) -> JsonValue:
+        result: dict[str, JsonValue] = {}
+        for key, item in dict.items(value):
+            if not isinstance(key, str):
+                raise InvalidValueError(
+                    "value.key_not_text",
+                    f"An object has a key of type {type(key).__name__}; JSON keys are text.",
+                    where,
+                    "Convert the keys with str().",
+                )
+            name = self._text(str.__str__(key), where)
+            result[name] = self.convert(item, path_of(where, name), depth + 1)
+        return result
+
+
+def _integer(value: int, where: str) -> int:
+    if value.bit_length() > MAX_INTEGER_BITS:
+        raise InvalidValueError(
+            "value.too_many_digits",
+            f"The integer has more than {MAX_DIGITS} digits.",
+            where,
+            "Return it as text, or as a floating point number.",
+        )
+    return value
+
+
+def _float(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise InvalidValueError(
+            "value.not_finite",
+            f"The number is {'not a number (NaN)' if math.isnan(value) else 'infinite'}.",
+            where,
+            "Use None for a missing number, and check for a division by zero.",
+        )
+    return value
+
+
+def _decimal(value: Decimal, where: str) -> JsonValue:
+    if not value.is_finite():
+        return _float(float("nan") if value.is_nan() else float("inf"), where)
+    if value.adjusted() < MAX_DIGITS and value == value.to_integral_value():
+        return _integer(int(value), where)
+    number = float(value)
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else str(value)
+
+
+def _refuse_type(value: object, where: str) -> NoReturn:
+    name = type(value).__name__
+    hints = {
+        "bytes": "Store it as an artifact, or encode it as base64 text.",
+        "bytearray": "Store it as an artifact, or encode it as base64 text.",
+        "set": "Return sorted(value): a set has no order.",
+        "frozenset": "Return sorted(value): a set has no order.",
+        "generator": "Return list(value).",
+    }
+    raise InvalidValueError(
+        "value.unsupported",
+        f"A value of type {name} is not JSON.",
+        where,
+        hints.get(name, "Return plain numbers, text, lists and objects."),
+    )
