@@ -3,7 +3,7 @@
 Invariant: a node reaches the outside through its context only, so tests can run it with a fake one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 from uuid import UUID
@@ -13,6 +13,10 @@ from structforge.domain.errors import Problem, StructForgeError
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 ARTIFACT_KEY = "$artifact"
+
+TABLE_MEDIA_TYPE = "application/vnd.apache.parquet"
+"""Media type of a table that travels as an artifact. Such a reference reaches a node as it is; other large
+values reach it as the JSON value they are."""
 
 
 class NodeError(StructForgeError):
@@ -34,11 +38,19 @@ class ArtifactRef:
     size_bytes: int
     media_type: str
     name: str = ""
+    meta: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Small JSON facts about the content that save opening it: a table's `rows` and `columns`."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form that travels on an edge."""
-        body = {"hash": self.hash, "size_bytes": self.size_bytes, "media_type": self.media_type}
-        return {ARTIFACT_KEY: body | ({"name": self.name} if self.name else {})}
+        body: dict[str, Any] = {
+            "hash": self.hash, "size_bytes": self.size_bytes, "media_type": self.media_type
+        }  # fmt: skip
+        if self.name:
+            body["name"] = self.name
+        if self.meta:
+            body["meta"] = self.meta
+        return {ARTIFACT_KEY: body}
 
     @classmethod
     def from_json(cls, value: object) -> "ArtifactRef | None":
@@ -48,7 +60,11 @@ class ArtifactRef:
         body = value[ARTIFACT_KEY]
         try:
             return cls(
-                str(body["hash"]), int(body["size_bytes"]), str(body["media_type"]), str(body.get("name", ""))
+                hash=str(body["hash"]),
+                size_bytes=int(body["size_bytes"]),
+                media_type=str(body["media_type"]),
+                name=str(body.get("name", "")),
+                meta=dict(body.get("meta", {})),
             )
         except (KeyError, TypeError, ValueError):
             return None

@@ -39,6 +39,8 @@ class Example:
     inputs: Mapping[str, Any] | None = None
     output: Any = None
     """What `run` returns: the JSON value, or port name to value for a node with several outputs."""
+    files: Mapping[str, str] | None = None
+    """Text files that stand in the organization's folder, by path."""
 
 
 class Node(ABC, Generic[P]):
@@ -63,6 +65,8 @@ class Node(ABC, Generic[P]):
     outputs: ClassVar[tuple[Port, ...]] = (Port("out"),)
     effect: ClassVar[Effect] = Effect.PURE
     execution: ClassVar[Execution] = Execution.INLINE
+    by_reference: ClassVar[bool] = False
+    """Inputs arrive as artifact references when large: for nodes that pass them on without looking."""
     trigger: ClassVar[bool] = False
     """A trigger starts a run: it has no inputs, and only the fired one is alive."""
     Parameters: ClassVar[type[Parameters]] = NoParameters
@@ -75,6 +79,10 @@ class Node(ABC, Generic[P]):
     def output_ports(self, parameters: Mapping[str, Any]) -> tuple[Port, ...]:
         """Return the output ports for these (unresolved) parameters; most types have fixed ones."""
         return self.outputs
+
+    def fires_on_first(self, parameters: Mapping[str, Any]) -> bool:
+        """Tell whether the step is ready at its first live edge, not when all edges are settled."""
+        return False
 
     @abstractmethod
     def run(self, context: NodeContext, parameters: P, inputs: Inputs) -> Result | Awaitable[Result]:

@@ -1,0 +1,84 @@
+"""What an execution is given: node types, a place for large values, processes for blocking nodes, limits.
+
+Invariant: protocols and settings only; the real parts come from `wiring`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from structforge.domain.journal import RunIdentity
+from structforge.sdk.context import ArtifactAccess, ArtifactRef, HttpAccess, LogLevel
+from structforge.sdk.registry import NodeRegistry
+
+
+class LogSink(Protocol):
+    """Where a step's log lines go."""
+
+    def __call__(self, level: LogLevel, message: str, fields: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessCall:
+    """A blocking step, as it is sent to a process of the pool."""
+
+    node_type: str
+    parameters: dict[str, Any]
+    inputs: Mapping[str, Any]
+    run: RunIdentity
+    step_key: str
+    attempt: int
+
+
+class ProcessRunner(Protocol):
+    """A pool of killable processes for nodes with `Execution.BLOCKING`."""
+
+    async def run(self, call: ProcessCall, log: LogSink) -> Any:
+        """Run the node and return its result; cancelling kills the process.
+
+        Raises: NodeError as the node raised it; NodeError `step.process_died` when the process did.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Bounds of one execution; the settings hold their documented defaults."""
+
+    inline_value_bytes: int = 64 * 1024
+    """A larger value of a port is stored as an artifact."""
+    max_value_bytes: int = 256 * 1024 * 1024
+    """A larger value fails its step."""
+    step_timeout_s: float = 3_600.0
+    """The limit of an attempt whose node names none."""
+    max_parallel: int = 1_000
+    """Steps of one run in flight at the same time, unless the workflow asks for fewer."""
+    slice_s: float = 0.005
+    """Inline steps give the loop back after this long."""
+
+
+@dataclass(slots=True)
+class Environment:
+    """The world of an execution."""
+
+    registry: NodeRegistry
+    artifacts: Callable[[UUID], ArtifactAccess]
+    """The artifact store as an organization sees it."""
+    files: Callable[[UUID], Path]
+    """The folder of an organization's files."""
+    http: HttpAccess
+    processes: ProcessRunner
+    decoders: Mapping[str, Callable[[Path], Any]]
+    """Media type of an artifact that stands for a JSON value (a table) to the function that reads it."""
+    limits: EngineLimits = EngineLimits()
+
+
+VALUE_MEDIA_TYPE = "application/vnd.structforge.value+json"
+"""The engine's own: a JSON value too large to stand in a row. Nodes and expressions see the value itself."""
+
+
+def is_stored_value(ref: ArtifactRef) -> bool:
+    """Tell whether the reference is one the engine made for a large value."""
+    return ref.media_type == VALUE_MEDIA_TYPE

@@ -1,0 +1,277 @@
+"""One step: resolve its parameters, run its attempts, bring the result into journal form.
+
+Invariant: whatever a node does ends in an `Outcome` with a definite status; only lost leases and cancellation escape.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from structforge.domain.errors import InvalidError, Problem, StructForgeError
+from structforge.domain.expressions import ExpressionError
+from structforge.domain.journal import StepRecord
+from structforge.domain.policies import RetryPolicy
+from structforge.domain.ports import ERROR_PORT
+from structforge.domain.run import Effect, Execution, StepStatus
+from structforge.domain.values import encode_json
+from structforge.engine import faults
+from structforge.engine.activation import DEAD
+from structforge.engine.context import StepContext
+from structforge.engine.environment import Environment, ProcessCall
+from structforge.engine.planner import PlannedNode, validate_parameters
+from structforge.engine.recorder import RunRecorder
+from structforge.engine.values import Encoded, crash_problem, encode, load, needs_loading, store_large
+from structforge.sdk.context import NodeError
+from structforge.sdk.node import Ports
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """A node that became ready, with everything its attempts need."""
+
+    planned: PlannedNode
+    key: str
+    inputs: Mapping[str, Any]
+    scope: Mapping[str, Any]
+    """What its expressions may name."""
+    attempt: int = 1
+    lost_attempts: int = 0
+    """Attempts that a crash interrupted: they do not count against the retry policy."""
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended."""
+
+    status: StepStatus
+    ports: Mapping[str, Any]
+    """Live ports and their values: what travels on."""
+    data: bytes | None
+    """JSON of `ports`."""
+    problem: Problem | None
+    started_at: datetime
+    finished_at: datetime
+    artifacts: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def fails_run(self) -> bool:
+        """A failure that nothing took care of."""
+        return self.status is StepStatus.FAILED and not self.ports
+
+
+def describe(error: Exception) -> tuple[Problem, bool]:
+    """Turn what an attempt raised into a problem, and tell whether retrying cannot help."""
+    if isinstance(error, NodeError):
+        return error.problem, error.final
+    if isinstance(error, ExpressionError | InvalidError):
+        return error.problem, True
+    if isinstance(error, StructForgeError):
+        return error.problem, error.status < 500
+    if isinstance(error, TimeoutError):
+        return Problem("step.timeout", "The step took longer than it may.", hint="Raise its time limit."), False
+    logger.exception("node failed unexpectedly", exc_info=error)
+    return crash_problem(error), False
+
+
+def parameters_of(step: Step) -> BaseModel:
+    """Resolve and validate the parameters. Raises: ExpressionError, InvalidError."""
+    planned = step.planned
+    if planned.fixed is not None:
+        return planned.fixed
+    values = planned.compiled.resolve(step.scope)
+    return validate_parameters(planned.spec, planned.node, {**values, **planned.literal})
+
+
+def has_references(step: Step) -> bool:
+    """Tell whether an input stands for a large value that this node has to be given itself."""
+    planned = step.planned
+    if planned.node.by_reference:
+        return False
+    every_kind = planned.node.execution is not Execution.BLOCKING
+    return any(
+        any(needs_loading(item, every_kind=every_kind) for item in value)
+        if port in planned.many_ports
+        else needs_loading(value, every_kind=every_kind)
+        for port, value in step.inputs.items()
+    )
+
+
+def run_inline(step: Step, recorder: RunRecorder, environment: Environment) -> Outcome | Mapping[str, Any]:
+    """Run a plain step here and now. Returns its ports unencoded when they are large: `finish_large` goes on."""
+    planned = step.planned
+    try:
+        parameters = parameters_of(step)
+        context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+        result = planned.node.run(context, parameters, step.inputs)
+        ports = result.values if type(result) is Ports else {planned.default_port: result}
+        encoded = encode(ports, environment.limits.inline_value_bytes)
+    except Exception as error:  # Whatever a node raises has to end in an outcome.
+        return failure(step, describe(error)[0])
+    return ports if encoded is None else success(step, encoded)
+
+
+async def finish_large(
+    step: Step, ports: Mapping[str, Any], recorder: RunRecorder, environment: Environment
+) -> Outcome:
+    """Store the large values of a plain step's result."""
+    try:
+        return success(step, await store_large(ports, environment, recorder.run.organization_id))
+    except Exception as error:  # The same promise as in `run_inline`.
+        return failure(step, describe(error)[0])
+
+
+def success(step: Step, encoded: Encoded) -> Outcome:
+    """Make the outcome of a result."""
+    return Outcome(
+        StepStatus.SUCCEEDED,
+        encoded.ports,
+        encoded.data,
+        None,
+        step.started_at,
+        datetime.now(UTC),
+        encoded.artifacts,
+    )
+
+
+def failure(step: Step, problem: Problem) -> Outcome:
+    """Make the outcome of a final failure, as the node's `on_error` policy says."""
+    policies = step.planned.policies
+    if not problem.where:
+        problem = Problem(
+            problem.code, problem.message, f"nodes.{step.planned.id}", problem.hint, problem.details
+        )
+    ports: Mapping[str, Any] = DEAD
+    if policies.on_error == "continue":
+        ports = {step.planned.default_port: policies.error_value}
+    elif policies.on_error == "port":
+        ports = {ERROR_PORT: problem.as_json()}
+    return Outcome(
+        StepStatus.FAILED,
+        ports,
+        encode_json(dict(ports)) if ports else None,
+        problem,
+        step.started_at,
+        datetime.now(UTC),
+    )
+
+
+async def run_attempts(step: Step, recorder: RunRecorder, environment: Environment) -> Outcome:
+    """Run a step until an attempt succeeds or the retry policy gives up."""
+    planned = step.planned
+    retry = planned.policies.retry
+    while True:
+        step.started_at = datetime.now(UTC)
+        await _record_start(step, recorder)
+        try:
+            ports = await _attempt(step, recorder, environment)
+            encoded = encode(ports, environment.limits.inline_value_bytes)
+            if encoded is None:
+                encoded = await store_large(ports, environment, recorder.run.organization_id)
+            return success(step, encoded)
+        except Exception as error:  # Whatever a node raises has to end in an outcome.
+            problem, final = describe(error)
+        if final or not _may_retry(step, retry, problem):
+            return failure(step, problem)
+        wait_s = retry.wait_s(step.attempt - step.lost_attempts)
+        _record_retry(step, recorder, problem, wait_s)
+        if wait_s:
+            recorder.submit()
+            await asyncio.sleep(wait_s)
+        step.attempt += 1
+
+
+def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
+    return step.attempt - step.lost_attempts < retry.max_attempts and retry.retries(problem.code)
+
+
+async def _record_start(step: Step, recorder: RunRecorder) -> None:
+    recorder.step(
+        StepRecord(
+            step.key, step.attempt, step.planned.id, StepStatus.RUNNING, False, started_at=step.started_at
+        )
+    )
+    recorder.event(
+        "step.started",
+        step.started_at,
+        step_key=step.key,
+        node_id=step.planned.id,
+        attempt=step.attempt,
+        status=StepStatus.RUNNING,
+    )
+    if step.planned.node.effect is Effect.ONCE:
+        # The intent, and every result it depends on, must be durable before the outside hears of it.
+        durable = recorder.submit()
+        if durable is not None:
+            await durable
+        faults.point("after_intent")
+
+
+def _record_retry(step: Step, recorder: RunRecorder, problem: Problem, wait_s: float) -> None:
+    now = datetime.now(UTC)
+    error = encode_json(problem.as_json())
+    recorder.step(
+        StepRecord(
+            step.key,
+            step.attempt,
+            step.planned.id,
+            StepStatus.FAILED,
+            False,
+            error=error,
+            started_at=step.started_at,
+            finished_at=now,
+        )
+    )
+    recorder.event(
+        "step.retrying",
+        now,
+        step_key=step.key,
+        node_id=step.planned.id,
+        attempt=step.attempt,
+        status=StepStatus.PENDING,
+        error=problem.as_json(),
+        wait_s=round(wait_s, 3),
+    )
+
+
+async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Mapping[str, Any]:
+    planned = step.planned
+    organization_id = recorder.run.organization_id
+    if planned.fixed is None:
+        step.scope = {
+            name: await load(value, environment, organization_id, every_kind=True) for name, value in step.scope.items()
+        }
+    parameters = parameters_of(step)
+    inputs = step.inputs
+    if has_references(step):
+        tables = planned.node.execution is not Execution.BLOCKING
+        inputs = {
+            port: [await load(item, environment, organization_id, every_kind=tables) for item in value]
+            if port in planned.many_ports
+            else await load(value, environment, organization_id, every_kind=tables)
+            for port, value in inputs.items()
+        }
+    context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+    async with asyncio.timeout(planned.policies.timeout_s or environment.limits.step_timeout_s):
+        if planned.node.execution is Execution.BLOCKING:
+            call = ProcessCall(
+                planned.node.type,
+                parameters.model_dump(mode="json"),
+                inputs,
+                recorder.run,
+                step.key,
+                step.attempt,
+            )
+            result = await environment.processes.run(call, context.log_fields)
+        else:
+            result = planned.node.run(context, parameters, inputs)
+            if planned.node.execution is Execution.ASYNC:
+                result = await result
+    return result.values if type(result) is Ports else {planned.default_port: result}

@@ -1,0 +1,116 @@
+"""Results on their way into the journal and back: encoded once, large ones stored as artifacts.
+
+Invariant: what a later step sees in memory is exactly what a recovered run reads from the journal.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from structforge.domain.errors import Problem
+from structforge.domain.values import decode_json, journal_safe_bytes
+from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
+from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
+
+_MARK = f'"{ARTIFACT_KEY}"'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A step's live ports as they are journaled."""
+
+    ports: Mapping[str, Any]
+    data: bytes
+    """The JSON object of `ports`."""
+    artifacts: tuple[dict[str, Any], ...] = ()
+    """Bodies of the references inside."""
+
+
+def encode(ports: Mapping[str, Any], limit_bytes: int) -> Encoded | None:
+    """Encode the ports of a result; None when they are over `limit_bytes` and `store_large` has to do it.
+
+    Raises: InvalidValueError for a value that no journal can hold.
+    """
+    safe, data = journal_safe_bytes(ports)
+    if len(data) > limit_bytes:
+        return None
+    return _encoded(safe, data)
+
+
+async def store_large(
+    ports: Mapping[str, Any], environment: Environment, organization_id: UUID
+) -> Encoded:
+    """Encode ports of which at least one is large: those are stored as artifacts, off the event loop."""
+    return await asyncio.to_thread(_store_large, ports, environment, organization_id)
+
+
+def _store_large(ports: Mapping[str, Any], environment: Environment, organization_id: UUID) -> Encoded:
+    limits = environment.limits
+    store = environment.artifacts(organization_id)
+    kept: dict[str, Any] = {}
+    for port, value in ports.items():
+        safe, data = journal_safe_bytes(value)
+        if len(data) > limits.max_value_bytes:
+            raise NodeError(
+                "value.too_large",
+                f"The value of port {port!r} has {len(data)} bytes; the limit is {limits.max_value_bytes}.",
+                where=f"ports.{port}",
+                hint="Write it to a file and pass the file on, or filter it earlier.",
+            )
+        if len(data) > limits.inline_value_bytes:
+            safe = store.put(data, media_type=VALUE_MEDIA_TYPE).as_json()
+        kept[port] = safe
+    return _encoded(*journal_safe_bytes(kept))
+
+
+def _encoded(ports: Any, data: bytes) -> Encoded:
+    if _MARK not in data:
+        return Encoded(ports, data)
+    found: dict[str, dict[str, Any]] = {}
+    _collect(ports, found)
+    return Encoded(ports, data, tuple(found.values()))
+
+
+def _collect(value: Any, found: dict[str, dict[str, Any]]) -> None:
+    ref = ArtifactRef.from_json(value)
+    if ref is not None:
+        found[ref.hash] = value[ARTIFACT_KEY]
+    elif isinstance(value, dict):
+        for child in value.values():
+            _collect(child, found)
+    elif isinstance(value, list):
+        for child in value:
+            _collect(child, found)
+
+
+def needs_loading(value: Any, *, every_kind: bool) -> bool:
+    """Tell whether `load` would read an artifact: the engine's own values, or with `every_kind` tables too."""
+    ref = ArtifactRef.from_json(value)
+    return ref is not None and (every_kind or is_stored_value(ref))
+
+
+async def load(value: Any, environment: Environment, organization_id: UUID, *, every_kind: bool) -> Any:
+    """Return the JSON value that a reference stands for; a reference to a mere file stays as it is.
+
+    The engine's own large values always; with `every_kind` also those of the decoders, such as tables.
+    """
+    ref = ArtifactRef.from_json(value)
+    if ref is None:
+        return value
+    store = environment.artifacts(organization_id)
+    if is_stored_value(ref):
+        limit = environment.limits.max_value_bytes
+        return await asyncio.to_thread(lambda: decode_json(store.path(ref).read_bytes(), max_bytes=limit))
+    decoder = environment.decoders.get(ref.media_type) if every_kind else None
+    return value if decoder is None else await asyncio.to_thread(lambda: decoder(store.path(ref)))
+
+
+def crash_problem(error: Exception) -> Problem:
+    """Describe a failure nobody foresaw, without a stack trace and without its arguments' secrets."""
+    return Problem(
+        "step.crashed",
+        f"The node failed unexpectedly: {type(error).__name__}.",
+        hint="This is a fault of the node, not of your data; the system log has the details.",
+    )

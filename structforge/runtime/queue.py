@@ -1,0 +1,90 @@
+"""The wake-up: an RQ job that says "there is something to claim", with a run id as a hint.
+
+Invariant: a wake-up that is lost, late or doubled does no harm; the dispatcher rings again, claims are exclusive.
+RQ's JSON serializer, never pickle: whoever can write to Redis must not be able to run code.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+logger = logging.getLogger(__name__)
+
+QUEUE_NAME = "structforge"
+PENDING_KEY = "structforge:wake-pending"
+PENDING_MS = 1_000
+"""How long one wake-up stands for all that follow; a worker that took it clears the mark earlier."""
+
+_listeners: list[Callable[[], None]] = []
+
+
+def wake(run_id: str) -> None:
+    """Ring the loops of this process: the function of the RQ job."""
+    for listener in _listeners:
+        listener()
+
+
+def listen(listener: Callable[[], None]) -> None:
+    """Call `listener` at each wake-up that reaches this process."""
+    _listeners.append(listener)
+
+
+def connect(url: str) -> "redis.Redis":
+    """Open a blocking Redis client that fails soon instead of hanging."""
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1), health_check_interval=30
+    )
+
+
+def make_queue(client: "redis.Redis") -> Queue:
+    """Return the queue workers listen on."""
+    return Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
+
+
+class Bell:
+    """Rings workers from any thread without blocking; rings that come close together become one job."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._rings: queue.SimpleQueue[UUID | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="bell", daemon=True)
+        self._thread.start()
+
+    def ring(self, run_id: UUID) -> None:
+        """Say that `run_id` is runnable; call it after the commit."""
+        self._rings.put(run_id)
+
+    def close(self) -> None:
+        """Send what was rung, then stop."""
+        self._rings.put(None)
+        self._thread.join(timeout=5)
+
+    def _work(self) -> None:
+        client = connect(self._url)
+        wakeups = make_queue(client)
+        while True:
+            run_id = self._rings.get()
+            closing = run_id is None
+            while not self._rings.empty():
+                latest = self._rings.get_nowait()
+                closing = closing or latest is None
+                run_id = latest or run_id
+            if run_id is not None:
+                try:
+                    if client.set(PENDING_KEY, 1, nx=True, px=PENDING_MS):
+                        wakeups.enqueue_call(
+                            wake, args=(str(run_id),), result_ttl=0, failure_ttl=60, timeout=30
+                        )
+                except redis.RedisError as error:
+                    logger.warning("could not ring the workers, the dispatcher will: %s", error)
+            if closing:
+                client.close()
+                return

@@ -1,0 +1,182 @@
+"""Who executes which run: claiming, renewing, giving back, and what a claimed run needs to start.
+
+Invariant: only the database clock decides whether a lease has expired, and each claim raises the epoch by one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+
+from structforge.domain.journal import Lease, RunIdentity, RunSnapshot, StepHistory
+from structforge.domain.run import RunStatus, StepStatus
+
+DEATHS_BEFORE_ALONE = 2
+"""After this many deaths without progress a run is claimed only by a worker that holds no other."""
+DEATHS_ALONE = 5
+"""So many further deaths, each alone, and the run fails with that reason."""
+
+Decode = Callable[[bytes], Any]
+"""Reads JSON text of the database."""
+
+_CLAIM = """
+WITH picked AS (
+    (SELECT run_id FROM run_outbox
+     WHERE owner IS NULL AND available_at <= now() AND (deaths < %(alone_from)s OR %(idle)s)
+     ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    UNION ALL
+    (SELECT run_id FROM run_outbox
+     WHERE owner IS NOT NULL AND lease_expires_at < now()
+       AND (deaths + 1 < %(alone_from)s OR %(idle)s)
+     ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    LIMIT %(limit)s
+), claimed AS (
+    UPDATE run_outbox o
+    SET deaths = o.deaths + (o.owner IS NOT NULL)::int, owner = %(worker)s, epoch = o.epoch + 1,
+        lease_expires_at = now() + make_interval(secs => %(lease_s)s), announced_at = coalesce(announced_at, now())
+    FROM picked WHERE o.run_id = picked.run_id
+    RETURNING o.run_id, o.organization_id, o.workflow_id, o.accepted_on, o.epoch, o.deaths, o.control, o.priority,
+              o.available_at
+)
+SELECT c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control,
+       e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at
+FROM claimed c JOIN workflow_executions e ON e.id = c.run_id
+ORDER BY c.priority, c.available_at, c.run_id
+"""
+
+_HISTORY = """
+SELECT DISTINCT ON (run_id, step_key) run_id, step_key, node_id, status, settled, attempt, outputs::text, error::text,
+       started_at, finished_at
+FROM execution_steps
+WHERE accepted_on = ANY (%(days)s::date[]) AND run_id = ANY (%(runs)s::uuid[])
+ORDER BY run_id, step_key, settled DESC, attempt DESC
+"""
+
+_SEQUENCES = """
+SELECT r.run_id,
+    (SELECT coalesce(max(last_seq), 0) FROM execution_events v
+     WHERE v.accepted_on = r.accepted_on AND v.run_id = r.run_id),
+    (SELECT coalesce(max(seq), 0) FROM execution_logs l
+     WHERE l.accepted_on = r.accepted_on AND l.run_id = r.run_id)
+FROM unnest(%(runs)s::uuid[], %(days)s::date[]) AS r(run_id, accepted_on)
+"""
+
+_RENEW = """
+UPDATE run_outbox SET lease_expires_at = now() + make_interval(secs => %(lease_s)s)
+WHERE run_id IN (
+    SELECT run_id FROM run_outbox WHERE run_id = ANY (%(runs)s::uuid[]) AND owner = %(worker)s
+    ORDER BY run_id FOR UPDATE SKIP LOCKED)
+RETURNING run_id, epoch, control
+"""
+
+_OWNED = "SELECT run_id, epoch, control FROM run_outbox WHERE run_id = ANY (%(runs)s::uuid[]) AND owner = %(worker)s"
+
+_RELEASE = """
+UPDATE run_outbox SET owner = NULL, lease_expires_at = NULL, announced_at = NULL
+WHERE run_id = ANY (%(runs)s::uuid[]) AND owner = %(worker)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A lease that was extended, and what was asked of its run meanwhile."""
+
+    epoch: int
+    control: str | None
+
+
+class Leases:
+    """Lease operations on a connection of the engine role."""
+
+    def __init__(self, worker: str, lease_s: float) -> None:
+        self._worker = worker
+        self._lease_s = lease_s
+
+    async def claim(
+        self, connection: AsyncConnection[Any], limit: int, *, idle: bool, decode: Decode
+    ) -> list[RunSnapshot]:
+        """Take up to `limit` runnable runs, orphaned ones included; `idle` also takes one that killed workers.
+
+        Returns them with their history, in the order they should start.
+        """
+        cursor = await connection.execute(
+            _CLAIM,
+            {
+                "alone_from": DEATHS_BEFORE_ALONE,
+                "idle": idle,
+                "limit": limit,
+                "worker": self._worker,
+                "lease_s": self._lease_s,
+            },
+        )
+        rows = await cursor.fetchall()
+        begun = [row for row in rows if row[12] is not None or row[4] > 1]
+        sequences: Mapping[UUID, tuple[int, int]] = {}
+        history: Mapping[UUID, dict[str, StepHistory]] = {}
+        accepted_events = 1
+        if begun:
+            runs, days = [row[0] for row in begun], [row[3] for row in begun]
+            cursor = await connection.execute(_SEQUENCES, {"runs": runs, "days": days})
+            sequences = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+            history = await self._history(connection, runs, days, decode)
+        snapshots = []
+        for row in rows:
+            event_seq, log_seq = sequences.get(row[0], (accepted_events, 0))
+            snapshots.append(
+                RunSnapshot(
+                    lease=Lease(RunIdentity(*row[:4]), row[4], row[5]),
+                    control=row[6],
+                    version_id=row[7],
+                    status=RunStatus(row[8]),
+                    trigger_kind=row[9],
+                    trigger_node=row[10],
+                    input=decode(row[11].encode()),
+                    started_at=row[12],
+                    accepted_at=row[13],
+                    event_seq=event_seq,
+                    log_seq=log_seq,
+                    steps=history.get(row[0], {}),
+                )
+            )
+        return snapshots
+
+    async def _history(
+        self, connection: AsyncConnection[Any], runs: Sequence[UUID], days: Sequence[Any], decode: Decode
+    ) -> dict[UUID, dict[str, StepHistory]]:
+        cursor = await connection.execute(_HISTORY, {"runs": runs, "days": days})
+        history: dict[UUID, dict[str, StepHistory]] = {}
+        for row in await cursor.fetchall():
+            history.setdefault(row[0], {})[row[1]] = StepHistory(
+                node_id=row[2],
+                status=StepStatus(row[3]),
+                settled=row[4],
+                attempt=row[5],
+                outputs=decode(row[6].encode()) if row[6] else None,
+                error=decode(row[7].encode()) if row[7] else None,
+                started_at=row[8],
+                finished_at=row[9],
+            )
+        return history
+
+    def renew(self, connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> dict[UUID, Renewal]:
+        """Extend the leases of `runs`. A run missing from the answer belongs to somebody else, or is over.
+
+        Blocking: it is called from the renewal thread on a connection of its own. A row that a commit of ours holds
+        locked at this moment is left for the next renewal, and reported as ours.
+        """
+        found = {
+            row[0]: Renewal(row[1], row[2])
+            for row in connection.execute(_OWNED, {"runs": list(runs), "worker": self._worker}).fetchall()
+        }
+        renewed = connection.execute(
+            _RENEW, {"runs": list(found), "worker": self._worker, "lease_s": self._lease_s}
+        ).fetchall()
+        found.update({row[0]: Renewal(row[1], row[2]) for row in renewed})
+        return found
+
+    async def release(self, connection: AsyncConnection[Any], runs: Sequence[UUID]) -> None:
+        """Give runs back untouched, so that another worker claims them at once."""
+        await connection.execute(_RELEASE, {"runs": list(runs), "worker": self._worker})
