@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         default=10, ge=1, le=500, description="Database connections a process keeps at most, per role."
     )
 
+    lifeline_fd: int | None = Field(
+        default=None,
+        ge=3,
+        description="Set by `structforge up` for what it starts: the pipe whose end tells that it is gone.",
+    )
+
     # Telling.
     log_level: LogLevel = Field(default=LogLevel.INFO, description="`debug`, `info`, `warning` or `error`.")
 
@@ -366,7 +372,7 @@ def settings_markdown() -> str:
         "# Settings",
         "",
         "Every environment variable, read once at start (`structforge/config.py`). This page is generated:",
-        "`structforge settings > docs/settings.md`.",
+        "`structforge settings --markdown > docs/settings.md`.",
         "",
         "| variable | default | limits | what it does |",
         "|---|---|---|---|",

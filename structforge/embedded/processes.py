@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class ProcessIdentity:
             return cls(pid, psutil.Process(pid).create_time())
         except (psutil.NoSuchProcess, ValueError):
             return None
+
+    @classmethod
+    def own(cls) -> "ProcessIdentity":
+        """Return the identity of this process."""
+        return cls(os.getpid(), psutil.Process().create_time())
 
     def process(self) -> psutil.Process | None:
         """Return the process while it lives (a zombie does not)."""
@@ -163,15 +169,23 @@ def adopt_orphans() -> None:
 
 
 def reap_children() -> dict[int, int]:
-    """Collect every child that has ended: process id to exit code (negative: killed by that signal)."""
+    """Collect every child that has ended: process id to exit code (negative: killed by that signal).
+
+    What a child left in its process group is killed first: while the child is a zombie, the id of the group
+    cannot have become another's.
+    """
     ended: dict[int, int] = {}
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return ended
-        if pid == 0:
+        if seen is None:
             return ended
+        with suppress(ProcessLookupError, PermissionError):
+            if seen.si_pid != os.getpgrp():
+                os.killpg(seen.si_pid, signal.SIGKILL)
+        pid, status = os.waitpid(seen.si_pid, 0)
         ended[pid] = os.waitstatus_to_exitcode(status)
 
 

@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, UnavailableError
 
 ACCOUNT = "structforge"
 FALLBACK_ACCOUNT = "nobody"
@@ -24,10 +24,8 @@ _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x
 _NO_ID = 0xFFFFFFFF
 
 
-class EmbeddedServerError(StructForgeError):
+class EmbeddedServerError(UnavailableError):
     """An embedded server cannot be started, reached or stopped."""
-
-    status = 503
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""The command line. Exit codes: 0 done, 1 failed (told why), 2 wrong usage, 130 interrupted.
+
+Invariant: a command's module is imported when that command is called, so `structforge down` does not load
+what `structforge run` needs; this table is the one list of commands (a test holds docs/cli.md against it).
+"""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from structforge.commands.output import print_problems
+from structforge.domain.errors import InvalidError, StructForgeError
+
+COMMANDS = {
+    "up": ("structforge.commands.up:app", "Start everything, keep it running; stop with Ctrl-C."),
+    "down": ("structforge.commands.down:app", "Stop what `up` started."),
+    "status": ("structforge.commands.status:app", "Show what runs, and where."),
+    "doctor": ("structforge.commands.doctor:app", "Name each thing that is wrong, and what to do."),
+    "web": ("structforge.commands.services:web", "Run one web process (API and web app)."),
+    "worker": ("structforge.commands.services:worker", "Run one worker process."),
+    "scheduler": ("structforge.commands.services:scheduler", "Run one scheduler process."),
+    "db": ("structforge.commands.db:app", "Migrate the database, or show where it is."),
+    "settings": ("structforge.commands.settings:app", "List every setting and its present value."),
+}
+"""Name to `module:attribute` of a Typer app (one command, or several for a group) and its help line."""
+
+
+class LazyGroup(TyperGroup):
+    """Imports the module of a command when the command is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        place, line = COMMANDS[cmd_name]
+        module, _, attribute = place.partition(":")
+        command: Any = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        command.name = cmd_name
+        command.short_help = line
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Workflows drawn as a graph or written as a notebook, run durably.",
+)
+
+
+@app.callback()
+def structforge() -> None:
+    """Workflows drawn as a graph or written as a notebook, run durably."""
+
+
+def main() -> None:
+    """Run the command line; every expected failure is told in a sentence."""
+    try:
+        app()
+    except InvalidError as error:
+        print_problems(error.problems)
+        sys.exit(1)
+    except StructForgeError as error:
+        print_problems([error.problem])
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
