@@ -14,7 +14,7 @@ from structforge.domain.transitions import (
     sources,
 )
 
-# One letter for each actor that may do it: w(orker), p(erson), s(ystem). Rows: from. `=` staying, always allowed.
+# One letter for each actor that may do it: worker, person, system. A row is `from`; `=` is staying.
 RUN_SQUARE = """
            queued running waiting pausing paused cancelling succeeded failed cancelled
 none       pws    w       .       .       .      .          w         w      .
