@@ -1,0 +1,125 @@
+"""The three database roles, and the SQL that says what each may do with a table.
+
+Invariant: row-level security is forced on every table of a tenant; what no policy names is not visible.
+Migrations and `migrate.py` import it; a change here changes no database until a migration calls it.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from structforge.domain.errors import Problem, UnavailableError
+
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A login role and the password migrations give it; none leaves its password as it is."""
+
+    name: str
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The roles beside the owner, who is whoever runs the migrations."""
+
+    app: Role = Role("structforge_app")
+    engine: Role = Role("structforge_engine")
+
+    def __iter__(self) -> Iterator[Role]:
+        yield self.app
+        yield self.engine
+
+
+def ensure_roles(connection: psycopg.Connection[Any], roles: Roles) -> None:
+    """Create the roles that are missing and set the passwords that are given. `connection` is in autocommit.
+
+    Roles belong to the whole server, where no advisory lock reaches: several processes and databases may do
+    this at once, so losing a race is answered by looking again.
+
+    Raises:
+        UnavailableError: `database.roles_missing` with the SQL an administrator has to run.
+    """
+    for role in roles:
+        for attempt in range(ATTEMPTS):
+            try:
+                _ensure_role(connection, role)
+                break
+            except (errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
+                # Another process created or altered the same role just now ("tuple concurrently updated").
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.02 * (attempt + 1))
+            except errors.InsufficientPrivilege as error:
+                raise UnavailableError(_missing(role, error)) from error
+
+
+def _ensure_role(connection: psycopg.Connection[Any], role: Role) -> None:
+    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role.name,)).fetchone()
+    name = sql.Identifier(role.name)
+    if known is None:
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS").format(name)
+        )
+    if role.password is not None:
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(role.password)))
+
+
+def _missing(role: Role, error: errors.InsufficientPrivilege) -> Problem:
+    return Problem(
+        "database.roles_missing",
+        f"The database's owner may not make or alter the role {role.name!r}: {error.diag.message_primary}.",
+        where="DATABASE_URL",
+        hint="Give the owner CREATEROLE, or let an administrator run the statements in `details.sql`, "
+        "and set DATABASE_APP_URL and DATABASE_ENGINE_URL.",
+        details={"sql": f"CREATE ROLE {role.name} LOGIN PASSWORD '...' NOBYPASSRLS;"},
+    )
+
+
+CURRENT_ORGANIZATION = "nullif((SELECT current_setting('app.organization_id', true)), '')::uuid"
+"""The transaction's organization; where none was set NULL, which equals nothing. Read once a statement."""
+
+
+def protect(
+    table: str, roles: Roles, *, column: str = "organization_id", app: str, engine: str = ""
+) -> list[str]:
+    """Return the SQL that forces row-level security on a tenant's table.
+
+    `app` and `engine` list privileges (`SELECT, INSERT`); the app role has them on rows of its organization,
+    the engine role on all rows. The owner keeps seeing all rows: it drops partitions and serves the look-ups.
+    """
+    own = f"{column} = {CURRENT_ORGANIZATION}"
+    statements = [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY owner_all ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)",
+        f"CREATE POLICY own_organization ON {table} TO {quoted(roles.app)} USING ({own}) WITH CHECK ({own})",
+        f"GRANT {app} ON {table} TO {quoted(roles.app)}",
+    ]
+    if engine:
+        name = quoted(roles.engine)
+        statements += [
+            f"CREATE POLICY engine_all ON {table} TO {name} USING (true) WITH CHECK (true)",
+            f"GRANT {engine} ON {table} TO {name}",
+        ]
+    return statements
+
+
+def callable_by(function: str, *callers: Role) -> list[str]:
+    """Return the SQL that lets only `callers` call a function, given with its argument types."""
+    names = ", ".join(quoted(caller) for caller in callers)
+    return [
+        f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {function} TO {names}",
+    ]
+
+
+def quoted(role: Role) -> str:
+    """Return the role's name as an SQL identifier."""
+    return '"' + role.name.replace('"', '""') + '"'
