@@ -1,0 +1,32 @@
+"""The list of built-in node types.
+
+Invariant: `register` is all that is special about them, and every plugin has the same function.
+"""
+
+from structforge.nodes.data import SetFields
+from structforge.nodes.files import ReadFile, WriteFile
+from structforge.nodes.flow import If, Merge
+from structforge.nodes.report import Report
+from structforge.nodes.table_groups import Aggregate
+from structforge.nodes.table_rows import Filter, Sort
+from structforge.nodes.triggers import ManualTrigger
+from structforge.sdk import NodeRegistry
+
+NODE_TYPES = (
+    ManualTrigger,
+    SetFields,
+    ReadFile,
+    WriteFile,
+    Filter,
+    Sort,
+    Aggregate,
+    If,
+    Merge,
+    Report,
+)
+
+
+def register(registry: NodeRegistry) -> None:
+    """Add the built-in node types: the hook `structforge.plugins` calls."""
+    for node_type in NODE_TYPES:
+        registry.register(node_type)

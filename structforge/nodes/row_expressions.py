@@ -1,0 +1,351 @@
+"""Row expressions: a condition or value over the columns of a row, compiled to polars.
+
+`temp_max - temp_min`, `upper(city)`, `price * 1.2 if qty > 10 else price`: the expression language without braces.
+Invariant: only what is on the lists below compiles; no Python object is reachable and no Python code runs per row.
+Empty cells stay empty through arithmetic; a comparison with an empty cell counts as false where a condition is
+needed. Columns with blanks in their names are written `row["column name"]`.
+"""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+import polars as pl
+from jinja2 import nodes
+from jinja2.parser import Parser
+
+from structforge.nodes.dates import DATE_PARTS, checked_moment, part_of
+from structforge.nodes.tables import type_error, unknown_column
+from structforge.sdk import NodeError
+
+MAX_SOURCE_LENGTH = 10_000
+MAX_DEPTH = 100
+
+_ENVIRONMENT = jinja2.Environment()
+
+_BINARY: dict[type[nodes.Node], Callable[[Any, Any], Any]] = {
+    nodes.Sub: lambda left, right: left - right,
+    nodes.Mul: lambda left, right: left * right,
+    nodes.Div: lambda left, right: left / right,
+    nodes.FloorDiv: lambda left, right: left // right,
+    nodes.Mod: lambda left, right: left % right,
+    nodes.Pow: lambda left, right: left.cast(pl.Float64) ** right,
+}
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda left, right: left == right,
+    "ne": lambda left, right: left != right,
+    "lt": lambda left, right: left < right,
+    "lteq": lambda left, right: left <= right,
+    "gt": lambda left, right: left > right,
+    "gteq": lambda left, right: left >= right,
+}
+
+
+def evaluate(frame: pl.DataFrame, source: str, *, where: str) -> pl.Series:
+    """Compute the value of `source` for each row.
+
+    Raises: NodeError `row_expression.syntax`, `row_expression.not_allowed`, `table.unknown_column`,
+    `table.wrong_type`, `table.not_a_date`, `table.not_a_number`. Running it again cannot help.
+    """
+    compiled = _Compiler(frame, source, where).compile()
+    try:
+        result = frame.select(compiled.alias("value")).get_column("value")
+    except pl.exceptions.PolarsError as error:
+        raise type_error(error, where=where) from error
+    if len(result) != frame.height:
+        result = pl.Series("value", [result[0]] * frame.height, dtype=result.dtype)
+    return result
+
+
+def keep(frame: pl.DataFrame, source: str, *, where: str) -> pl.DataFrame:
+    """Return the rows for which `source` is true. Raises: as `evaluate`, and when it is no condition."""
+    mask = evaluate(frame, source, where=where)
+    if mask.dtype == pl.Null:
+        return frame.clear()
+    if mask.dtype != pl.Boolean:
+        raise NodeError(
+            "row_expression.not_a_condition",
+            "The expression does not give true or false.",
+            where=where,
+            hint="Compare the value with something, as in `qty > 10`.",
+        )
+    return frame.filter(mask.fill_null(False))
+
+
+def parse(source: str, *, where: str) -> nodes.Expr:
+    """Parse one expression. Raises: NodeError `row_expression.syntax`."""
+    if len(source) > MAX_SOURCE_LENGTH:
+        raise NodeError(
+            "row_expression.syntax", f"The expression is longer than {MAX_SOURCE_LENGTH} characters.", where=where
+        )
+    try:
+        parser = Parser(_ENVIRONMENT, source, state="variable")
+        tree = parser.parse_expression()
+        if not parser.stream.eos:
+            raise jinja2.TemplateSyntaxError(f"unexpected {parser.stream.current.value!r}", 1)
+    except (jinja2.TemplateSyntaxError, RecursionError) as error:
+        raise NodeError(
+            "row_expression.syntax",
+            f"`{source}` is not an expression: {error}.",
+            where=where,
+            hint="Write it as in `temp_max - temp_min > 10`, without `{{ }}`.",
+        ) from error
+    return tree
+
+
+def _text(value: pl.Expr) -> pl.Expr:
+    return value.cast(pl.String)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    build: Callable[..., pl.Expr]
+    least: int
+    most: int
+
+
+_FUNCTIONS: dict[str, _Function] = {
+    "upper": _Function(lambda value: _text(value).str.to_uppercase(), 1, 1),
+    "lower": _Function(lambda value: _text(value).str.to_lowercase(), 1, 1),
+    "trim": _Function(lambda value: _text(value).str.strip_chars(), 1, 1),
+    "length": _Function(lambda value: _text(value).str.len_chars().cast(pl.Int64), 1, 1),
+    "text": _Function(_text, 1, 1),
+    "contains": _Function(lambda value, part: _text(value).str.contains(_text(part), literal=True), 2, 2),
+    "starts_with": _Function(lambda value, part: _text(value).str.starts_with(_text(part)), 2, 2),
+    "ends_with": _Function(lambda value, part: _text(value).str.ends_with(_text(part)), 2, 2),
+    "abs": _Function(lambda value: value.abs(), 1, 1),
+    "floor": _Function(lambda value: value.floor().cast(pl.Int64), 1, 1),
+    "ceil": _Function(lambda value: value.ceil().cast(pl.Int64), 1, 1),
+    "sqrt": _Function(lambda value: value.sqrt(), 1, 1),
+    "log": _Function(lambda value: value.log(), 1, 1),
+    "exp": _Function(lambda value: value.exp(), 1, 1),
+    "min": _Function(lambda *values: pl.min_horizontal(*values), 2, 20),
+    "max": _Function(lambda *values: pl.max_horizontal(*values), 2, 20),
+    "coalesce": _Function(lambda *values: pl.coalesce(*values), 2, 20),
+    "default": _Function(lambda value, other: pl.coalesce(value, other), 2, 2),
+}
+
+_CHECKED = ("number", "integer", "round", "replace", "days_between", *DATE_PARTS)
+
+FUNCTIONS: tuple[str, ...] = tuple(sorted({*_FUNCTIONS, *_CHECKED}))
+"""Every function a row expression may call; the documentation lists them."""
+
+
+@dataclass(slots=True)
+class _Compiler:
+    frame: pl.DataFrame
+    source: str
+    where: str
+    depth: int = field(default=0)
+
+    def compile(self) -> pl.Expr:
+        return self._expression(parse(self.source, where=self.where))
+
+    def _expression(self, node: nodes.Node) -> pl.Expr:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._refused("such deep nesting", node)
+        try:
+            return self._build(node)
+        finally:
+            self.depth -= 1
+
+    def _build(self, node: nodes.Node) -> pl.Expr:
+        match node:
+            case nodes.Name():
+                return self._column(node.name)
+            case nodes.Getattr(node=nodes.Name(name="row")):
+                return self._column(node.attr)
+            case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as name)):
+                return self._column(name)
+            case nodes.Const():
+                return self._constant(node)
+            case nodes.Neg():
+                return -self._expression(node.node)
+            case nodes.Pos():
+                return self._expression(node.node)
+            case nodes.Not():
+                return ~self._condition(node.node)
+            case nodes.And():
+                return self._condition(node.left) & self._condition(node.right)
+            case nodes.Or():
+                return self._condition(node.left) | self._condition(node.right)
+            case nodes.Add():
+                return self._expression(node.left) + self._expression(node.right)
+            case nodes.Concat():
+                return pl.concat_str([_text(self._expression(part)) for part in node.nodes])
+            case nodes.Compare():
+                return self._comparison(node)
+            case nodes.CondExpr():
+                other = pl.lit(None) if node.expr2 is None else self._expression(node.expr2)
+                return pl.when(self._condition(node.test)).then(self._expression(node.expr1)).otherwise(other)
+            case nodes.Call(node=nodes.Name(name=name)):
+                self._refuse_extras(node)
+                return self._call(name, list(node.args), node)
+            case nodes.Filter(node=nodes.Expr() as value):
+                self._refuse_extras(node)
+                return self._call(node.name, [value, *node.args], node)
+            case nodes.Test():
+                return self._test(node)
+            case nodes.BinExpr() if type(node) in _BINARY:
+                return _BINARY[type(node)](self._expression(node.left), self._expression(node.right))
+        raise self._refused(type(node).__name__.lower(), node)
+
+    def _condition(self, node: nodes.Node) -> pl.Expr:
+        """Compile a part that must be true or false; an empty cell is false."""
+        return self._expression(node).fill_null(False)
+
+    def _column(self, name: str) -> pl.Expr:
+        if name in self.frame.columns:
+            return pl.col(name)
+        if self.frame.width == 0:
+            return pl.lit(None)
+        found = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", self.source)
+        details = {"position": found.start()} if found else {}
+        raise unknown_column(name, self.frame.columns, where=self.where, **details)
+
+    def _constant(self, node: nodes.Const) -> pl.Expr:
+        value = node.value
+        if value is not None and not isinstance(value, (str, int, float, bool)):
+            raise self._refused(type(value).__name__, node)
+        if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+            raise self._refused("a number of more than 64 bits", node)
+        return pl.lit(value)
+
+    def _comparison(self, node: nodes.Compare) -> pl.Expr:
+        left_node: nodes.Node = node.expr
+        parts = []
+        for operand in node.ops:
+            parts.append(self._one_comparison(operand.op, left_node, operand.expr))
+            left_node = operand.expr
+        return parts[0] if len(parts) == 1 else pl.all_horizontal(parts)
+
+    def _one_comparison(self, op: str, left_node: nodes.Node, right_node: nodes.Node) -> pl.Expr:
+        if op in ("in", "notin"):
+            found = self._membership(left_node, right_node).fill_null(False)
+            return found if op == "in" else ~found
+        for one, other in ((left_node, right_node), (right_node, left_node)):
+            if isinstance(other, nodes.Const) and other.value is None and op in ("eq", "ne"):
+                value = self._expression(one)
+                return value.is_null() if op == "eq" else value.is_not_null()
+        compared = _COMPARE[op](self._expression(left_node), self._expression(right_node))
+        return compared.fill_null(True) if op == "ne" else compared
+
+    def _membership(self, left_node: nodes.Node, right_node: nodes.Node) -> pl.Expr:
+        if isinstance(right_node, (nodes.List, nodes.Tuple)):
+            left = self._expression(left_node)
+            tests = [left == self._expression(item) for item in right_node.items]
+            return pl.any_horizontal(tests) if tests else pl.lit(False)
+        return _text(self._expression(right_node)).str.contains(_text(self._expression(left_node)), literal=True)
+
+    def _test(self, node: nodes.Test) -> pl.Expr:
+        value = self._expression(node.node)
+        if node.name == "none":
+            return value.is_null()
+        if node.name == "defined":
+            return value.is_not_null()
+        raise self._refused(f"the test `is {node.name}`", node)
+
+    def _call(self, name: str, arguments: list[nodes.Expr], node: nodes.Node) -> pl.Expr:
+        function = _FUNCTIONS.get(name)
+        if function is not None:
+            self._count(name, arguments, function.least, function.most)
+            return function.build(*(self._expression(argument) for argument in arguments))
+        if name in DATE_PARTS:
+            self._count(name, arguments, 1, 2 if name == "date" else 1)
+            pattern = self._literal_text(arguments[1]) if len(arguments) == 2 else ""
+            value = self._expression(arguments[0])
+            return part_of(checked_moment(self.frame, value, where=self.where, pattern=pattern), name)
+        match name:
+            case "number" | "integer":
+                self._count(name, arguments, 1, 1)
+                return checked_number(
+                    self.frame, self._expression(arguments[0]), whole=name == "integer", where=self.where
+                )
+            case "round":
+                self._count(name, arguments, 1, 2)
+                digits = self._literal_digits(arguments[1]) if len(arguments) == 2 else 0
+                return self._expression(arguments[0]).round(digits)
+            case "replace":
+                self._count(name, arguments, 3, 3)
+                old, new = self._literal_text(arguments[1]), self._literal_text(arguments[2])
+                return _text(self._expression(arguments[0])).str.replace_all(old, new, literal=True)
+            case "days_between":
+                self._count(name, arguments, 2, 2)
+                start, end = (
+                    checked_moment(self.frame, self._expression(argument), where=self.where)
+                    for argument in arguments
+                )
+                return (end - start).dt.total_days()
+        near = difflib.get_close_matches(name, FUNCTIONS, n=1)
+        hint = f"Did you mean `{near[0]}`? " if near else ""
+        raise NodeError(
+            "row_expression.unknown_function",
+            f"There is no function `{name}`.",
+            where=self.where,
+            hint=f"{hint}There are: {', '.join(FUNCTIONS)}.",
+        )
+
+    def _count(self, name: str, arguments: list[nodes.Expr], least: int, most: int) -> None:
+        if not least <= len(arguments) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise NodeError(
+                "row_expression.arguments",
+                f"`{name}` takes {wanted} values, but {len(arguments)} are given.",
+                where=self.where,
+            )
+
+    def _literal_text(self, node: nodes.Expr) -> str:
+        if isinstance(node, nodes.Const) and isinstance(node.value, str):
+            return node.value
+        raise self._refused("a value that is not a text in quotes here", node)
+
+    def _literal_digits(self, node: nodes.Expr) -> int:
+        if isinstance(node, nodes.Const) and isinstance(node.value, int) and 0 <= node.value <= 15:
+            return int(node.value)
+        raise self._refused("a number of digits that is not 0 to 15", node)
+
+    def _refuse_extras(self, node: nodes.Call | nodes.Filter) -> None:
+        if node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise self._refused("named or unpacked arguments", node)
+
+    def _refused(self, what: str, node: nodes.Node) -> NodeError:
+        return NodeError(
+            "row_expression.not_allowed",
+            f"A row expression cannot use {what}.",
+            where=self.where,
+            hint="It may use columns, numbers, texts, `+ - * / // % **`, comparisons, `and or not in`, "
+            "`a if b else c` and the listed functions.",
+            line=node.lineno,
+        )
+
+
+def checked_number(frame: pl.DataFrame, value: pl.Expr, *, whole: bool, where: str) -> pl.Expr:
+    """Return the expression of `value` as a number, after checking every filled cell.
+
+    Raises: NodeError `table.not_a_number` with the first row (from 1) and its value.
+    """
+    text = _text(value).str.strip_chars()
+    parsed = text.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    wrong = (
+        frame.lazy()
+        .select(value=text, wrong=text.is_not_null() & (text != "") & parsed.is_null())
+        .with_row_index("row", offset=1)
+        .filter("wrong")
+        .head(1)
+        .collect()
+    )
+    if wrong.height:
+        row, shown = wrong.item(0, "row"), wrong.item(0, "value")
+        raise NodeError(
+            "table.not_a_number",
+            f"Row {row} has `{shown}`, which is not a {'whole ' if whole else ''}number.",
+            where=where,
+            hint="Clean the column first, or filter such rows out.",
+            row=row,
+        )
+    return parsed

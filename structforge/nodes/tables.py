@@ -1,0 +1,165 @@
+"""Table values: rows as JSON while small, Parquet artifacts when large, polars frames in between.
+
+Invariant: a table means the same in both forms. Cells are JSON values (dates are ISO 8601 text, NaN is null), so no
+workflow changes its result when its data outgrows an edge. Table nodes and the engine's pool import this.
+"""
+
+import dataclasses
+import difflib
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from structforge.sdk import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
+
+MAX_INLINE_BYTES = 64 * 1024
+"""A table whose JSON is larger travels as an artifact."""
+
+INT64 = range(-(2**63), 2**63)
+
+
+def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> pl.DataFrame:
+    """Turn a table value into a frame.
+
+    `value` is `list[dict]` (one object a row) or the reference of a table artifact. A column that holds numbers and
+    text becomes text; a key that a row lacks is null.
+    Raises: NodeError `table.not_a_table`, `table.mixed_column`, `artifact.missing`.
+    """
+    ref = ArtifactRef.from_json(value)
+    if ref is not None:
+        if ref.media_type != TABLE_MEDIA_TYPE:
+            raise NodeError(
+                "table.not_a_table",
+                f"A table is expected, but this is a file of type {ref.media_type}.",
+                where=where,
+                hint="Read it with the node `Read file` first.",
+            )
+        return pl.read_parquet(context.artifacts.path(ref))
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise NodeError(
+            "table.not_a_table", f"A table is expected, but this is {_kind(value)}.", where=where,
+            hint="A table is a list of objects, one for each row.",
+        )  # fmt: skip
+    for index, row in enumerate(value):
+        if not isinstance(row, dict):
+            raise NodeError(
+                "table.not_a_table",
+                f"A table is expected, but element {index} of the list is {_kind(row)}.",
+                where=where,
+                hint="Each element must be an object: column name to value.",
+            )
+    try:
+        frame = pl.DataFrame(value, infer_schema_length=None, strict=False)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise NodeError(
+            "table.mixed_column",
+            f"The rows do not fit into columns of one type each: {str(error).splitlines()[0]}.",
+            where=where,
+            hint="Give each column values of one kind, or turn nested values into text first.",
+        ) from error
+    return frame
+
+
+def table_result(context: NodeContext, frame: pl.DataFrame, *, name: str = "table") -> Any:
+    """Return the value that travels: `list[dict]` up to 64 KiB of JSON, else the reference of a Parquet artifact.
+
+    The reference carries `{"rows": n, "columns": [...]}` as `meta`.
+    """
+    frame = json_cells(frame)
+    # A row costs at least `{"c":0},`: beyond this many cells the JSON cannot be small, so do not build it.
+    if frame.height * max(frame.width, 1) <= MAX_INLINE_BYTES // 4:
+        rows = frame.to_dicts()
+        if len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")) <= (
+            MAX_INLINE_BYTES
+        ):
+            return rows
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", compression_level=3)
+    ref = context.artifacts.put(buffer.getvalue(), media_type=TABLE_MEDIA_TYPE, name=f"{name}.parquet")
+    return dataclasses.replace(ref, meta={"rows": frame.height, "columns": frame.columns}).as_json()
+
+
+def load_table_json(path: Path) -> list[dict[str, Any]]:
+    """Read a table artifact as JSON rows, for expressions and for people who look at it."""
+    return json_cells(pl.read_parquet(path)).to_dicts()
+
+
+def json_cells(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with JSON cells only: temporal values as ISO 8601 text, NaN and infinity as null."""
+    schema = frame.schema
+    changes: list[pl.Expr] = []
+    for name, dtype in schema.items():
+        column = pl.col(name)
+        if dtype.is_float():
+            changes.append(pl.when(column.is_finite()).then(column).otherwise(None))
+        elif dtype == pl.Date:
+            changes.append(column.dt.to_string("%Y-%m-%d"))
+        elif dtype == pl.Datetime:
+            zone = "%:z" if getattr(dtype, "time_zone", None) else ""
+            changes.append(column.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{zone}"))
+        elif dtype == pl.Time:
+            changes.append(column.dt.to_string("%H:%M:%S%.f"))
+        elif dtype == pl.Duration:
+            changes.append(column.dt.total_seconds(fractional=True))
+        elif dtype == pl.Decimal:
+            changes.append(column.cast(pl.Float64))
+        elif dtype in (pl.Categorical, pl.Enum):
+            changes.append(column.cast(pl.String))
+    return frame.with_columns(changes) if changes else frame
+
+
+def with_columns_known(frame: pl.DataFrame, names: Iterable[str], *, where: str) -> pl.DataFrame:
+    """Return the frame after checking that it has these columns.
+
+    A table without any row has lost its columns on a JSON edge: there they are added, all null, so that an empty
+    result flows through instead of failing. Raises: NodeError `table.unknown_column`.
+    """
+    missing = [name for name in dict.fromkeys(names) if name not in frame.columns]
+    if missing and frame.width == 0 and frame.height == 0:
+        return frame.with_columns([pl.lit(None).alias(name) for name in missing]).clear()
+    if missing:
+        raise unknown_column(missing[0], frame.columns, where=where)
+    return frame
+
+
+def unknown_column(name: str, columns: list[str], *, where: str, **details: Any) -> NodeError:
+    """Build the error of a column that is not there, with the nearest names."""
+    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
+    known = ", ".join(f"`{column}`" for column in columns[:20]) + (" …" if len(columns) > 20 else "")
+    hint = f"Did you mean `{near[0]}`? " if near else ""
+    return NodeError(
+        "table.unknown_column",
+        f"The table has no column `{name}`.",
+        where=where,
+        hint=f"{hint}Its columns are: {known or 'none'}.",
+        column=name,
+        columns=columns[:100],
+        **details,
+    )
+
+
+def type_error(error: pl.exceptions.PolarsError, *, where: str) -> NodeError:
+    """Turn polars' refusal of an operation into an error for people."""
+    return NodeError(
+        "table.wrong_type",
+        f"The values do not allow this: {str(error).splitlines()[0]}.",
+        where=where,
+        hint="Change the column's type first (`Transform`, cast), or use `number(column)` or `text(column)`.",
+    )
+
+
+def numeric_columns(frame: pl.DataFrame) -> list[str]:
+    """Return the names of the columns that hold numbers."""
+    return frame.select(cs.numeric()).columns
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "nothing", bool: "true or false", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")
