@@ -66,6 +66,20 @@ class EventPublisher:
             self._silent_until = clock() + PAUSE_AFTER_FAILURE_S
             logger.warning("events are not published for now, followers read the table: %s", error)
 
+    async def announce(
+        self, organization_id: UUID, workflow_id: UUID, run_id: UUID, event: dict[str, Any]
+    ) -> None:
+        """Publish an event that was committed outside the journal."""
+        body = {"run_id": str(run_id), "events": [event]}
+        change = {"run_id": str(run_id), "workflow_id": str(workflow_id), "status": event["status"]}
+        try:
+            await self._client.publish(f"{RUN_CHANNEL}{run_id}", orjson.dumps(body, option=orjson.OPT_UTC_Z))
+            await self._client.publish(
+                f"{ORGANIZATION_CHANNEL}{organization_id}", orjson.dumps({"runs": [change]})
+            )
+        except (RedisError, OSError) as error:
+            logger.warning("event not published, followers read the table: %s", error)
+
     async def control(self, run_id: UUID, action: str) -> None:
         """Tell the worker that holds a run what is asked of it; it also learns of it at its next renewal."""
         try:

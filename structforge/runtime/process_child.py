@@ -4,28 +4,24 @@ Invariant: it dies with its parent, prints nothing but answers, and whatever a n
 """
 
 import ctypes
-import logging
 import os
 import signal
-import struct
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from structforge.domain.errors import InvalidError, Problem
-from structforge.domain.values import decode_json, encode_json, journal_safe_bytes
+from structforge.domain.errors import Problem
+from structforge.domain.values import decode_json, encode_json, journal_safe
+from structforge.engine.step import describe
 from structforge.plugins import builtin_registry
+from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES
 from structforge.sdk.context import ArtifactAccess, HttpAccess, LogLevel, NodeError
 from structforge.sdk.node import Ports
 from structforge.sdk.registry import NodeRegistry
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 
-HEADER = struct.Struct(">I")
-MAX_FRAME_BYTES = 1 << 30
 PR_SET_PDEATHSIG = 1
-
-logger = logging.getLogger(__name__)
 
 
 class ProcessContext:
@@ -73,7 +69,7 @@ def serve(
         )
         answer = _answer(call, context, registry)
         answer["logs"] = context.lines
-        data = journal_safe_bytes(answer)[1]
+        data = encode_json(answer)
         sink.write(HEADER.pack(len(data)) + data)
         sink.flush()
 
@@ -83,23 +79,15 @@ def _answer(call: dict[str, Any], context: ProcessContext, registry: NodeRegistr
         node = registry[call["type"]]
         result = node.run(context, node.Parameters.model_validate(call["parameters"]), call["inputs"])
         key, value = ("ports", dict(result.values)) if isinstance(result, Ports) else ("value", result)
-        encode_json(journal_safe_bytes(value)[0])
-        return {key: value}
-    except NodeError as error:
-        return {"error": error.problem.as_json(), "final": error.final}
-    except InvalidError as error:
-        return {"error": error.problem.as_json(), "final": True}
+        return {key: journal_safe(value)}
     except MemoryError:
-        problem = Problem("step.out_of_memory", "The step needed more memory than there is.", hint="Filter earlier.")
-        return {"error": problem.as_json(), "final": False}
-    except Exception as error:  # Whatever a node raises has to become an answer.
-        logger.exception("node failed unexpectedly")
         problem = Problem(
-            "step.crashed",
-            f"The node failed unexpectedly: {type(error).__name__}.",
-            hint="This is a fault of the node, not of your data; the system log has the details.",
+            "step.out_of_memory", "The step needed more memory than there is.", hint="Filter the data earlier."
         )
         return {"error": problem.as_json(), "final": False}
+    except Exception as error:  # Whatever a node raises has to become an answer.
+        problem, final = describe(error)
+        return {"error": problem.as_json(), "final": final}
 
 
 def main() -> None:

@@ -1,0 +1,78 @@
+"""The scheduler process: sweeps of the dispatcher, partitions ahead of time, upkeep.
+
+Invariant: every duty may run twice at once or be skipped for a while without harm; PostgreSQL coordinates.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+logger = logging.getLogger(__name__)
+
+_EXPIRE_KEYS = """
+DELETE FROM idempotency_keys WHERE (organization_id, route, key) IN (
+    SELECT organization_id, route, key FROM idempotency_keys WHERE expires_at < now()
+    LIMIT 10000 FOR UPDATE SKIP LOCKED)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something done again and again."""
+
+    name: str
+    every_s: float
+    work: Callable[[AsyncConnection[Any]], Awaitable[object]]
+
+
+async def ensure_partitions(connection: AsyncConnection[Any]) -> None:
+    """Make the partitions of the coming days, so that no insert has to fall into the default one."""
+    await connection.execute("SELECT ensure_partitions(current_date - 1, current_date + 7)")
+
+
+async def expire_idempotency_keys(connection: AsyncConnection[Any]) -> None:
+    """Forget callers' keys that are past their time."""
+    await connection.execute(_EXPIRE_KEYS)
+
+
+class Scheduler:
+    """Runs duties on one connection until it is stopped."""
+
+    def __init__(self, conninfo: str, duties: tuple[Duty, ...]) -> None:
+        self._conninfo = conninfo
+        self._duties = duties
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Return from `run` after the duty in hand."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Do each duty when it is due; a database that is away is waited for."""
+        clock = asyncio.get_running_loop().time
+        due = dict.fromkeys((duty.name for duty in self._duties), 0.0)
+        connection: AsyncConnection[Any] | None = None
+        while not self._stopping.is_set():
+            try:
+                if connection is None:
+                    connection = await AsyncConnection.connect(self._conninfo, autocommit=True)
+                for duty in self._duties:
+                    if clock() >= due[duty.name]:
+                        due[duty.name] = clock() + duty.every_s
+                        await duty.work(connection)
+            except psycopg.OperationalError as error:
+                logger.warning("the database is away, trying again: %s", error)
+                connection = None
+            pause_s = max(0.05, min(due.values()) - clock())
+            try:
+                async with asyncio.timeout(min(pause_s, 1.0)):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+        if connection is not None:
+            await connection.close()

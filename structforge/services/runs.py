@@ -1,0 +1,362 @@
+"""Starting, reading and stopping runs: the use cases behind every door.
+
+Invariant: a run is accepted by one commit; what this service answered as accepted is never lost. Every method
+checks the permission and loads by (organization, id).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.ids import new_id
+from structforge.domain.journal import (
+    Acceptance,
+    IdempotencyClaim,
+    IdempotencyLostError,
+    Journal,
+    RunIdentity,
+)
+from structforge.domain.run import RunStatus
+from structforge.domain.values import JsonValue, encode_json
+from structforge.engine import faults
+from structforge.engine.control import RunControl
+from structforge.engine.environment import Environment
+from structforge.engine.executor import Executor, RunOrder
+from structforge.engine.recorder import RunRecorder
+from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
+from structforge.services.targets import Target, Targets
+from structforge.storage.control import StopOutcome, request_stop
+from structforge.storage.database import Database
+from structforge.storage.repositories import runs as runs_table
+
+RECHECK_S = 2.0
+"""A waiting caller looks at the table this often, in case an event was lost."""
+IDEMPOTENCY_TTL = timedelta(hours=24)
+
+Mode = Literal["sync", "async"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What a caller asks for."""
+
+    input: JsonValue
+    mode: Mode = "async"
+    time_limit_s: float = 30.0
+    """How long a sync caller waits for the result before it gets the run id instead."""
+    version: int | None = None
+    """A published version by number; none is the published one."""
+    draft: bool = False
+    """Run an immutable copy of the draft instead."""
+    trigger_kind: str = "api"
+    trigger_node: str | None = None
+    priority: int = 1
+    """0 high, 1 normal, 2 low."""
+    idempotency_key: str | None = None
+    body_hash: str = ""
+    """Of the whole request: the same key with another hash is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartResult:
+    """A run and, when it ended within the time limit, what came out."""
+
+    run_id: UUID
+    status: RunStatus
+    output: bytes | None = None
+    """JSON."""
+    error: bytes | None = None
+    """JSON of a `Problem`."""
+    replayed: bool = False
+    """An earlier request with the same idempotency key started it."""
+
+
+class RunService:
+    """Runs of all workflows."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        environment: Environment,
+        targets: Targets,
+        hub: EventHub,
+        publisher: EventPublisher,
+        ring: Callable[[UUID], None],
+        max_time_limit_s: float,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._environment = environment
+        self._targets = targets
+        self._hub = hub
+        self._publisher = publisher
+        self._ring = ring
+        self._max_time_limit_s = max_time_limit_s
+
+    async def start(self, principal: Principal, workflow_id: UUID, request: StartRequest) -> StartResult:
+        """Accept a run; a sync caller waits for its result up to the time limit.
+
+        Raises: NotFoundError, ForbiddenError, ConflictError (not published), InvalidError (input, or an idempotency
+        key that came with another body), UnavailableError (nothing was accepted; repeat it).
+        """
+        authorize(principal, Permission.RUN_START)
+        target = await self._target(principal, workflow_id, request)
+        target.check_input(request.input)
+        self._check_trigger(target, request)
+        now = datetime.now(UTC)
+        run = RunIdentity(new_id(), principal.organization_id, workflow_id, now.date())
+        acceptance = Acceptance(
+            version_id=target.version_id,
+            accepted_at=now,
+            trigger_kind=request.trigger_kind,
+            trigger_node=request.trigger_node,
+            priority=request.priority,
+            input=encode_json(request.input),
+            created_by=principal.user_id,
+            idempotency=_claim(workflow_id, request, now),
+        )
+        recorder = RunRecorder(self._journal, run, None, acceptance=acceptance)
+        recorder.event("run.accepted", now, status=RunStatus.QUEUED)
+        time_limit_s = min(request.time_limit_s, self._max_time_limit_s)
+        try:
+            if request.mode == "sync" and target.plan.in_process_safe:
+                return await self._run_here(principal, target, recorder, request, now, time_limit_s)
+            if request.mode == "sync":
+                async with self._hub.follow(f"{RUN_CHANNEL}{run.run_id}") as messages:
+                    await self._accept(recorder)
+                    return await self._await_end(principal, run.run_id, messages, time_limit_s)
+            await self._accept(recorder)
+            return StartResult(run.run_id, RunStatus.QUEUED)
+        except IdempotencyLostError as lost:
+            return await self._join_winner(principal, lost, request, time_limit_s)
+
+    async def _accept(self, recorder: RunRecorder) -> None:
+        pending = recorder.submit()
+        if pending is not None:
+            await pending
+        faults.point("after_accept")
+        self._ring(recorder.run.run_id)
+
+    async def _run_here(
+        self,
+        principal: Principal,
+        target: Target,
+        recorder: RunRecorder,
+        request: StartRequest,
+        accepted_at: datetime,
+        time_limit_s: float,
+    ) -> StartResult:
+        """Execute pure in-process steps and commit once; past the time limit a worker takes over."""
+        run_id = recorder.run.run_id
+        control = RunControl(deadline=asyncio.get_running_loop().time() + time_limit_s)
+        order = RunOrder(trigger=request.trigger_node, input=request.input, accepted_at=accepted_at)
+        end = await Executor(target.plan, order, recorder, self._environment, control).execute()
+        if not end.status.terminal:
+            self._ring(run_id)
+            return StartResult(run_id, RunStatus.RUNNING)
+        error = encode_json(end.error.as_json()) if end.error else None
+        return StartResult(run_id, end.status, end.output, error)
+
+    async def _join_winner(
+        self, principal: Principal, lost: IdempotencyLostError, request: StartRequest, time_limit_s: float
+    ) -> StartResult:
+        if not lost.same_body:
+            raise InvalidError(
+                Problem(
+                    "idempotency.body_differs",
+                    "This Idempotency-Key was used with another request.",
+                    "Idempotency-Key",
+                    "Use a new key for a new request.",
+                    {"run_id": str(lost.run_id)},
+                )
+            )
+        if request.mode == "async":
+            found = await self._result(principal, lost.run_id)
+            return StartResult(lost.run_id, found.status, found.output, found.error, replayed=True)
+        async with self._hub.follow(f"{RUN_CHANNEL}{lost.run_id}") as messages:
+            found = await self._await_end(principal, lost.run_id, messages, time_limit_s)
+        return StartResult(lost.run_id, found.status, found.output, found.error, replayed=True)
+
+    async def _await_end(
+        self,
+        principal: Principal,
+        run_id: UUID,
+        messages: "asyncio.Queue[dict[str, Any] | None]",
+        time_limit_s: float,
+    ) -> StartResult:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + time_limit_s
+        found = await self._result(principal, run_id)
+        while not found.status.terminal and (left_s := deadline - clock()) > 0:
+            look = True
+            try:
+                async with asyncio.timeout(min(left_s, RECHECK_S)):
+                    message = await messages.get()
+                look = message is None or any(event["type"] == "run.finished" for event in message["events"])
+            except TimeoutError:
+                pass
+            if look:
+                found = await self._result(principal, run_id)
+        return found
+
+    async def _result(self, principal: Principal, run_id: UUID) -> StartResult:
+        async with self._database.transaction(principal.organization_id) as session:
+            row = await runs_table.result(session, principal.organization_id, run_id)
+        if row is None:
+            raise run_not_found(run_id)
+        return StartResult(run_id, RunStatus(row.status), row.output, row.error)
+
+    async def _target(self, principal: Principal, workflow_id: UUID, request: StartRequest) -> Target:
+        if request.draft:
+            authorize(principal, Permission.WORKFLOW_EDIT)
+            return await self._targets.draft(principal.organization_id, workflow_id, principal.user_id)
+        if request.version is not None:
+            return await self._targets.numbered(principal.organization_id, workflow_id, request.version)
+        return await self._targets.published(principal.organization_id, workflow_id)
+
+    def _check_trigger(self, target: Target, request: StartRequest) -> None:
+        if request.trigger_node is None:
+            return
+        known = {planned.id for planned in target.plan.triggers()}
+        if request.trigger_node not in known:
+            raise InvalidError(
+                Problem(
+                    "run.unknown_trigger",
+                    f"The workflow has no trigger {request.trigger_node!r}.",
+                    "trigger",
+                    f"It has: {', '.join(sorted(known)) or 'none'}.",
+                )
+            )
+
+    async def stop(self, principal: Principal, run_id: UUID) -> RunStatus:
+        """Stop a run, whatever it does. Returns its status now; `cancelling` until what is in flight ended.
+
+        Raises: NotFoundError; ConflictError when it is over already.
+        """
+        authorize(principal, Permission.RUN_STOP)
+        async with self._database.engine_pool.connection() as connection:
+            stopped = await request_stop(connection, principal.organization_id, run_id)
+        if stopped.outcome is StopOutcome.OVER:
+            found = await self._result(principal, run_id)
+            raise ConflictError(
+                Problem("run.over", f"The run is over: it {found.status}.", f"runs.{run_id}", "Start a new one.")
+            )
+        if stopped.outcome is StopOutcome.REQUESTED:
+            await self._publisher.control(run_id, "stop")
+            return RunStatus.CANCELLING
+        if stopped.event is not None and stopped.workflow_id is not None:
+            await self._publisher.announce(
+                principal.organization_id, stopped.workflow_id, run_id, stopped.event
+            )
+        return RunStatus.CANCELLED
+
+    async def get(self, principal: Principal, run_id: UUID) -> runs_table.RunDetail:
+        """Return one run with input, output and error. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            found = await runs_table.get(session, principal.organization_id, run_id)
+        if found is None:
+            raise run_not_found(run_id)
+        return found
+
+    async def list(
+        self, principal: Principal, filters: runs_table.RunFilter, *, limit: int = 50, cursor: str | None = None
+    ) -> runs_table.RunPage:
+        """Return one page of runs, newest first."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            return await runs_table.page(
+                session, principal.organization_id, filters, limit=limit, cursor=cursor
+            )
+
+    async def steps(self, principal: Principal, run_id: UUID) -> "list[runs_table.StepDetail]":
+        """Return every attempt of every step, in the order they began. Raises: NotFoundError."""
+        run = await self.get(principal, run_id)
+        async with self._database.transaction(principal.organization_id) as session:
+            return await runs_table.steps(session, run.accepted_on, run_id)
+
+    async def logs(
+        self, principal: Principal, run_id: UUID, *, after: int = 0, limit: int = 500
+    ) -> "list[runs_table.LogLine]":
+        """Return log lines with a number above `after`, oldest first. Raises: NotFoundError."""
+        run = await self.get(principal, run_id)
+        async with self._database.transaction(principal.organization_id) as session:
+            return await runs_table.logs(session, run.accepted_on, run_id, after=after, limit=limit)
+
+    async def events(
+        self, principal: Principal, run_id: UUID, *, after: int = 0
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the run's events with a sequence above `after`, then live ones, until the run is over.
+
+        Nothing is missed, whatever happens to Redis: a gap, a lost connection or silence sends it to the table.
+        Raises: NotFoundError.
+        """
+        run = await self.get(principal, run_id)
+        cursor = after
+        async with self._hub.follow(f"{RUN_CHANNEL}{run_id}") as messages:
+            batch = await self._events_after(principal, run, cursor)
+            while True:
+                for event in batch:
+                    if event["seq"] > cursor:
+                        cursor = event["seq"]
+                        yield event
+                        if event["type"] == "run.finished":
+                            return
+                batch = await self._next_events(principal, run, cursor, messages)
+                if not batch and await self._is_over(principal, run_id, cursor):
+                    return
+
+    async def _next_events(
+        self,
+        principal: Principal,
+        run: runs_table.RunDetail,
+        cursor: int,
+        messages: "asyncio.Queue[dict[str, Any] | None]",
+    ) -> "list[dict[str, Any]]":
+        try:
+            async with asyncio.timeout(RECHECK_S):
+                message = await messages.get()
+        except TimeoutError:
+            message = None
+        if message is not None:
+            live: list[dict[str, Any]] = message["events"]
+            if live[0]["seq"] <= cursor + 1:
+                return live
+        return await self._events_after(principal, run, cursor)
+
+    async def _is_over(self, principal: Principal, run_id: UUID, cursor: int) -> bool:
+        found = await self.get(principal, run_id)
+        return RunStatus(found.status).terminal and cursor >= found.event_seq
+
+    async def _events_after(
+        self, principal: Principal, run: runs_table.RunDetail, cursor: int
+    ) -> "list[dict[str, Any]]":
+        async with self._database.transaction(principal.organization_id) as session:
+            return await runs_table.events(session, run.accepted_on, run.id, after=cursor)
+
+    async def changes(self, principal: Principal) -> AsyncIterator[dict[str, Any] | None]:
+        """Yield what changes in the organization's list of runs; None means "read the list again"."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._hub.follow(f"{ORGANIZATION_CHANNEL}{principal.organization_id}") as messages:
+            while True:
+                yield await messages.get()
+
+
+def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> IdempotencyClaim | None:
+    if request.idempotency_key is None:
+        return None
+    return IdempotencyClaim(
+        f"start:{workflow_id}", request.idempotency_key, request.body_hash, now + IDEMPOTENCY_TTL
+    )
+
+
+def run_not_found(run_id: UUID) -> NotFoundError:
+    """Make the error for a run that is missing or another organization's."""
+    return NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))

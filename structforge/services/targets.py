@@ -1,0 +1,208 @@
+"""What a start may start: the published version of a workflow, kept ready, and told at once when it changes.
+
+Invariant: an entry is used only while the notification channel is open, so a publication is seen by every process
+within the time a notification takes; without the channel every start reads the table.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from jsonschema import Draft202012Validator
+from psycopg import AsyncConnection
+from sqlalchemy import text
+
+from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.ids import new_id
+from structforge.domain.validation import parse_document
+from structforge.domain.values import JsonValue, encode_json
+from structforge.engine.planner import Plan
+from structforge.engine.plans import PlanCache
+from structforge.storage.database import Database
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "structforge_workflows"
+"""PostgreSQL notifications: the id of a workflow whose published version or existence changed."""
+MAX_ENTRIES = 10_000
+
+_PUBLISHED = text(
+    "SELECT published_version_id FROM workflows WHERE organization_id = :organization AND id = :workflow "
+    "AND deleted_at IS NULL"
+)
+_NUMBERED = text(
+    "SELECT v.id FROM workflow_versions v JOIN workflows w ON w.id = v.workflow_id "
+    "WHERE v.organization_id = :organization AND v.workflow_id = :workflow AND v.number = :number "
+    "AND w.deleted_at IS NULL"
+)
+
+_DRAFT = text(
+    "SELECT draft FROM workflows WHERE organization_id = :organization AND id = :workflow AND deleted_at IS NULL"
+)
+# The update changes nothing: it makes the existing copy's id come back.
+_FREEZE = text(
+    "INSERT INTO workflow_versions (id, organization_id, workflow_id, number, content_hash, document, note, created_by)"
+    " VALUES (:id, :organization, :workflow, NULL, :hash, CAST(:document AS json), '', :by)"
+    " ON CONFLICT (workflow_id, content_hash) WHERE number IS NULL"
+    " DO UPDATE SET content_hash = excluded.content_hash RETURNING id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A version that can be started."""
+
+    version_id: UUID
+    plan: Plan
+    schema: Draft202012Validator | None
+    """Checks the input; none accepts any object."""
+
+    def check_input(self, value: JsonValue) -> None:
+        """Raises: InvalidError with one problem for each way the input breaks the schema."""
+        if self.schema is None:
+            return
+        problems = [
+            Problem(
+                "input.invalid",
+                f"{fault.message[:300]}.",
+                "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
+                "The workflow's inputs say what it takes.",
+            )
+            for fault in sorted(self.schema.iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))
+        ]
+        if problems:
+            raise InvalidError(*problems[:50])
+
+
+class Targets:
+    """Targets by organization and workflow."""
+
+    def __init__(self, database: Database, plans: PlanCache, conninfo: str) -> None:
+        self._database = database
+        self._plans = plans
+        self._conninfo = conninfo
+        self._published: dict[tuple[UUID, UUID], Target] = {}
+        self._schemas: dict[UUID, Draft202012Validator | None] = {}
+        self._listening = False
+        self._listener: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start listening for changes."""
+        self._listener = asyncio.create_task(self._listen(), name="workflow-changes")
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+
+    def forget(self, workflow_id: UUID) -> None:
+        """Drop what is known of a workflow."""
+        for key in [key for key in self._published if key[1] == workflow_id]:
+            del self._published[key]
+
+    def peek(self, organization_id: UUID, workflow_id: UUID) -> Target | None:
+        """Return the published target if it is known and still certain."""
+        return self._published.get((organization_id, workflow_id)) if self._listening else None
+
+    async def published(self, organization_id: UUID, workflow_id: UUID) -> Target:
+        """Return the published version. Raises: NotFoundError, ConflictError when none is published."""
+        known = self.peek(organization_id, workflow_id)
+        if known is not None:
+            return known
+        async with self._database.transaction(organization_id) as session:
+            row = (
+                await session.execute(
+                    _PUBLISHED, {"organization": organization_id, "workflow": workflow_id}
+                )
+            ).one_or_none()
+        if row is None:
+            raise _not_found(workflow_id)
+        if row[0] is None:
+            raise ConflictError(
+                Problem(
+                    "workflow.not_published",
+                    "This workflow has no published version yet.",
+                    hint="Publish it, or start the draft.",
+                )
+            )
+        target = await self.version(row[0])
+        if self._listening:
+            if len(self._published) >= MAX_ENTRIES:
+                self._published.clear()
+            self._published[organization_id, workflow_id] = target
+        return target
+
+    async def numbered(self, organization_id: UUID, workflow_id: UUID, number: int) -> Target:
+        """Return version `number`. Raises: NotFoundError."""
+        async with self._database.transaction(organization_id) as session:
+            row = (
+                await session.execute(
+                    _NUMBERED,
+                    {"organization": organization_id, "workflow": workflow_id, "number": number},
+                )
+            ).one_or_none()
+        if row is None:
+            raise NotFoundError(
+                Problem("version.not_found", f"The workflow has no version {number}.", "version")
+            )
+        return await self.version(row[0])
+
+    async def draft(self, organization_id: UUID, workflow_id: UUID, created_by: UUID | None) -> Target:
+        """Freeze the draft as it stands and return the copy; equal drafts share one. Raises: NotFoundError."""
+        async with self._database.transaction(organization_id) as session:
+            row = (
+                await session.execute(_DRAFT, {"organization": organization_id, "workflow": workflow_id})
+            ).one_or_none()
+            if row is None:
+                raise _not_found(workflow_id)
+            document = parse_document(row[0])
+            copy_id = (
+                await session.execute(
+                    _FREEZE,
+                    {
+                        "id": new_id(),
+                        "organization": organization_id,
+                        "workflow": workflow_id,
+                        "hash": document.content_hash(),
+                        "document": encode_json(document.as_json()).decode(),
+                        "by": created_by,
+                    },
+                )
+            ).scalar_one()
+        return await self.version(copy_id)
+
+    async def version(self, version_id: UUID) -> Target:
+        """Return a version by id, whoever it belongs to: the caller has looked that up."""
+        plan = await self._plans.get(version_id)
+        if version_id not in self._schemas:
+            if len(self._schemas) >= MAX_ENTRIES:
+                self._schemas.clear()
+            inputs = plan.document.inputs
+            self._schemas[version_id] = Draft202012Validator(inputs) if inputs else None
+        return Target(version_id, plan, self._schemas[version_id])
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._published.clear()
+                    self._listening = True
+                    async for notification in connection.notifies():
+                        self.forget(UUID(notification.payload))
+            except psycopg.Error as error:
+                logger.warning("not told of publications, reading the table instead: %s", error)
+            finally:
+                self._listening = False
+                self._published.clear()
+            await asyncio.sleep(1.0)
+
+
+def _not_found(workflow_id: Any) -> NotFoundError:
+    return NotFoundError(Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id"))
