@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         default=10, ge=1, le=500, description="Database connections a process keeps at most, per role."
     )
 
+    stop_grace_s: float = Field(
+        default=12.0,
+        ge=0.1,
+        le=600,
+        description="How long a process that is asked to stop may take to end what it has in hand.",
+    )
     lifeline_fd: int | None = Field(
         default=None,
         ge=3,

@@ -1,11 +1,13 @@
 """Fixtures that every test may use: real servers once per session, a fresh database per test."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from structforge.config import Settings
+from structforge.storage import migrate
 from tests.support.servers import FAST, Servers
 
 
@@ -40,3 +42,25 @@ def empty_settings(servers: Servers, empty_database: str, redis_url: str, tmp_pa
     """Settings that point at an empty database and an empty Redis."""
     name = empty_database.partition("@/")[2].partition("?")[0]
     return servers.settings(name, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def migrated_template(servers: Servers) -> str:
+    """The name of a migrated database without rows, which others are copied from."""
+    name = servers.create_database()
+    asyncio.run(migrate.upgrade(servers.postgres.url(database=name)))
+    return name
+
+
+@pytest.fixture
+def database_name(servers: Servers, migrated_template: str) -> Iterator[str]:
+    """A migrated database of this test alone."""
+    name = servers.create_database(migrated_template)
+    yield name
+    servers.drop_database(name)
+
+
+@pytest.fixture
+def settings(servers: Servers, database_name: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings that point at this test's database and an empty Redis; the home folder is the test's own."""
+    return servers.settings(database_name, tmp_path / "home")

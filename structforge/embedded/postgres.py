@@ -143,20 +143,16 @@ class EmbeddedPostgres:
         self._create_database()
         return False
 
-    def stop(self, *, fast_timeout_s: float = 30.0) -> None:
-        """End the server: sessions are cut, what is committed stays."""
-        present = self.running()
-        if present is not None:
-            present.stop([(signal.SIGINT, fast_timeout_s), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
-        self._collect_child()
+    def stop(self, *, immediately: bool = False) -> None:
+        """End the server: sessions are cut, what is committed stays.
 
-    def restart_immediately(self) -> None:
-        """Crash and start again (`-m immediate`), as the crash tests do."""
+        `immediately` is PostgreSQL's own word for a crash: nothing is written out, the next start recovers.
+        """
         present = self.running()
         if present is not None:
-            present.stop([(signal.SIGQUIT, 30.0), (signal.SIGKILL, 10.0)])
+            orderly = [] if immediately else [(signal.SIGINT, 30.0)]
+            present.stop([*orderly, (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)])
         self._collect_child()
-        self.start()
 
     def _prepare_folders(self, account: Account) -> None:
         for folder in (self.data_dir, self.socket_dir):

@@ -35,8 +35,6 @@ RESTART_PAUSE_FIRST_S = 0.5
 RESTART_PAUSE_MAX_S = 30.0
 STEADY_AFTER_S = 60.0
 """A service that ran this long has its next restart at once again."""
-STOP_GRACE_S = 12.0
-"""How long services may take to end what they have in hand before they are killed."""
 TICK_S = 1.0
 
 
@@ -307,7 +305,7 @@ class Supervisor:
         present = {name: p for name, p in self._processes.items() if p.poll() is None}
         for name in reversed(present):
             present[name].send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_GRACE_S
+        deadline = time.monotonic() + self.settings.stop_grace_s
         for process in reversed(present.values()):
             try:
                 process.wait(timeout=max(0.0, deadline - time.monotonic()))

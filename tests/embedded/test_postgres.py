@@ -73,7 +73,8 @@ def test_an_immediate_restart_loses_nothing_committed(postgres: EmbeddedPostgres
     postgres.start()
     with psycopg.connect(postgres.url()) as connection:
         connection.execute("create table kept as select 7 as value")
-    postgres.restart_immediately()
+    postgres.stop(immediately=True)
+    postgres.start()
     with psycopg.connect(postgres.url()) as connection:
         assert connection.execute("select value from kept").fetchone() == (7,)
 

@@ -27,6 +27,10 @@ class Program:
         working_dir: Path = ROOT,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        # A test says itself which servers a process uses; what the developer's shell has set stays out.
+        outer = {
+            k: v for k, v in os.environ.items() if not k.startswith(("STRUCTFORGE_", "DATABASE_", "REDIS_"))
+        }
         self.log_file = folder / f"program-{len(list(folder.glob('program-*.log')))}.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
@@ -35,7 +39,7 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=working_dir,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **(environment or {})},
+                env={**outer, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **(environment or {})},
                 start_new_session=True,
                 user=user,
                 group=user,

@@ -36,7 +36,7 @@ class Servers:
     def stop(self) -> None:
         """Stop both and remove their folder."""
         self.redis.stop()
-        self.postgres.stop()
+        self.postgres.stop(immediately=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def create_database(self, template: str = "template0") -> str:
