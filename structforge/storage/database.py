@@ -85,13 +85,13 @@ class Database:
 
     @asynccontextmanager
     async def global_transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction of the app role in no organization: global tables and `auth_…` functions only."""
+        """Open a transaction of the app role in no organization, for global tables and `auth_…` functions."""
         async with _transaction(self._app) as session:
             yield session
 
     @asynccontextmanager
     async def owner_transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction of the owner, who sees every organization: for setting up an installation only."""
+        """Open a transaction of the owner, who sees all organizations: for setting up an installation."""
         if self._owner is None:
             raise RuntimeError("this Database was built without the owner's URL")
         async with _transaction(self._owner) as session:
