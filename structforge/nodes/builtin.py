@@ -7,7 +7,9 @@ from structforge.nodes.data import SetFields
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.nodes.flow import If, Merge
 from structforge.nodes.report import Report
+from structforge.nodes.table_columns import Transform
 from structforge.nodes.table_groups import Aggregate
+from structforge.nodes.table_joins import Append, Join
 from structforge.nodes.table_rows import Filter, Sort
 from structforge.nodes.triggers import ManualTrigger
 from structforge.sdk import NodeRegistry
@@ -18,8 +20,11 @@ NODE_TYPES = (
     ReadFile,
     WriteFile,
     Filter,
+    Transform,
     Sort,
     Aggregate,
+    Join,
+    Append,
     If,
     Merge,
     Report,

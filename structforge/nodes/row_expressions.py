@@ -324,13 +324,18 @@ class _Compiler:
         )
 
 
+def lenient_number(value: pl.Expr, *, whole: bool) -> pl.Expr:
+    """Return the expression of `value` as a number, null where it is none."""
+    return _text(value).str.strip_chars().cast(pl.Int64 if whole else pl.Float64, strict=False)
+
+
 def checked_number(frame: pl.DataFrame, value: pl.Expr, *, whole: bool, where: str) -> pl.Expr:
     """Return the expression of `value` as a number, after checking every filled cell.
 
     Raises: NodeError `table.not_a_number` with the first row (from 1) and its value.
     """
     text = _text(value).str.strip_chars()
-    parsed = text.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    parsed = lenient_number(value, whole=whole)
     wrong = (
         frame.lazy()
         .select(value=text, wrong=text.is_not_null() & (text != "") & parsed.is_null())

@@ -1,0 +1,194 @@
+"""Nodes that change the columns of a table: transform."""
+
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from structforge.nodes import row_expressions
+from structforge.nodes.dates import checked_moment, moment
+from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
+from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
+from structforge.sdk import (
+    Example,
+    Execution,
+    Inputs,
+    Node,
+    NodeContext,
+    NodeError,
+    Parameters,
+    Result,
+    parameter,
+)
+
+CellType = Literal["text", "number", "integer", "boolean", "date", "datetime"]
+
+_TRUE = ("true", "yes", "y", "1", "on")
+_FALSE = ("false", "no", "n", "0", "off")
+
+
+class Cast(BaseModel):
+    """One column and the type it gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str
+    type: CellType
+    pattern: str = ""
+
+
+class Computed(BaseModel):
+    """One new or replaced column."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str = Field(min_length=1)
+    expression: str = Field(min_length=1)
+
+
+class TransformParameters(Parameters):
+    cast: tuple[Cast, ...] = parameter(
+        (),
+        title="Change types",
+        description="Turn a column into `text`, `number`, `integer`, `boolean`, `date` or `datetime`. Dates may have "
+        "a pattern such as `%d.%m.%Y`.",
+        widget="list",
+    )
+    on_bad_value: Literal["error", "empty"] = parameter(
+        "error",
+        title="A value that does not fit",
+        description="Stop with an error that names the row, or leave the cell empty.",
+        widget="select",
+    )
+    compute: tuple[Computed, ...] = parameter(
+        (),
+        title="Compute columns",
+        description="Each is a column name and a row expression such as `price * qty`; later ones may use earlier ones.",
+        widget="list",
+        expressions=False,
+        language="row-expression",
+    )
+    pick: tuple[str, ...] = parameter(
+        (), title="Keep columns", description="Only these, in this order; none keeps all.", widget="columns"
+    )
+    drop: tuple[str, ...] = parameter((), title="Remove columns", description="Leave these out.", widget="columns")
+    rename: dict[str, str] = parameter(
+        default_factory=dict, title="Rename columns", description="Old name and new name.", widget="key_values"
+    )
+
+
+class Transform(Node[TransformParameters]):
+    """Picks, renames, computes and converts the columns of a table.
+
+    The parts are done in this order: change types, compute, keep, remove, rename. Row expressions use columns by
+    name: `price * qty`, `upper(city)`, `high - low if high > low else 0`, `year(day)`; a column with blanks in its
+    name is written `row["unit price"]`.
+
+    Dates become ISO text (`2024-03-01`), because a cell holds JSON values only; they sort and compare correctly.
+
+    **Example.** With `spread = high - low` computed, and only `city` and `spread` kept, the row
+    `{"city": "Rome", "low": 9, "high": 21}` becomes `{"city": "Rome", "spread": 12}`.
+    """
+
+    type = "table.transform"
+    title = "Transform"
+    category = "table"
+    icon = "columns-3"
+    keywords = ("select", "rename", "compute", "cast", "convert", "columns", "formula", "clean", "type")
+    inputs = TABLE_IN
+    outputs = TABLE_OUT
+    execution = Execution.BLOCKING
+    Parameters = TransformParameters
+    examples = (
+        Example(
+            title="Compute and keep",
+            parameters={
+                "compute": [{"column": "spread", "expression": "high - low"}],
+                "pick": ["city", "spread"],
+            },
+            inputs={"in": [{"city": "Rome", "low": 9, "high": 21}]},
+            output=[{"city": "Rome", "spread": 12}],
+        ),
+        Example(
+            title="A date with a pattern, and a new name",
+            parameters={
+                "cast": [{"column": "day", "type": "date", "pattern": "%d.%m.%Y"}],
+                "rename": {"day": "date"},
+            },
+            inputs={"in": [{"day": "24.12.2024", "n": 1}]},
+            output=[{"date": "2024-12-24", "n": 1}],
+        ),
+    )
+
+    def run(self, context: NodeContext, parameters: TransformParameters, inputs: Inputs) -> Result:
+        """Return the changed table. Raises: NodeError `table.*`, `row_expression.*`, `transform.*`."""
+        frame = read_table(context, inputs["in"])
+        for index, cast in enumerate(parameters.cast):
+            where = f"parameters.cast[{index}]"
+            frame = with_columns_known(frame, [cast.column], where=where)
+            try:
+                converted = _converted(frame, cast, parameters.on_bad_value == "empty", where)
+                frame = frame.with_columns(converted.alias(cast.column))
+            except pl.exceptions.PolarsError as error:
+                raise type_error(error, where=where) from error
+        for index, computed in enumerate(parameters.compute):
+            where = f"parameters.compute[{index}].expression"
+            values = row_expressions.evaluate(frame, computed.expression, where=where)
+            # An empty table without columns gains none: a lone column would make rows' absence look like a schema.
+            if frame.width:
+                frame = frame.with_columns(values.alias(computed.column))
+        if parameters.pick:
+            frame = with_columns_known(frame, parameters.pick, where="parameters.pick").select(
+                list(dict.fromkeys(parameters.pick))
+            )
+        if parameters.drop:
+            frame = with_columns_known(frame, parameters.drop, where="parameters.drop").drop(parameters.drop)
+        if parameters.rename:
+            frame = with_columns_known(frame, parameters.rename, where="parameters.rename")
+            names = [parameters.rename.get(column, column) for column in frame.columns]
+            twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+            if twice is not None:
+                raise NodeError(
+                    "transform.name",
+                    f"Two columns would be called `{twice}`.",
+                    where="parameters.rename",
+                    hint="Choose another name, or remove one of the columns.",
+                )
+            frame = frame.rename(parameters.rename)
+        return table_result(context, frame)
+
+
+def _converted(frame: pl.DataFrame, cast: Cast, lenient: bool, where: str) -> pl.Expr:
+    column = pl.col(cast.column)
+    match cast.type:
+        case "text":
+            return column.cast(pl.String)
+        case "number" | "integer":
+            whole = cast.type == "integer"
+            if lenient:
+                return row_expressions.lenient_number(column, whole=whole)
+            return row_expressions.checked_number(frame, column, whole=whole, where=where)
+        case "boolean":
+            return _boolean(frame, column, lenient, where)
+        case "date" | "datetime":
+            when = (
+                moment(column, cast.pattern)
+                if lenient
+                else checked_moment(frame, column, where=where, pattern=cast.pattern)
+            )
+            return when.dt.date() if cast.type == "date" else when
+
+
+def _boolean(frame: pl.DataFrame, column: pl.Expr, lenient: bool, where: str) -> pl.Expr:
+    text = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    value = pl.when(text.is_in(_TRUE)).then(True).when(text.is_in(_FALSE)).then(False)
+    if not lenient:
+        wrong = frame.select(text.filter(text.is_not_null() & (text != "") & value.is_null())).to_series()
+        if len(wrong):
+            raise NodeError(
+                "table.not_a_boolean",
+                f"`{wrong[0]}` is neither true nor false.",
+                where=where,
+                hint=f"Understood are: {', '.join(_TRUE + _FALSE)}.",
+            )
+    return value
