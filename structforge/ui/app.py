@@ -1,0 +1,32 @@
+"""The Reflex app: its pages and what belongs to all of them. Reflex finds it by name (rxconfig.py).
+
+Invariant: importing builds pages only; services come in with `backend.install` in the serving process.
+"""
+
+import reflex as rx
+from reflex_components_core.core.banner import connection_pulser  # type: ignore[import-untyped]
+
+from structforge.ui import routes
+from structforge.ui.pages.home import HomeState, home_page, not_found_page
+from structforge.ui.pages.run import RUN_FEED, RunState, run_page
+from structforge.ui.pages.runs import RunsState, runs_page
+from structforge.ui.pages.sign_in import SignInState, sign_in_page
+from structforge.ui.session import SessionState
+
+app = rx.App(
+    stylesheets=["/structforge.css"],
+    html_lang="en",
+    head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
+    # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.
+    toaster=None,
+)
+app.app_wraps[5, "Overlay"] = lambda stateful: connection_pulser() if stateful else None
+RUN_FEED.attach(app)
+app.register_lifespan_task(RUN_FEED.following)
+
+TITLE = "StructForge"
+app.add_page(home_page, route=routes.HOME, title=TITLE, on_load=HomeState.enter)
+app.add_page(not_found_page, route="/404", title=TITLE)
+app.add_page(sign_in_page, route=routes.SIGN_IN, title=TITLE, on_load=SignInState.enter)
+app.add_page(runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, RunsState.enter])
+app.add_page(run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, RunState.enter])

@@ -1,0 +1,243 @@
+// Rows that change while they are looked at. A snapshot and the patches after it are merged in a store outside
+// React's tree, so one change renders one row. Knows nothing of what the rows mean.
+import { memo, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+
+const channels = new Map();
+
+const blank = () => ({ seq: -1, rows: new Map(), order: [], pending: [], listeners: new Map(), all: new Set(), asked: 0 });
+
+export function channelOf(name) {
+  let channel = channels.get(name);
+  if (!channel) channels.set(name, (channel = blank()));
+  return channel;
+}
+
+function tell(channel, keys, orderChanged) {
+  for (const key of keys) channel.listeners.get(key)?.forEach((listener) => listener());
+  if (orderChanged) channel.all.forEach((listener) => listener());
+}
+
+function merge(channel, items) {
+  let orderChanged = false;
+  const keys = [];
+  for (const [key, fields] of items) {
+    const before = channel.rows.get(key);
+    if (!before && key !== "") {
+      channel.order = [...channel.order, key];
+      orderChanged = true;
+    }
+    channel.rows.set(key, { ...before, ...fields });
+    keys.push(key);
+  }
+  tell(channel, keys, orderChanged);
+}
+
+export function applySnapshot(name, snapshot) {
+  const channel = channelOf(name);
+  if (snapshot.seq < channel.seq) return;
+  channel.seq = snapshot.seq;
+  const before = [...channel.rows.keys()];
+  channel.rows = new Map(snapshot.rows);
+  channel.order = snapshot.rows.map(([key]) => key).filter((key) => key !== "");
+  const pending = channel.pending;
+  channel.pending = [];
+  channel.asked = 0;
+  tell(channel, new Set([...before, ...channel.rows.keys()]), true);
+  for (const patch of pending) applyPatch(name, patch);
+}
+
+// patch: [channel name, first seq, last seq, [[key, fields], ...]]; true means "I missed something".
+export function applyPatch(name, [, first, last, items]) {
+  const channel = channelOf(name);
+  if (channel.seq < 0) {
+    channel.pending.push([name, first, last, items]);
+    return false;
+  }
+  if (last <= channel.seq) return false;
+  if (first > channel.seq + 1) return true;
+  channel.seq = last;
+  merge(channel, items);
+  return false;
+}
+
+export function useRow(name, key) {
+  const subscribe = useMemo(
+    () => (listener) => {
+      const { listeners } = channelOf(name);
+      const set = listeners.get(key) ?? new Set();
+      listeners.set(key, set.add(listener));
+      return () => set.delete(listener);
+    },
+    [name, key],
+  );
+  return useSyncExternalStore(subscribe, () => channelOf(name).rows.get(key));
+}
+
+export function useOrder(name) {
+  const subscribe = useMemo(
+    () => (listener) => {
+      const { all } = channelOf(name);
+      all.add(listener);
+      return () => all.delete(listener);
+    },
+    [name],
+  );
+  return useSyncExternalStore(subscribe, () => channelOf(name).order);
+}
+
+// Carries snapshot and patch props into the store; asks again (at most once a second) when a patch is missing.
+// Tells when row "" reaches one of the settled statuses by a patch.
+export const LiveFeed = memo(function LiveFeed({ channel, snapshot, patch, settled = [], onGap, onSettled }) {
+  const gap = useRef(onGap);
+  const done = useRef(onSettled);
+  useEffect(() => {
+    gap.current = onGap;
+    done.current = onSettled;
+  });
+  useEffect(() => {
+    if (channel && snapshot?.channel === channel) applySnapshot(channel, snapshot);
+  }, [channel, snapshot]);
+  useEffect(() => {
+    if (!channel || patch?.[0] !== channel) return;
+    const store = channelOf(channel);
+    const before = store.rows.get("")?.status;
+    const missed = applyPatch(channel, patch);
+    const status = store.rows.get("")?.status;
+    if (status !== before && settled.includes(status)) done.current?.();
+    if (!missed) return;
+    const now = Date.now();
+    if (now - store.asked > 1000) {
+      store.asked = now;
+      gap.current?.();
+    }
+  }, [channel, patch]);
+  return null;
+});
+
+const ICONS = {
+  queued: "M12 7v5l3 2", pending: "M12 7v5l3 2", waiting: "M10 8v8M14 8v8", paused: "M10 8v8M14 8v8", pausing: "M10 8v8M14 8v8",
+  succeeded: "m8 12.5 3 3 5-6", failed: "m9 9 6 6m0-6-6 6", cancelled: "M8 12h8", cancelling: "M8 12h8",
+  skipped: "m9 8 4 4-4 4m5-8v8", reused: "M8 10h7l-2-2m3 6H9l2 2",
+};
+
+export const StatusMark = memo(function StatusMark({ status, label }) {
+  return (
+    <span className={`status is-${status}`} data-status={status}>
+      <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2.4" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true" className={status === "running" ? "spin" : ""}>
+        {status === "running" ? <path d="M12 3a9 9 0 1 0 9 9" /> : (
+          <>
+            <circle cx="12" cy="12" r="9.5" />
+            <path d={ICONS[status] ?? ""} />
+          </>
+        )}
+      </svg>
+      {label ?? status}
+    </span>
+  );
+});
+
+export function LiveStatus({ channel, row = "", labels }) {
+  const status = useRow(channel, row)?.status;
+  return status ? <StatusMark status={status} label={labels[status]} /> : null;
+}
+
+// ---- time -------------------------------------------------------------------------------------------------
+
+const clocks = new Set();
+let now = Date.now();
+let timer = null;
+function subscribeClock(listener) {
+  clocks.add(listener);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    clocks.forEach((each) => each());
+  }, 500);
+  return () => {
+    clocks.delete(listener);
+    if (clocks.size === 0) {
+      clearInterval(timer);
+      timer = null;
+    }
+  };
+}
+const never = () => () => {};
+const useNow = (running) => useSyncExternalStore(running ? subscribeClock : never, () => now, () => now);
+
+export function spanText(ms) {
+  if (!Number.isFinite(ms) || ms < 0) return "";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  const s = Math.round(ms / 1000);
+  return s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+export function Duration({ start, end }) {
+  const clock = useNow(Boolean(start) && !end);
+  if (!start) return <span className="muted">–</span>;
+  return <span className="num nowrap">{spanText((end ? Date.parse(end) : Math.max(clock, Date.parse(start))) - Date.parse(start))}</span>;
+}
+
+export function LiveDuration({ channel, row = "" }) {
+  const value = useRow(channel, row);
+  return <Duration start={value?.started_at} end={value?.finished_at} />;
+}
+
+export function When({ at, locale = "en" }) {
+  if (!at) return <span className="muted">–</span>;
+  const date = new Date(at);
+  const text = date.toLocaleString(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return <time dateTime={at} title={date.toLocaleString(locale)} className="nowrap">{text}</time>;
+}
+
+// ---- a table of live rows with a time bar each --------------------------------------------------------------
+
+const StepRow = memo(function StepRow({ channel, row, labels, from, to, selected, onSelect }) {
+  const value = useRow(channel, row) ?? {};
+  const begin = value.started_at ? Date.parse(value.started_at) : null;
+  const finish = value.finished_at ? Date.parse(value.finished_at) : to;
+  const scale = Math.max(to - from, 1);
+  const status = value.status ?? "pending";
+  return (
+    <tr className={`is-${status}`} data-row={row} aria-selected={selected}>
+      <td>
+        {onSelect ? (
+          <button type="button" className="linkish strong" onClick={() => onSelect(row)}>{value.title || row}</button>
+        ) : (
+          <span className="strong">{value.title || row}</span>
+        )}
+        <div className="muted small mono">{row}</div>
+      </td>
+      <td><StatusMark status={status} label={labels[status]} /></td>
+      <td><Duration start={value.started_at} end={value.finished_at ?? (begin && value.over ? value.started_at : undefined)} /></td>
+      <td>
+        <div className="timeline" aria-hidden="true">
+          {begin !== null && (
+            <i style={{ left: `${Math.min(99, Math.max(0, (100 * (begin - from)) / scale))}%`, width: `${Math.max(0.6, (100 * (finish - begin)) / scale)}%` }} />
+          )}
+        </div>
+      </td>
+      <td className="muted small">{value.note ?? ""}</td>
+    </tr>
+  );
+});
+
+export function LiveTable({ channel, labels, headings, emptyText, selected, onSelect }) {
+  const order = useOrder(channel);
+  const run = useRow(channel, "");
+  const clock = useNow(Boolean(run?.started_at) && !run?.finished_at);
+  const from = run?.started_at ? Date.parse(run.started_at) : clock;
+  const to = run?.finished_at ? Date.parse(run.finished_at) : Math.max(clock, from);
+  if (order.length === 0) return <p className="empty">{emptyText}</p>;
+  return (
+    <div className="table-wrap" tabIndex={0} role="region" aria-label={headings[0]}>
+      <table className="data">
+        <thead><tr>{headings.map((heading) => <th key={heading} scope="col">{heading}</th>)}</tr></thead>
+        <tbody>
+          {order.map((key) => (
+            <StepRow key={key} channel={channel} row={key} labels={labels} from={from} to={to} selected={key === selected} onSelect={onSelect} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+"""Python side of page.jsx, and a native form. Knows no StructForge words."""
+
+# Reflex names the arguments of an event by a function in place of a type.
+# mypy: disable-error-code="type-arg, valid-type"
+
+from typing import Any
+
+import reflex as rx
+
+
+class PageBridge(rx.Component):
+    """Toasts from a var, the document's language, the connection strip and the refresh of the session."""
+
+    library = rx.asset("page.jsx", shared=True).importable_path
+    tag = "PageBridge"
+    toast: rx.Var[dict[str, Any]]
+    language: rx.Var[str]
+    offline: rx.Var[bool]
+    offline_text: rx.Var[str]
+    close_text: rx.Var[str]
+    refresh_url: rx.Var[str]
+    refresh_seconds: rx.Var[int]
+
+
+class Ticker(rx.Component):
+    """Fires `on_tick` every `every_ms` milliseconds while the page is visible."""
+
+    library = rx.asset("page.jsx", shared=True).importable_path
+    tag = "Ticker"
+    every_ms: rx.Var[int]
+    on_tick: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class NativeForm(rx.Component):
+    """A form the browser itself submits: `rx.form` prevents that, and cookies need an HTTP answer."""
+
+    tag = "form"
+    _is_tag_in_global_scope = True
+    action: rx.Var[str]
+    method: rx.Var[str]
+
+
+page_bridge = PageBridge.create
+ticker = Ticker.create
+native_form = NativeForm.create

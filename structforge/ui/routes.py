@@ -1,0 +1,34 @@
+"""The paths of the web app, each one a constant.
+
+Invariant: no other module writes a path as text. Dynamic parts have distinct names: Reflex makes root vars of
+them.
+"""
+
+from urllib.parse import quote, urlsplit
+
+HOME = "/"
+SIGN_IN = "/sign-in"
+RUNS = "/runs"
+RUN = "/runs/[run_id]"
+
+API_SIGN_IN = "/api/v1/auth/form/sign-in"
+API_SIGN_OUT = "/api/v1/auth/form/sign-out"
+API_REFRESH = "/api/v1/auth/refresh"
+
+
+def run(run_id: str) -> str:
+    """Return the page of one run."""
+    return f"/runs/{quote(run_id, safe='')}"
+
+
+def sign_in(next_path: str = "") -> str:
+    """Return the sign-in page that leads back to `next_path`."""
+    return f"{SIGN_IN}?next={quote(next_path, safe='')}" if next_path else SIGN_IN
+
+
+def local_path(path: str) -> str:
+    """Return `path` when it is one of this app, else the home page: a sign-in must not lead elsewhere."""
+    parts = urlsplit(path)
+    if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")):
+        return HOME
+    return path
