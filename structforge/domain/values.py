@@ -96,7 +96,7 @@ def journal_safe(value: object) -> JsonValue:
     """Return a detached plain JSON copy of any Python object that has one.
 
     Dates become ISO 8601 text, tuples lists, enums their value, UUIDs text, a Decimal a number if none of its
-    digits is lost, else text. Raises: InvalidValueError (`value.*`) and nothing else, whatever the object does.
+    digits is lost, else text. Raises: InvalidValueError (`value.*`), never anything else.
     """
     return journal_safe_bytes(value)[0]
 
@@ -130,7 +130,7 @@ def journal_safe_bytes(value: object) -> tuple[JsonValue, bytes]:
 
 
 def weigh(value: object, limit: int) -> int:
-    """Return characters of text and keys plus one per value, or `UNBOUNDED` (over limit, depth 200, odd keys).
+    """Return characters of text and keys plus one per value, or `UNBOUNDED` (limit, depth, odd keys).
 
     Shared parts count each time they occur, so this bounds what encoding would write. Never recursive.
     """

@@ -1,0 +1,113 @@
+"""The tests of the language: what may stand after `is` and in `selectattr`.
+
+Invariant: a test takes the work counter and plain JSON values and returns yes or no.
+"""
+
+from collections.abc import Callable
+
+from structforge.domain.expressions import operators
+from structforge.domain.expressions.limits import Work
+from structforge.domain.expressions.problems import Fault, kind_of
+from structforge.domain.values import JsonValue
+
+Test = Callable[..., bool]
+
+
+def _kind(*kinds: type) -> Test:
+    def test(work: Work, value: JsonValue) -> bool:
+        return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+    return test
+
+
+def _whole(value: JsonValue) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise Fault("expression.type", f"This test needs a whole number, not {kind_of(value)}.")
+
+
+def _by(compare: Callable[[JsonValue, JsonValue, Work], bool]) -> Test:
+    def test(work: Work, value: JsonValue, other: JsonValue) -> bool:
+        return compare(value, other, work)
+
+    return test
+
+
+def _divisible_by(work: Work, value: JsonValue, divisor: JsonValue) -> bool:
+    if _whole(divisor) == 0:
+        raise Fault("expression.type", "Nothing is divisible by zero.")
+    return _whole(value) % _whole(divisor) == 0
+
+
+def _different(work: Work, value: JsonValue, other: JsonValue) -> bool:
+    return not operators.equal(value, other, work)
+
+
+def _odd(work: Work, value: JsonValue) -> bool:
+    return _whole(value) % 2 == 1
+
+
+def _even(work: Work, value: JsonValue) -> bool:
+    return _whole(value) % 2 == 0
+
+
+def _none(work: Work, value: JsonValue) -> bool:
+    return value is None
+
+
+def _true(work: Work, value: JsonValue) -> bool:
+    return value is True
+
+
+def _false(work: Work, value: JsonValue) -> bool:
+    return value is False
+
+
+def _truthy(work: Work, value: JsonValue) -> bool:
+    return bool(value)
+
+
+def _empty(work: Work, value: JsonValue) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _present(work: Work, value: JsonValue) -> bool:
+    return True
+
+
+def _missing(work: Work, value: JsonValue) -> bool:
+    return False
+
+
+TESTS: dict[str, Test] = {
+    "boolean": _kind(bool),
+    "contains": lambda work, value, item: operators.contained(item, value, work),
+    "defined": _present,
+    "divisibleby": _divisible_by,
+    "empty": _empty,
+    "eq": _by(operators.equal),
+    "equalto": _by(operators.equal),
+    "even": _even,
+    "false": _false,
+    "float": _kind(float),
+    "ge": _by(operators.greater_or_equal),
+    "greaterthan": _by(operators.greater),
+    "gt": _by(operators.greater),
+    "in": _by(operators.contained),
+    "integer": _kind(int),
+    "le": _by(operators.less_or_equal),
+    "lessthan": _by(operators.less),
+    "list": _kind(list),
+    "lt": _by(operators.less),
+    "mapping": _kind(dict),
+    "ne": _different,
+    "none": _none,
+    "number": _kind(int, float),
+    "odd": _odd,
+    "sequence": _kind(list, str),
+    "string": _kind(str),
+    "true": _true,
+    "truthy": _truthy,
+    "undefined": _missing,
+}
+"""Every test by name; `defined` and `undefined` get their subject only if it exists."""

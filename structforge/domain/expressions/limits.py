@@ -1,0 +1,70 @@
+"""The bounds of one evaluation: how much work it may take and how large what it makes may become.
+
+Invariant: whatever an expression builds or walks was charged first, so no expression can hold up a worker.
+"""
+
+from structforge.domain.expressions.problems import Fault
+from structforge.domain.values import MAX_INTEGER_BITS, UNBOUNDED, weigh
+
+MAX_TEXT_CHARS = 1_048_576
+"""Longest text an expression makes (1 MiB of characters)."""
+MAX_BUILT_WEIGHT = 4 * 1_048_576
+"""Heaviest list or object an expression makes: characters plus one for each value."""
+MAX_WORK = 10_000_000
+"""Most units of work in one evaluation: one for each character or item made or looked at."""
+
+
+class Work:
+    """Counts down the work of one evaluation."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_WORK
+
+    def charge(self, units: int) -> None:
+        """Take units off. Raises: Fault `expression.too_much_work`."""
+        self.left -= units
+        if self.left < 0:
+            raise Fault(
+                "expression.too_much_work",
+                f"The evaluation takes more than {MAX_WORK} units of work.",
+                "Use a table node for work on many rows.",
+            )
+
+    def text(self, length: int) -> None:
+        """Allow and charge a text of this length before it is made. Raises: Fault `expression.too_large`."""
+        if length > MAX_TEXT_CHARS:
+            raise Fault(
+                "expression.too_large",
+                f"The text would have {length} characters; at most {MAX_TEXT_CHARS} are allowed.",
+            )
+        self.charge(length)
+
+    def items(self, count: int) -> None:
+        """Allow and charge a list of this length before it is made. Raises: Fault `expression.too_large`."""
+        if count > MAX_TEXT_CHARS:
+            raise Fault(
+                "expression.too_large",
+                f"The list would have {count} items; at most {MAX_TEXT_CHARS} are allowed.",
+            )
+        self.charge(count)
+
+    def walk(self, value: object) -> None:
+        """Charge a look at all of a value, as comparing or encoding it needs. Raises: Fault."""
+        if isinstance(value, str):
+            self.charge(len(value))
+        elif isinstance(value, list | dict):
+            weight = weigh(value, min(self.left + 1, MAX_BUILT_WEIGHT))
+            if weight == UNBOUNDED:
+                raise Fault(
+                    "expression.too_large", "The value is too large or too deep to work on as a whole."
+                )
+            self.charge(weight)
+
+
+def bounded_integer(value: int) -> int:
+    """Return the integer. Raises: Fault `expression.too_large` above 4,300 digits."""
+    if value.bit_length() > MAX_INTEGER_BITS:
+        raise Fault("expression.too_large", "The integer would have more than 4,300 digits.")
+    return value

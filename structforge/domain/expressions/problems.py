@@ -1,0 +1,181 @@
+"""What can go wrong with an expression, and the marker for a step that was skipped.
+
+Invariant: only `ExpressionError` leaves this package; `Fault` and `Absent` are raised and caught inside it.
+Positions are character offsets into the whole text, end exclusive.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from structforge.domain.errors import Problem, StructForgeError
+
+CODES = {
+    "expression.syntax": "The text between {{ and }} is not a well-formed expression.",
+    "expression.not_supported": "The expression uses something that is not part of the language.",
+    "expression.unknown_name": "No node or input of this name can be seen from here.",
+    "expression.unknown_function": "There is no function, method or test of this name.",
+    "expression.arguments": "A function was called with the wrong arguments.",
+    "expression.missing_key": "The object has no such field, or there is no object.",
+    "expression.index_out_of_range": "The list or text has no such position.",
+    "expression.skipped_step": "The step was skipped in this run, so it has no result.",
+    "expression.type": "An operation does not fit the type of its value.",
+    "expression.too_large": "The expression or its result is over its size limit.",
+    "expression.too_much_work": "The evaluation takes more work than an expression may.",
+}
+"""Every code with its meaning; documented in docs/expressions.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Stands in a scope for the result of a step that was skipped; using it without a default is an error."""
+
+    node_id: str
+
+
+class ExpressionError(StructForgeError):
+    """An expression is wrong or failed, at an exact position; the same data will fail again."""
+
+    status = 422
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        hint: str = "",
+        text: str = "",
+        start: int = 0,
+        end: int = 0,
+        parameter_path: str = "",
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.text = text
+        self.start = start
+        self.end = end
+        self.parameter_path = parameter_path
+        where = (
+            f"{parameter_path}: characters {start}-{end}" if parameter_path else f"characters {start}-{end}"
+        )
+        details = {
+            "start": start,
+            "end": end,
+            "excerpt": text[start : min(end, start + 200)],
+            "parameter_path": parameter_path,
+        }
+        super().__init__(Problem(code, message, where, hint, details))
+
+    def at(self, parameter_path: str) -> "ExpressionError":
+        """Return the same error with the path of the parameter that holds the text."""
+        return ExpressionError(
+            self.code, self.message, self.hint, self.text, self.start, self.end, parameter_path
+        )
+
+
+class Fault(Exception):
+    """A failure inside an evaluation; functions raise it without a position, the call site adds one."""
+
+    def __init__(self, code: str, message: str, hint: str = "", start: int = -1, end: int = -1) -> None:
+        super().__init__(code, message, hint)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.start = start
+        self.end = end
+
+    def located(self, start: int, end: int) -> "Fault":
+        """Set the position unless a more precise one is known."""
+        if self.start < 0:
+            self.start, self.end = start, end
+        return self
+
+
+class Absent(Fault):
+    """Something that is not there: what `default` and `is defined` forgive. Explained only when shown."""
+
+    def __init__(self, holder: object, key: object, start: int = -1, end: int = -1) -> None:
+        super().__init__("", "", "", start, end)
+        self.holder = holder
+        self.key = key
+
+    def explained(self, scope_names: Iterable[str]) -> Fault:
+        """Return the fault with code, sentence and a hint that names what is there."""
+        code, message, hint = _explain(self.holder, self.key, scope_names)
+        return Fault(code, message, hint, self.start, self.end)
+
+
+class Scope:
+    """The holder in an `Absent` that stands for the names of the scope itself."""
+
+
+def kind_of(value: object) -> str:
+    """Return the word people know for the type of a JSON value, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a yes/no value"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    return "a value that is not JSON"
+
+
+def suggestion(wanted: str, available: Iterable[str], what: str) -> str:
+    """Return a did-you-mean sentence, or the first few names that exist."""
+    names = [str(name) for _, name in zip(range(500), available, strict=False)]
+    close = difflib.get_close_matches(wanted[:100], [name[:100] for name in names], 3, 0.6)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    if not names:
+        return f"There are no {what}."
+    shown = ", ".join(name[:60] for name in names[:12])
+    return f"Available {what}: {shown}{', …' if len(names) > 12 else ''}."
+
+
+def _explain(holder: object, key: object, scope_names: Iterable[str]) -> tuple[str, str, str]:
+    if isinstance(holder, Skipped):
+        return (
+            "expression.skipped_step",
+            f"The step {holder.node_id} was skipped, so it has no result.",
+            f"Give a default: {{{{ {holder.node_id} | default(…) }}}}.",
+        )
+    if isinstance(holder, Scope):
+        return (
+            "expression.unknown_name",
+            f"There is no {_short(key)} here.",
+            suggestion(str(key), scope_names, "names"),
+        )
+    if isinstance(holder, dict):
+        return (
+            "expression.missing_key",
+            f"There is no field {_short(key)} in this object.",
+            suggestion(str(key), holder, "fields"),
+        )
+    if isinstance(holder, list | str) and isinstance(key, int):
+        size = f"{len(holder)} {'items' if isinstance(holder, list) else 'characters'}"
+        return (
+            "expression.index_out_of_range",
+            f"Position {key} does not exist: {kind_of(holder)} of {size}.",
+            f"Positions go from 0 to {len(holder) - 1}." if holder else "It is empty; give a default.",
+        )
+    if isinstance(holder, list):
+        return (
+            "expression.missing_key",
+            f"A list has no field {_short(key)}.",
+            "Take an item first, as in rows[0], or one field of all items: rows | map(attribute='name').",
+        )
+    return (
+        "expression.missing_key",
+        f"There is no field {_short(key)} in {kind_of(holder)}.",
+        "Check the step before, or give a default." if holder is None else "Only objects have fields.",
+    )
+
+
+def _short(key: object) -> str:
+    return str(key)[:80]
