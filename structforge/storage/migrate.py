@@ -5,6 +5,7 @@ Entry points call it as the owner of the database; nothing else needs that role.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ MIGRATIONS = Path(__file__).parents[2] / "alembic"
 LOCK_KEY = 0x5374_7275_6374_4607
 """Any constant of ours: the advisory lock that migrations of one database take turns on."""
 LOCK_POLL_S = 0.1
+
+# Alembic's `context` and `op` belong to the whole process: two databases at once would get mixed up.
+_alembic = threading.Lock()
 
 
 async def upgrade(owner_url: str, roles: Roles | None = None, revision: str = "head") -> None:
@@ -85,7 +89,8 @@ def _migrate(owner_url: str, roles: Roles, action: Callable[[Config, str], None]
         config = _config()
         config.attributes["connection"] = connection
         config.attributes["roles"] = roles
-        action(config, revision)
+        with _alembic:
+            action(config, revision)
         connection.commit()
 
 

@@ -6,11 +6,13 @@ Migrations and `migrate.py` import it; a change here changes no database until a
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
 
 from structforge.domain.errors import Problem, UnavailableError
 
@@ -32,6 +34,16 @@ class Roles:
     app: Role = Role("structforge_app")
     engine: Role = Role("structforge_engine")
 
+    @classmethod
+    def of_urls(cls, app_url: str, engine_url: str) -> "Roles":
+        """Return the roles that these libpq URLs sign in as, with the passwords in them."""
+        given = [conninfo_to_dict(url) for url in (app_url, engine_url)]
+        app, engine = (
+            Role(str(one.get("user") or default.name), str(one["password"]) if one.get("password") else None)
+            for one, default in zip(given, cls(), strict=True)
+        )
+        return cls(app, engine)
+
     def __iter__(self) -> Iterator[Role]:
         yield self.app
         yield self.engine
@@ -44,7 +56,8 @@ def ensure_roles(connection: psycopg.Connection[Any], roles: Roles) -> None:
     this at once, so losing a race is answered by looking again.
 
     Raises:
-        UnavailableError: `database.roles_missing` with the SQL an administrator has to run.
+        UnavailableError: `database.roles_missing` with the SQL an administrator has to run;
+            `database.role_too_strong` when row-level security would not hold for a role.
     """
     for role in roles:
         for attempt in range(ATTEMPTS):
@@ -56,29 +69,46 @@ def ensure_roles(connection: psycopg.Connection[Any], roles: Roles) -> None:
                 if attempt == ATTEMPTS - 1:
                     raise
                 time.sleep(0.02 * (attempt + 1))
-            except errors.InsufficientPrivilege as error:
-                raise UnavailableError(_missing(role, error)) from error
 
 
 def _ensure_role(connection: psycopg.Connection[Any], role: Role) -> None:
-    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role.name,)).fetchone()
     name = sql.Identifier(role.name)
+    known = connection.execute(
+        "SELECT rolsuper OR rolbypassrls OR rolname = current_user FROM pg_roles WHERE rolname = %s",
+        (role.name,),
+    ).fetchone()
     if known is None:
-        connection.execute(
-            sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS").format(name)
-        )
+        try:
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS").format(name)
+            )
+        except errors.InsufficientPrivilege as error:
+            raise UnavailableError(_missing(role)) from error
+    elif known[0]:
+        raise UnavailableError(_too_strong(role))
     if role.password is not None:
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(role.password)))
+        # Where the owner may not set it, an administrator did; a wrong one shows when the role signs in.
+        with suppress(errors.InsufficientPrivilege):
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(role.password)))
 
 
-def _missing(role: Role, error: errors.InsufficientPrivilege) -> Problem:
+def _missing(role: Role) -> Problem:
+    statement = f"CREATE ROLE {quoted(role)} LOGIN NOBYPASSRLS PASSWORD '...';"
     return Problem(
         "database.roles_missing",
-        f"The database's owner may not make or alter the role {role.name!r}: {error.diag.message_primary}.",
+        f"The role {role.name!r} does not exist, and the database's owner may not create it.",
         where="DATABASE_URL",
-        hint="Give the owner CREATEROLE, or let an administrator run the statements in `details.sql`, "
-        "and set DATABASE_APP_URL and DATABASE_ENGINE_URL.",
-        details={"sql": f"CREATE ROLE {role.name} LOGIN PASSWORD '...' NOBYPASSRLS;"},
+        hint=f"Give the owner CREATEROLE, or let an administrator run: {statement}",
+        details={"sql": statement},
+    )
+
+
+def _too_strong(role: Role) -> Problem:
+    return Problem(
+        "database.role_too_strong",
+        f"The role {role.name!r} passes by row-level security, so organizations would not be kept apart.",
+        where="DATABASE_APP_URL, DATABASE_ENGINE_URL",
+        hint="Name a role that is no superuser, has no BYPASSRLS and does not own the tables.",
     )
 
 

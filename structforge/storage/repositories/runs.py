@@ -1,6 +1,6 @@
 """Runs as people look at them: lists, one run, its steps, logs and events. The engine writes them elsewhere.
 
-Invariant: see the package. Steps, logs and events are asked for with their run's `accepted_on`: one partition.
+Invariant: see the package. Steps, logs and events are asked for with the `accepted_on` of their run.
 """
 
 from collections.abc import Sequence
