@@ -1,0 +1,619 @@
+"""Who someone is: the first organization, sign-in and sign-out, sessions, members, a token's principal.
+
+Invariant: a principal comes from a verified token and a live session, never from what a client says it is.
+Signing out or losing a role takes effect here at once, in other processes within `RECHECK_S`.
+"""
+
+import asyncio
+import hashlib
+import logging
+import re
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from structforge.domain.access import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    authorize,
+    meaning,
+    permissions_of,
+)
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
+from structforge.domain.ids import new_id
+from structforge.security.passwords import Passwords, check_password, generate_password
+from structforge.security.tokens import AccessClaims, AccessTokens, expired, hash_token, new_refresh_token
+from structforge.services.audit import SYSTEM, audit
+from structforge.storage.database import Database, enter_organization
+from structforge.storage.repositories.audit import Audit
+from structforge.storage.repositories.organizations import Membership, Organizations
+from structforge.storage.repositories.users import Users
+from structforge.storage.tables import OrganizationRow, RefreshTokenRow, UserRow, utc_now
+
+logger = logging.getLogger(__name__)
+
+RECHECK_S = 10.0
+"""How long a verified token is trusted before its session and roles are read again."""
+MAX_KNOWN_TOKENS = 10_000
+EMAIL_MAX_CHARACTERS = 255
+SIGN_IN_WINDOW_S = 900
+SIGN_INS_PER_ACCOUNT_AND_ADDRESS = 10
+SIGN_INS_PER_ADDRESS = 100
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
+
+_LOCK_FAMILY = text("SELECT pg_advisory_xact_lock(hashtextextended(:family, 0))")
+_LOCK_BOOTSTRAP = text("SELECT pg_advisory_xact_lock(hashtextextended('structforge.bootstrap', 0))")
+
+_SESSION = text(
+    """
+    SELECT array(SELECT r.role FROM user_roles r
+                 WHERE r.organization_id = m.organization_id AND r.user_id = u.id) AS roles
+    FROM users u
+    JOIN user_organizations m ON m.user_id = u.id AND m.organization_id = :organization
+    WHERE u.id = :user AND u.active
+      AND EXISTS (SELECT FROM refresh_tokens t
+                  WHERE t.family_id = :session AND t.user_id = u.id AND t.organization_id = m.organization_id
+                    AND t.revoked_at IS NULL AND t.expires_at > now())
+    """
+)
+_UPSERT_PERMISSION = text(
+    "INSERT INTO permissions (name, description) VALUES (:name, :description) "
+    "ON CONFLICT (name) DO UPDATE SET description = excluded.description"
+)
+_UPSERT_ROLE = text(
+    "INSERT INTO roles (name, title) VALUES (:name, :title) "
+    "ON CONFLICT (name) DO UPDATE SET title = excluded.title"
+)
+_REVOKE = text("DELETE FROM role_permissions WHERE role = :role AND permission <> ALL (:given)")
+_GRANT = text(
+    "INSERT INTO role_permissions (role, permission) VALUES (:role, :permission) ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a sign-in comes from, as the session list and the audit trail show it."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session's tokens. Both are shown once; only the refresh token's hash is stored."""
+
+    access_token: str
+    access_expires_at: int
+    """Seconds since the epoch."""
+    refresh_token: str
+    refresh_ttl_s: int
+    user_id: UUID
+    organization_id: UUID
+
+
+@dataclass(slots=True)
+class _Known:
+    principal: Principal
+    session_id: UUID
+    expires_at: int
+    checked_at: float
+
+
+class IdentityService:
+    """Accounts and sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        redis: Redis,
+        passwords: Passwords,
+        tokens: AccessTokens,
+        *,
+        refresh_ttl_s: int,
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._passwords = passwords
+        self._tokens = tokens
+        self._refresh_ttl_s = refresh_ttl_s
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._checking: dict[str, asyncio.Task[Principal]] = {}
+
+    async def bootstrap(
+        self, email: str, password: str | None = None, *, organization: str = "Main"
+    ) -> str | None:
+        """Make the first organization and its owner; write down the roles and permissions.
+
+        Returns the password (generated when none is given), or None when there is a user already.
+        The service's database must know the owner's URL. Several processes may call it at once.
+        """
+        email = _checked_email(email)
+        if password is not None:
+            check_password(password)
+        async with self._database.owner_transaction() as session:
+            await session.execute(_LOCK_BOOTSTRAP)
+            await _write_roles(session)
+            if await Users(session).any_exists():
+                return None
+            password = password or generate_password()
+            slug = re.sub(r"[^a-z0-9]+", "-", organization.lower()).strip("-") or "main"
+            await self._found(session, organization, slug, email, password)
+        return password
+
+    async def create_organization(self, name: str, slug: str, email: str, password: str) -> Principal:
+        """Make another organization with its owner, and return that owner's principal.
+
+        For the installation's own commands; no route leads here. Raises: ConflictError `organization.exists`.
+        """
+        email = _checked_email(email)
+        check_password(password)
+        try:
+            async with self._database.global_transaction() as session:
+                organization_id, user_id = await self._found(session, name, slug, email, password)
+        except IntegrityError as error:
+            raise ConflictError(
+                Problem(
+                    "organization.exists", f"The name {slug!r} or the address {email!r} is taken.", "slug"
+                )
+            ) from error
+        return Principal(user_id, organization_id, permissions_of(frozenset({Role.OWNER.value})))
+
+    async def sign_in(
+        self, email: str, password: str, client: Client, *, organization_id: UUID | None = None
+    ) -> SignedIn:
+        """Start a session in `organization_id`, or in the first organization the person joined.
+
+        Raises: UnauthenticatedError `auth.wrong_credentials`, the same for every reason, after the same work;
+        TooManyRequestsError `auth.too_many_attempts`.
+        """
+        email = email.strip().lower()[:EMAIL_MAX_CHARACTERS]
+        keys = await self._count_attempt(email, client.address)
+        async with self._database.global_transaction() as session:
+            found = await Users(session).find_sign_in(_storable(email))
+            memberships = [] if found is None else await Organizations(session).memberships(found.user_id)
+        # The connection is back in the pool while the hash is computed.
+        stored = None if found is None else found.password_hash
+        correct = await self._passwords.verify(stored, password)
+        organizations = [membership.organization_id for membership in memberships]
+        if organization_id is not None:
+            organizations = [known for known in organizations if known == organization_id]
+        if found is None or not correct or not found.active or not organizations:
+            if found is not None and organizations:
+                async with self._database.transaction(organizations[0]) as session:
+                    await _note(
+                        session, organizations[0], found.user_id, email, "auth.sign_in_failed", client
+                    )
+            raise UnauthenticatedError(
+                Problem(
+                    "auth.wrong_credentials",
+                    "The e-mail address or the password is wrong.",
+                    hint="After several failures sign-in is blocked for a while.",
+                )
+            )
+        chosen = organizations[0]
+        renewed = None
+        if stored is not None and self._passwords.is_outdated(stored):
+            renewed = await self._passwords.hash(password)
+        family_id = new_id()
+        token, token_hash = new_refresh_token()
+        async with self._database.transaction(chosen) as session:
+            users = Users(session)
+            await users.add_refresh_token(
+                self._refresh_row(family_id, chosen, found.user_id, token_hash, client)
+            )
+            await users.signed_in(found.user_id)
+            if renewed is not None:
+                await users.set_password_hash(found.user_id, renewed)
+            await _note(session, chosen, found.user_id, email, "auth.sign_in", client)
+        await self._forget_attempts(keys)
+        return self._signed_in(found.user_id, chosen, family_id, token)
+
+    async def refresh(self, refresh_token: str, client: Client) -> SignedIn:
+        """Exchange a refresh token for new tokens; the old one is spent.
+
+        Raises: UnauthenticatedError `auth.refresh_invalid`; `auth.refresh_reused` when it was spent before,
+        which ends the whole session, because one of the two holders is a thief.
+        """
+        async with self._database.global_transaction() as session:
+            known = await Users(session).find_refresh_token(hash_token(refresh_token).hex())
+        if (
+            known is None
+            or known.revoked_at is not None
+            or not known.user_active
+            or known.expires_at <= utc_now()
+        ):
+            raise _refresh_invalid()
+        token, token_hash = new_refresh_token()
+        async with self._database.transaction(known.organization_id) as session:
+            # One at a time in a family: a rotation cannot slip a live token past a revocation.
+            await session.execute(_LOCK_FAMILY, {"family": str(known.family_id)})
+            users = Users(session)
+            spent = await users.spend_refresh_token(known.organization_id, known.id)
+            if spent:
+                await users.add_refresh_token(
+                    self._refresh_row(
+                        known.family_id, known.organization_id, known.user_id, token_hash, client
+                    )
+                )
+            else:
+                # Committed although the call fails: the block ends without raising.
+                await users.revoke_family(known.organization_id, known.family_id)
+                await _note(session, known.organization_id, known.user_id, "", "auth.refresh_reused", client)
+        if not spent:
+            self._forget_session(known.family_id)
+            raise UnauthenticatedError(
+                Problem(
+                    "auth.refresh_reused",
+                    "This refresh token was used before, so the session was ended.",
+                    hint="Sign in again. If it was not you who used it, change your password.",
+                )
+            )
+        return self._signed_in(known.user_id, known.organization_id, known.family_id, token)
+
+    async def sign_out(self, *, access_token: str = "", refresh_token: str = "") -> None:
+        """End the session that either token belongs to; unknown tokens have nothing to end."""
+        sessions: set[tuple[UUID, UUID, UUID]] = set()
+        if access_token:
+            try:
+                claims = self._tokens.verify(access_token)
+                sessions.add((claims.organization_id, claims.user_id, claims.session_id))
+            except UnauthenticatedError:
+                logger.debug("sign-out with an access token that is no longer valid")
+        if refresh_token:
+            async with self._database.global_transaction() as session:
+                known = await Users(session).find_refresh_token(hash_token(refresh_token).hex())
+            if known is not None:
+                sessions.add((known.organization_id, known.user_id, known.family_id))
+        for organization_id, user_id, session_id in sessions:
+            async with self._database.transaction(organization_id) as session:
+                await self._revoke(session, organization_id, session_id)
+                await _note(session, organization_id, user_id, "", "auth.sign_out", Client())
+            self._forget_session(session_id)
+
+    def known_principal(self, access_token: str) -> Principal | None:
+        """Return the principal of a token that was verified a moment ago, without waiting; else None."""
+        known = self._known.get(access_token)
+        if (
+            known is None
+            or time.time() >= known.expires_at
+            or time.monotonic() - known.checked_at > RECHECK_S
+        ):
+            return None
+        return known.principal
+
+    async def principal(self, access_token: str) -> Principal:
+        """Return who the bearer of a token is and what they may do.
+
+        Raises: UnauthenticatedError `auth.token_invalid`, `auth.token_expired`, `auth.session_ended`.
+        """
+        known = self.known_principal(access_token)
+        if known is not None:
+            return known
+        claims = self._tokens.verify(access_token)
+        # Of many calls with one token that come together, one asks the database.
+        task = self._checking.get(access_token)
+        if task is None:
+            task = asyncio.create_task(self._check(access_token, claims))
+            self._checking[access_token] = task
+            task.add_done_callback(lambda _: self._checking.pop(access_token, None))
+        return await asyncio.shield(task)
+
+    async def me(self, principal: Principal) -> dict[str, Any]:
+        """Return the person, the organization of the session, all memberships and what they may do here."""
+        async with self._database.transaction(principal.organization_id) as session:
+            user = None if principal.user_id is None else await Users(session).get(principal.user_id)
+            memberships = [] if user is None else await Organizations(session).memberships(user.id)
+        if user is None:
+            raise _session_ended()
+        here = next((m for m in memberships if m.organization_id == principal.organization_id), None)
+        return {
+            "user": {"id": str(user.id), "email": user.email, "name": user.name},
+            "organization": None if here is None else _membership_json(here),
+            "organizations": [_membership_json(membership) for membership in memberships],
+            "permissions": sorted(principal.permissions),
+        }
+
+    async def create_user(
+        self,
+        principal: Principal,
+        email: str,
+        *,
+        name: str = "",
+        role: str = Role.EDITOR.value,
+        password: str | None = None,
+    ) -> tuple[UUID, str | None]:
+        """Add a person to the principal's organization; return the id and the password, if one was made.
+
+        A person who has an account keeps it and its password, and only joins.
+        Raises: InvalidError, ConflictError `member.exists`, ForbiddenError.
+        """
+        authorize(principal, Permission.MEMBER_MANAGE)
+        email = _checked_email(email)
+        if role not in list(Role):
+            raise InvalidError(
+                Problem(
+                    "role.unknown", f"There is no role {role!r}.", "role", f"Choose from {', '.join(Role)}."
+                )
+            )
+        # Nobody gives more than they have: an administrator cannot make an owner.
+        for permission in sorted(permissions_of(frozenset({role}))):
+            authorize(principal, permission)
+        if password is not None:
+            check_password(password)
+        made: str | None = None
+        try:
+            async with self._database.transaction(principal.organization_id) as session:
+                known = await Users(session).find_sign_in(email)
+                if known is None:
+                    made = None if password else generate_password()
+                    user_id = await self._add_user(session, email, name, password or made or "")
+                else:
+                    user_id = known.user_id
+                await Organizations(session).add_member(principal.organization_id, user_id, [role])
+                await audit(session, principal, "member.add", "user", user_id, email=email, role=role)
+        except IntegrityError as error:
+            raise ConflictError(
+                Problem("member.exists", f"{email} is a member of this organization already.", "email")
+            ) from error
+        return user_id, made
+
+    async def members(self, principal: Principal) -> list[dict[str, Any]]:
+        """List the members of the principal's organization by name."""
+        authorize(principal, Permission.MEMBER_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            members = await Organizations(session).members(principal.organization_id)
+        return [
+            {
+                "id": str(member.user.id),
+                "email": member.user.email,
+                "name": member.user.name,
+                "active": member.user.active,
+                "roles": list(member.roles),
+                "last_sign_in_at": member.user.last_sign_in_at,
+            }
+            for member in members
+        ]
+
+    async def remove_member(self, principal: Principal, user_id: UUID) -> None:
+        """Take a person out of the organization and end their sessions in it.
+
+        Raises: NotFoundError `member.not_found`, ConflictError `member.self`, ForbiddenError.
+        """
+        authorize(principal, Permission.MEMBER_MANAGE)
+        if user_id == principal.user_id:
+            raise ConflictError(
+                Problem("member.self", "You cannot remove yourself.", hint="Let another administrator do it.")
+            )
+        async with self._database.transaction(principal.organization_id) as session:
+            organizations = Organizations(session)
+            roles = await organizations.roles(principal.organization_id, user_id)
+            if roles is None:
+                raise NotFoundError(Problem("member.not_found", "There is no such member.", "user_id"))
+            for permission in sorted(permissions_of(frozenset(roles))):
+                authorize(principal, permission)
+            families = select(col(RefreshTokenRow.family_id)).where(col(RefreshTokenRow.user_id) == user_id)
+            ended = list((await session.execute(families.distinct())).scalars())
+            for family_id in sorted(ended):
+                await self._revoke(session, principal.organization_id, family_id)
+            await organizations.remove_member(principal.organization_id, user_id)
+            await audit(session, principal, "member.remove", "user", user_id)
+        for family_id in ended:
+            self._forget_session(family_id)
+
+    async def change_password(self, principal: Principal, current: str, new: str) -> None:
+        """Set a new password and end all sessions of the person, this one included.
+
+        Raises: UnauthenticatedError `auth.wrong_credentials`, InvalidError `password.length`.
+        """
+        check_password(new, where="new_password")
+        async with self._database.transaction(principal.organization_id) as session:
+            user = None if principal.user_id is None else await Users(session).get(principal.user_id)
+        if user is None or not await self._passwords.verify(user.password_hash, current):
+            raise UnauthenticatedError(
+                Problem("auth.wrong_credentials", "The current password is wrong.", "current_password")
+            )
+        stored = await self._passwords.hash(new)
+        async with self._database.transaction(principal.organization_id) as session:
+            users = Users(session)
+            await users.set_password_hash(user.id, stored)
+            await users.revoke_all_sessions(user.id)
+            await audit(session, principal, "auth.change_password", "user", user.id)
+        for token in [token for token, known in self._known.items() if known.principal.user_id == user.id]:
+            del self._known[token]
+
+    async def _check(self, access_token: str, claims: AccessClaims) -> Principal:
+        async with self._database.transaction(claims.organization_id) as session:
+            row = (
+                await session.execute(
+                    _SESSION,
+                    {
+                        "user": claims.user_id,
+                        "organization": claims.organization_id,
+                        "session": claims.session_id,
+                    },
+                )
+            ).one_or_none()
+        if row is None:
+            self._known.pop(access_token, None)
+            raise _session_ended()
+        if claims.expires_at <= time.time():
+            raise expired()
+        permissions = permissions_of(frozenset(row.roles))
+        principal = Principal(claims.user_id, claims.organization_id, permissions)
+        self._known[access_token] = _Known(principal, claims.session_id, claims.expires_at, time.monotonic())
+        self._known.move_to_end(access_token)
+        while len(self._known) > MAX_KNOWN_TOKENS:
+            self._known.popitem(last=False)
+        return principal
+
+    def _forget_session(self, session_id: UUID) -> None:
+        for token in [token for token, known in self._known.items() if known.session_id == session_id]:
+            del self._known[token]
+
+    async def _revoke(self, session: AsyncSession, organization_id: UUID, session_id: UUID) -> None:
+        await session.execute(_LOCK_FAMILY, {"family": str(session_id)})
+        await Users(session).revoke_family(organization_id, session_id)
+
+    async def _found(
+        self, session: AsyncSession, name: str, slug: str, email: str, password: str
+    ) -> tuple[UUID, UUID]:
+        organization_id = new_id()
+        await enter_organization(session, organization_id)
+        await Organizations(session).add(OrganizationRow(id=organization_id, name=name, slug=slug))
+        user_id = await self._add_user(session, email, "Administrator", password)
+        await Organizations(session).add_member(organization_id, user_id, [Role.OWNER.value])
+        await Audit(session).add(
+            organization_id,
+            "organization.create",
+            actor_id=None,
+            actor=SYSTEM,
+            object_type="organization",
+            object_id=organization_id,
+            details={"owner": email},
+        )
+        return organization_id, user_id
+
+    async def _add_user(self, session: AsyncSession, email: str, name: str, password: str) -> UUID:
+        password_hash = await self._passwords.hash(password)
+        user = await Users(session).add(UserRow(email=email, name=name, password_hash=password_hash))
+        return user.id
+
+    def _refresh_row(
+        self, family_id: UUID, organization_id: UUID, user_id: UUID, token_hash: bytes, client: Client
+    ) -> RefreshTokenRow:
+        now = utc_now()
+        return RefreshTokenRow(
+            family_id=family_id,
+            organization_id=organization_id,
+            user_id=user_id,
+            token_hash=token_hash.hex(),
+            created_at=now,
+            expires_at=now + timedelta(seconds=self._refresh_ttl_s),
+            user_agent=_storable(client.user_agent)[:300],
+            address=_storable(client.address)[:64],
+        )
+
+    def _signed_in(self, user_id: UUID, organization_id: UUID, session_id: UUID, token: str) -> SignedIn:
+        access_token, claims = self._tokens.issue(user_id, organization_id, session_id)
+        return SignedIn(access_token, claims.expires_at, token, self._refresh_ttl_s, user_id, organization_id)
+
+    async def _count_attempt(self, email: str, address: str) -> list[str]:
+        """Count before the password is looked at, so that attempts at the same time cannot pass together."""
+        both = hashlib.sha256(f"{email}|{address}".encode("utf-8", "surrogatepass")).hexdigest()
+        limits = {
+            f"structforge:sign-in:{both}": SIGN_INS_PER_ACCOUNT_AND_ADDRESS,
+            f"structforge:sign-in-from:{hashlib.sha256(address.encode()).hexdigest()}": SIGN_INS_PER_ADDRESS,
+        }
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for key in limits:
+                    pipe.set(key, 0, ex=SIGN_IN_WINDOW_S, nx=True)
+                    pipe.incr(key)
+                counts = (await pipe.execute())[1::2]
+        except RedisError as error:
+            # Sign-in must not depend on Redis; the two hashing threads still bound how fast anyone can guess.
+            logger.warning("sign-in attempts are not counted: %s", error)
+            return []
+        for count, limit in zip(counts, limits.values(), strict=True):
+            if count > limit:
+                raise TooManyRequestsError(
+                    Problem(
+                        "auth.too_many_attempts",
+                        "Too many attempts to sign in.",
+                        hint=f"Try again in {SIGN_IN_WINDOW_S // 60} minutes.",
+                        details={"retry_after_s": SIGN_IN_WINDOW_S},
+                    )
+                )
+        return list(limits)
+
+    async def _forget_attempts(self, keys: list[str]) -> None:
+        if not keys:
+            return
+        try:
+            await self._redis.delete(keys[0])
+        except RedisError as error:
+            logger.warning("sign-in attempts are not forgotten: %s", error)
+
+
+async def _write_roles(session: AsyncSession) -> None:
+    """Bring the database's copy of the roles to what `domain/access.py` says; reports join with it."""
+    for permission in Permission:
+        await session.execute(
+            _UPSERT_PERMISSION, {"name": permission.value, "description": meaning(permission)}
+        )
+    for role, given in ROLE_PERMISSIONS.items():
+        await session.execute(_UPSERT_ROLE, {"name": role.value, "title": role.value.title()})
+        await session.execute(_REVOKE, {"role": role.value, "given": [item.value for item in given]})
+        for permission in sorted(given):
+            await session.execute(_GRANT, {"role": role.value, "permission": permission.value})
+
+
+async def _note(
+    session: AsyncSession, organization_id: UUID, user_id: UUID, email: str, action: str, client: Client
+) -> None:
+    """Write what happens to a session, before there is a principal or after it has gone."""
+    await Audit(session).add(
+        organization_id,
+        action,
+        actor_id=user_id,
+        actor=email,
+        object_type="user",
+        object_id=user_id,
+        address=_storable(client.address)[:64],
+    )
+
+
+def _membership_json(membership: Membership) -> dict[str, Any]:
+    return {
+        "id": str(membership.organization_id),
+        "name": membership.name,
+        "slug": membership.slug,
+        "roles": list(membership.roles),
+    }
+
+
+def _checked_email(email: str) -> str:
+    email = email.strip().lower()
+    if not _EMAIL.fullmatch(email) or email != _storable(email):
+        raise InvalidError(
+            Problem(
+                "email.invalid", f"{email[:100]!r} is not an e-mail address.", "email", "Write name@host."
+            )
+        )
+    return email
+
+
+def _storable(value: str) -> str:
+    return value.replace("\0", "").encode("utf-8", "ignore").decode()
+
+
+def _refresh_invalid() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        Problem("auth.refresh_invalid", "The refresh token is not valid.", "refresh_token", "Sign in again.")
+    )
+
+
+def _session_ended() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        Problem("auth.session_ended", "This session has ended.", "Authorization", "Sign in again.")
+    )
