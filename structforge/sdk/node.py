@@ -15,8 +15,10 @@ from structforge.sdk.parameters import NoParameters, Parameters
 
 P = TypeVar("P", bound=Parameters)
 
+ParameterModel = type[Parameters]
+
 Inputs = Mapping[str, Any]
-"""Input port name to value; a `many` port has a list in edge order; an optional port without a live edge is absent."""
+"""Input port name to value; a `many` port has a list in edge order; a port without a live edge is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class Node(ABC, Generic[P]):
     """Inputs arrive as artifact references when large: for nodes that pass them on without looking."""
     trigger: ClassVar[bool] = False
     """A trigger starts a run: it has no inputs, and only the fired one is alive."""
-    Parameters: ClassVar[type[Parameters]] = NoParameters
+    loop: ClassVar[bool] = False
+    """It owns the nodes between its output `body` and its input `again`, and goes on at `done`."""
+    Parameters: ClassVar[ParameterModel] = NoParameters
     examples: ClassVar[tuple[Example, ...]] = ()
 
     def input_ports(self, parameters: Mapping[str, Any]) -> tuple[Port, ...]:

@@ -1,0 +1,98 @@
+"""Expressions of a node: syntax, and whether what they name can be seen from there."""
+
+from collections.abc import Iterator
+
+from structforge.domain.errors import Problem
+from structforge.domain.expressions import Reference, compile_value
+from structforge.domain.expressions.problems import suggestion
+from structforge.domain.graph import Graph
+from structforge.domain.validation.findings import at_node
+from structforge.domain.validation.parameters import MARK
+from structforge.domain.validation.shapes import NodeShape
+from structforge.domain.workflow import NodeSpec
+
+RUN_NAMES = ("inputs", "run", "workflow")
+"""What every expression can name beside nodes."""
+ELEMENT_NAMES = ("item", "index")
+"""What the expressions of a node with `each`, or inside a loop, can name too."""
+RESERVED_IDS = frozenset({*RUN_NAMES, *ELEMENT_NAMES}) | {
+    "and", "else", "false", "if", "in", "is", "none", "not", "null", "or", "true",
+}  # fmt: skip
+"""Node ids that an expression could not name."""
+
+
+def reference_problems(graph: Graph, node: int, spec: NodeSpec, shape: NodeShape | None) -> Iterator[Problem]:
+    """Yield what is wrong with the expressions in a node's parameters and in its `each` policy."""
+    literal = shape.literal_parameters if shape else frozenset()
+    parameters = {name: value for name, value in spec.parameters.items() if name not in literal}
+    inside_loop = bool(graph.enclosing[node])
+    each = spec.policies.each
+    if shape is not None:  # Without its type nobody knows which parameters hold expressions.
+        names = RUN_NAMES + (ELEMENT_NAMES if each or inside_loop else ())
+        yield from _problems(graph, node, spec, parameters, "parameters", names)
+    if each is not None:
+        if MARK not in each.items:
+            yield Problem(
+                "each.not_an_expression",
+                f"The list to run {spec.id!r} on must be an expression, not {each.items[:80]!r}.",
+                at_node(spec.id, "policies.each.items"),
+                "Name a list, as in {{ fetch_orders.rows }}.",
+            )
+        # The list is computed outside: there is no element yet.
+        names = RUN_NAMES + (ELEMENT_NAMES if inside_loop else ())
+        yield from _problems(graph, node, spec, each.items, "policies.each.items", names)
+
+
+def _problems(
+    graph: Graph, node: int, spec: NodeSpec, value: object, root: str, names: tuple[str, ...]
+) -> Iterator[Problem]:
+    compiled = compile_value(value, root)  # type: ignore[arg-type]
+    for error in compiled.problems:
+        problem = error.problem
+        yield Problem(
+            problem.code, problem.message, at_node(spec.id, problem.where), problem.hint, problem.details
+        )
+    seen: set[tuple[str, str]] = set()
+    for reference in compiled.references:
+        if reference.name in names or (reference.name, reference.parameter_path) in seen:
+            continue
+        seen.add((reference.name, reference.parameter_path))
+        wrong = _wrong(graph, node, reference, names)
+        if wrong:
+            code, message, hint = wrong
+            start, end = reference.position
+            yield Problem(
+                code,
+                message,
+                f"{at_node(spec.id, reference.parameter_path)}: characters {start}-{end}",
+                hint,
+                {"start": start, "end": end, "parameter_path": reference.parameter_path},
+            )
+
+
+def _wrong(
+    graph: Graph, node: int, reference: Reference, names: tuple[str, ...]
+) -> tuple[str, str, str] | None:
+    name = reference.name
+    if name in ELEMENT_NAMES:
+        return (
+            "reference.no_element",
+            f"There is no {name} here: this node does not run once per element.",
+            "Set its `each` policy to a list, or put it into a loop.",
+        )
+    if name not in graph:
+        return (
+            "reference.unknown",
+            f"There is no node {name!r}.",
+            suggestion(name, [*graph.ids, *names], "names"),
+        )
+    target = graph.index(name)
+    if target == node:
+        return ("reference.itself", f"{name!r} refers to its own result.", "Use what feeds it.")
+    if target not in graph.ancestors([node]):
+        return (
+            "reference.not_upstream",
+            f"{name!r} does not run before {graph.ids[node]!r}, so its result may not be there.",
+            f"Draw a path of edges from {name!r} to {graph.ids[node]!r}.",
+        )
+    return None
