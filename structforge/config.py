@@ -85,6 +85,12 @@ class Settings(BaseSettings):
         description="Redis to use (`redis://host:6379/0`). Unset: the embedded Redis in the home folder.",
     )
 
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Master keys as `id:key`, the active one first, separated by commas "
+        "(`structforge keys generate` prints one). Unset: `secret.key` in the home folder, made at first use.",
+    )
+
     # The web process.
     host: str = Field(default="127.0.0.1", description="Address the web process listens on.")
     port: int = Field(
@@ -162,6 +168,24 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(
         default=10, ge=1, le=500, description="Database connections a process keeps at most, per role."
+    )
+    blocking_processes: int = Field(
+        default=2,
+        ge=1,
+        le=128,
+        description="Processes of one worker in which tables, parsing and files are worked on.",
+    )
+    drain_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3_600,
+        description="How long the steps in flight may take to end when a worker is asked to stop.",
+    )
+    crash_at: str | None = Field(
+        default=None, description="For crash tests: the named point at which the process kills itself."
+    )
+    crash_after: int = Field(
+        default=0, ge=0, description="For crash tests: how often it passes that point before it does."
     )
 
     stop_grace_s: float = Field(

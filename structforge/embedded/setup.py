@@ -10,20 +10,16 @@ import asyncio
 import json
 import sys
 
-from structforge.config import DatabaseRole, Settings, load_settings
+from structforge.config import Settings, load_settings
 from structforge.domain.errors import StructForgeError
 from structforge.embedded.progress import Event
 from structforge.storage import migrate
-from structforge.storage.roles import Role, Roles
+from structforge.storage.roles import Roles
 
 
 def database_roles(settings: Settings) -> Roles:
-    """Return the roles, with the passwords that migrations give them."""
-    app, engine = DatabaseRole.APP, DatabaseRole.ENGINE
-    return Roles(
-        app=Role(app.value, settings.role_password(app)),
-        engine=Role(engine.value, settings.role_password(engine)),
-    )
+    """Return the roles that migrations create, as processes sign in with them."""
+    return Roles.of_urls(settings.database_app_role_url, settings.database_engine_role_url)
 
 
 async def prepare(settings: Settings) -> None:

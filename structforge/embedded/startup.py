@@ -26,7 +26,7 @@ PORTS_TRIED = 50
 STARTER_MARK = "starter-ran"
 
 ENTRY_MODULES = {"web": "structforge.ui.server", "worker": "workers.run", "scheduler": "workers.schedule"}
-"""What each service runs: `python -m MODULE`."""
+"""What each service runs, as `python -m MODULE` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,9 @@ def _start_services(supervisor: Supervisor) -> str:
     names = ["web", *_worker_names(settings.worker_processes), "scheduler"]
     for name in names:
         module = ENTRY_MODULES[name.partition("-")[0]]
-        supervisor.start_service(Service(name, (sys.executable, "-m", module)))
+        supervisor.start_service(
+            Service(name, (sys.executable, "-m", "structforge.embedded.service", module))
+        )
     deadline = time.monotonic() + READY_TIMEOUT_S
     answer: str | None = "no answer yet"
     while answer is not None or not all(supervisor.service_running(name) for name in names):

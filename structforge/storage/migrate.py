@@ -102,27 +102,14 @@ def _inspect(owner_url: str, question: Callable[[MigrationContext], Any]) -> Any
 
 @contextmanager
 def _connection(owner_url: str) -> Iterator[Connection]:
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(owner_url), poolclass=NullPool
-    )
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(owner_url), poolclass=NullPool)
     with engine.connect() as connection:
         yield connection
 
 
 @contextmanager
 def _locked(owner_url: str, roles: Roles) -> Iterator[None]:
-    try:
-        connection = psycopg.connect(owner_url, autocommit=True)
-    except psycopg.OperationalError as error:
-        raise UnavailableError(
-            Problem(
-                "database.unreachable",
-                f"The database does not answer: {str(error).strip()}",
-                where="DATABASE_URL",
-                hint="Is the server running, and are host, role and password right?",
-            )
-        ) from error
-    with connection:
+    with _connect(owner_url, autocommit=True) as connection:
         if connection.info.server_version < 150_000:
             raise UnavailableError(
                 Problem(
@@ -138,6 +125,20 @@ def _locked(owner_url: str, roles: Roles) -> Iterator[None]:
         while not _try_lock(connection):
             time.sleep(LOCK_POLL_S)
         yield
+
+
+def _connect(owner_url: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(owner_url, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise UnavailableError(
+            Problem(
+                "database.unreachable",
+                f"The database does not answer: {str(error).strip()}",
+                where="DATABASE_URL",
+                hint="Is the server running, and are host, role and password right?",
+            )
+        ) from error
 
 
 def _try_lock(connection: psycopg.Connection[Any]) -> bool:

@@ -27,10 +27,6 @@ class Program:
         working_dir: Path = ROOT,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # A test says itself which servers a process uses; what the developer's shell has set stays out.
-        outer = {
-            k: v for k, v in os.environ.items() if not k.startswith(("STRUCTFORGE_", "DATABASE_", "REDIS_"))
-        }
         self.log_file = folder / f"program-{len(list(folder.glob('program-*.log')))}.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
@@ -39,7 +35,7 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=working_dir,
-                env={**outer, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **(environment or {})},
+                env={**outer_environment(), "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **(environment or {})},
                 start_new_session=True,
                 user=user,
                 group=user,
@@ -99,3 +95,9 @@ class Program:
             except psutil.NoSuchProcess:
                 continue
         self.process.wait()
+
+
+def outer_environment() -> dict[str, str]:
+    """Return the environment without settings: a test says itself which servers a process uses."""
+    ours = ("STRUCTFORGE_", "DATABASE_", "REDIS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,0 +1,128 @@
+"""The command line as a person or a script uses it: help, exit codes, problems on stderr, --json."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from structforge.cli import COMMANDS
+from structforge.config import Settings
+from tests.support.programs import ROOT, outer_environment
+
+
+def run(*arguments: str, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "structforge.cli", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**outer_environment(), "STRUCTFORGE_HOME": str(home), "COLUMNS": "200", **environment},
+        timeout=120,
+    )
+
+
+def test_every_command_explains_itself(tmp_path: Path) -> None:
+    listed = run("--help", home=tmp_path)
+    assert listed.returncode == 0
+    for name in COMMANDS:
+        assert name in listed.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_help_works_with_nothing_running(name: str, tmp_path: Path) -> None:
+    answer = run(name, "--help", home=tmp_path)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
+    assert run("no-such-command", home=tmp_path).returncode == 2
+    assert run("up", "--no-such-option", home=tmp_path).returncode == 2
+
+
+def test_a_bad_setting_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    answer = run("status", home=tmp_path, STRUCTFORGE_PORT="99999")
+    assert answer.returncode == 1
+    assert "STRUCTFORGE_PORT" in answer.stderr
+    assert "settings.invalid" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_status_and_down_with_nothing_running(tmp_path: Path) -> None:
+    status = run("status", "--json", home=tmp_path)
+    assert (status.returncode, json.loads(status.stdout)["running"]) == (1, False)
+    down = run("down", "--json", home=tmp_path)
+    assert (down.returncode, json.loads(down.stdout)) == (0, {"stopped": []})
+
+
+def test_a_home_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = run("up", home=tmp_path / "file" / "home")
+    assert answer.returncode == 1
+    assert "home.not_writable" in answer.stderr
+
+
+def test_keys_generate_prints_a_key(tmp_path: Path) -> None:
+    first, second = (run("keys", "generate", home=tmp_path).stdout for _ in range(2))
+    assert first != second
+    assert first.count(":") == 1
+
+
+def test_db_without_a_server_names_the_problem(tmp_path: Path) -> None:
+    answer = run("db", "show", home=tmp_path)
+    assert answer.returncode == 1
+    assert "database.unreachable" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_db_goes_up_and_down_and_up(empty_settings: Settings, tmp_path: Path) -> None:
+    url = empty_settings.database_owner_url
+    assert run("db", "show", home=tmp_path, DATABASE_URL=url).returncode == 1
+    for arguments in (["upgrade"], ["downgrade", "base", "--yes"], ["upgrade"]):
+        answer = run("db", *arguments, home=tmp_path, DATABASE_URL=url)
+        assert answer.returncode == 0, answer.stderr
+    shown = run("db", "show", "--json", home=tmp_path, DATABASE_URL=url)
+    assert (shown.returncode, json.loads(shown.stdout)["pending"]) == (0, [])
+    refused = run("db", "downgrade", "base", home=tmp_path, DATABASE_URL=url)
+    assert refused.returncode == 1
+
+
+def findings(home: Path, settings: Settings) -> dict[str, dict[str, str]]:
+    answer = run(
+        "doctor",
+        "--json",
+        home=home,
+        DATABASE_URL=settings.database_owner_url,
+        REDIS_URL=settings.redis_server_url,
+    )
+    return {finding["name"]: finding for finding in json.loads(answer.stdout)}
+
+
+def test_the_doctor_finds_a_migrated_database_well(settings: Settings, tmp_path: Path) -> None:
+    found = findings(tmp_path, settings)
+    assert {
+        found[name]["verdict"] for name in ("python", "home", "disk", "roles", "migrations", "redis")
+    } == {"ok"}
+    # The test server runs without fsync, which the doctor must notice.
+    assert found["postgres"]["verdict"] == "warning"
+    assert "fsync" in found["postgres"]["text"]
+
+
+def test_the_doctor_names_what_is_wrong_and_what_to_do(empty_settings: Settings, tmp_path: Path) -> None:
+    found = findings(tmp_path, empty_settings)
+    assert found["migrations"]["verdict"] == "wrong"
+    assert "structforge db upgrade" in found["migrations"]["hint"]
+
+
+def test_the_doctor_tells_of_servers_that_do_not_answer(tmp_path: Path) -> None:
+    answer = run(
+        "doctor",
+        home=tmp_path,
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
+        REDIS_URL="redis://127.0.0.1:1",
+    )
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout.count("✗") >= 3
