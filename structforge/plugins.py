@@ -1,8 +1,8 @@
 """The door for node types: built-ins and installed packages come in by the same function.
 
 A plugin is a package with an entry point in the group `structforge.nodes` that names a function
-`register(registry: NodeRegistry) -> None`. Invariant: a plugin that fails is left out whole and reported; it never
-stops the program or leaves half of its types behind. Entry points and `wiring` call `load_registry`.
+`register(registry: NodeRegistry) -> None`. Invariant: a plugin that fails is left out whole and reported; it
+never stops the program or leaves half of its types behind. Entry points and `wiring` call `load_registry`.
 """
 
 import logging
@@ -47,8 +47,8 @@ def load_registry(denied: Iterable[str] = ()) -> NodeRegistry:
 def load_plugins(denied: Iterable[str] = (), points: Iterable[EntryPoint] | None = None) -> LoadedPlugins:
     """Load the built-ins, then every installed plugin by name.
 
-    `points` replaces the entry points of the installed packages. Raises: ValueError when the built-ins themselves
-    do not register: that is a bug of ours.
+    `points` replaces the entry points of the installed packages. Raises: ValueError when the built-ins
+    themselves do not register: that is a bug of ours.
     """
     registry = NodeRegistry()
     builtin.register(registry)
@@ -68,7 +68,9 @@ def _admit(registry: NodeRegistry, point: EntryPoint) -> tuple[NodeRegistry, Plu
     try:
         register: Register = point.load()
         register(trial)
-    except Exception as error:  # a plugin is foreign code: whatever it raises becomes a problem people can read
+    except (
+        Exception
+    ) as error:  # a plugin is foreign code: whatever it raises becomes a problem people can read
         problem = Problem(
             "plugin.failed",
             f"The plugin `{point.name}` was left out: {type(error).__name__}: {error}",

@@ -6,6 +6,7 @@ Invariant: `register` is all that is special about them, and every plugin has th
 from structforge.nodes.data import SetFields
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.nodes.flow import If, Merge
+from structforge.nodes.http_request import HttpRequest
 from structforge.nodes.report import Report
 from structforge.nodes.table_columns import Transform
 from structforge.nodes.table_groups import Aggregate
@@ -27,6 +28,7 @@ NODE_TYPES = (
     Append,
     If,
     Merge,
+    HttpRequest,
     Report,
 )
 

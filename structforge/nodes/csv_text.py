@@ -22,12 +22,18 @@ csv.field_size_limit(100 * 1024 * 1024)
 
 
 def parse_csv(
-    data: bytes, *, source: str, delimiter: str, has_header: bool, empty_values: tuple[str, ...], infer_types: bool
+    data: bytes,
+    *,
+    source: str,
+    delimiter: str,
+    has_header: bool,
+    empty_values: tuple[str, ...],
+    infer_types: bool,
 ) -> pl.DataFrame:
     """Read CSV bytes (UTF-8, with or without byte order mark) into a frame.
 
-    `source` names the file in errors. Types: a column is a number or a boolean when every value is one and nothing
-    is lost by it, else text; empty cells are null. Blank lines are skipped.
+    `source` names the file in errors. Types: a column is a number or a boolean when every value is one and
+    nothing is lost by it, else text; empty cells are null. Blank lines are skipped.
     Raises: NodeError `file.csv_row`, `file.csv_quote`, `file.csv_header`, `file.empty`.
     """
     text = data.decode("utf-8-sig")
@@ -46,7 +52,8 @@ def parse_csv(
 
 
 def write_csv(frame: pl.DataFrame, delimiter: str) -> bytes:
-    """Write a frame as CSV bytes (UTF-8, one header row, lines end with LF); nested cells become JSON text."""
+    """Write a frame as CSV bytes (UTF-8, one header row, lines end with LF); nested cells become JSON
+    text."""
     frame = json_cells(frame)
     nested = [
         pl.col(name).map_elements(_json_text, return_dtype=pl.String)
@@ -87,13 +94,16 @@ def _check_rows(text: str, source: str, delimiter: str, has_header: bool) -> tup
             if not row:
                 blank = True
             elif names is None:
-                names = _names(row, source, line) if has_header else [f"column_{n + 1}" for n in range(len(row))]
+                names = (
+                    _names(row, source, line) if has_header else [f"column_{n + 1}" for n in range(len(row))]
+                )
             elif len(row) != len(names):
                 raise NodeError(
                     "file.csv_row",
                     f"Line {line} of {source} has {len(row)} values, but there are {len(names)} columns.",
                     where=f"line {line}",
-                    hint="Look for a missing or extra delimiter, or a text with the delimiter that is not in quotes.",
+                    hint="Look for a missing or extra delimiter, or a text with the delimiter that is not in "
+                    "quotes.",
                     line=line,
                     expected=len(names),
                     found=len(row),
@@ -104,11 +114,14 @@ def _check_rows(text: str, source: str, delimiter: str, has_header: bool) -> tup
             "file.csv_quote",
             f"The row that starts at line {line} of {source} is not valid CSV: {error}.",
             where=f"line {line}",
-            hint="A quoted text must end with a quote before the next delimiter; a quote inside it is doubled.",
+            hint="A quoted text must end with a quote before the next delimiter; a quote inside it is "
+            "doubled.",
             line=line,
         ) from error
     if names is None:
-        raise NodeError("file.empty", f"{source} has no rows.", hint="Choose a file with at least a header row.")
+        raise NodeError(
+            "file.empty", f"{source} has no rows.", hint="Choose a file with at least a header row."
+        )
     return names, blank
 
 

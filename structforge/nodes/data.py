@@ -22,9 +22,9 @@ class SetFieldsParameters(Parameters):
 class SetFields(Node[SetFieldsParameters]):
     """Makes an object from named values.
 
-    Use it to give values a name and a shape before the next node: `city`, `since`, `limit`. Each value may be an
-    expression such as `{{ start.city }}`, and keeps the type the expression has. With *Keep the input's fields* the
-    object that came in is extended, otherwise the output has the listed fields only.
+    Use it to give values a name and a shape before the next node: `city`, `since`, `limit`. Each value may
+    be an expression such as `{{ start.city }}`, and keeps the type the expression has. With *Keep the input's
+    fields* the object that came in is extended, otherwise the output has the listed fields only.
 
     **Example.** Fields `limit = 10` and `label = warm`, with *Keep the input's fields* and the input
     `{"city": "Seattle", "limit": 5}`, give `{"city": "Seattle", "limit": 10, "label": "warm"}`.

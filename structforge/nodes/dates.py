@@ -1,6 +1,7 @@
 """Dates in tables: ISO 8601 text in, parts out.
 
-Invariant: a text that is no date is an error with its row, never a silent null. Table nodes and row expressions use it.
+Invariant: a text that is no date is an error with its row, never a silent null. Table nodes and row
+expressions use it.
 """
 
 from typing import Literal, get_args
@@ -34,7 +35,9 @@ def moment(text: pl.Expr, pattern: str = "") -> pl.Expr:
         *(text.str.to_date(form, strict=False).cast(pl.Datetime("us")) for form in _DAYS),
         *(text.str.to_datetime(form, strict=False, time_unit="us") for form in _MOMENTS),
         *(
-            text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
+            text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(
+                None
+            )
             for form in _ZONED
         ),
     )
@@ -87,7 +90,9 @@ def checked_moment(frame: pl.DataFrame, column: pl.Expr, *, where: str, pattern:
     )
     if wrong.height:
         row, value = wrong.item(0, "row"), wrong.item(0, "value")
-        expected = f"the pattern `{pattern}`" if pattern else "a date such as `2024-03-01` or `2024-03-01T14:30:00Z`"
+        expected = (
+            f"the pattern `{pattern}`" if pattern else "a date such as `2024-03-01` or `2024-03-01T14:30:00Z`"
+        )
         raise NodeError(
             "table.not_a_date",
             f"Row {row} has `{value}`, which is not {expected}.",

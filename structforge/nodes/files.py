@@ -43,13 +43,18 @@ class ReadFileParameters(Parameters):
     file: str | dict[str, Any] = parameter(
         "",
         title="File",
-        description="Path in the organization's files, such as `data/orders.csv`, or an expression that gives a file. "
+        description="Path in the organization's files, such as `data/orders.csv`, or an expression that "
+        "gives a file. "
         "Empty: the file that comes in.",
         widget="file",
         placeholder="data/orders.csv",
     )
     format: Format = parameter(
-        "auto", title="Format", description="`auto` goes by the file's ending.", widget="select", expressions=False
+        "auto",
+        title="Format",
+        description="`auto` goes by the file's ending.",
+        widget="select",
+        expressions=False,
     )
     delimiter: Delimiter = parameter(
         ",",
@@ -84,16 +89,17 @@ class ReadFileParameters(Parameters):
 class ReadFile(Node[ReadFileParameters]):
     """Reads a CSV, JSON or text file.
 
-    The file is a path in the organization's files, or a file another node made (`{{ export }}`), or the file that
-    comes in by the edge. It must be UTF-8 and at most 100 MiB.
+    The file is a path in the organization's files, or a file another node made (`{{ export }}`), or the file
+    that comes in by the edge. It must be UTF-8 and at most 100 MiB.
 
-    - **CSV** gives a table. A column becomes numbers (or true/false) when each of its values is one and nothing is
-      lost: `007` and numbers of more than 18 digits stay text. Dates stay text. A row with too many or too few
-      values is an error that names the line.
+    - **CSV** gives a table. A column becomes numbers (or true/false) when each of its values is one and
+      nothing is lost: `007` and numbers of more than 18 digits stay text. Dates stay text. A row with too
+      many or too few values is an error that names the line.
     - **JSON** gives its value, whatever it is; NaN and other values outside the JSON standard are errors.
     - **Text** gives the text.
 
-    **Example.** The file `cities.csv` with the lines `city,temp` and `Oslo,3` gives `[{"city": "Oslo", "temp": 3}]`.
+    **Example.** The file `cities.csv` with the lines `city,temp` and `Oslo,3` gives `[{"city": "Oslo",
+    "temp": 3}]`.
     """
 
     type = "file.read"
@@ -134,7 +140,9 @@ class ReadFile(Node[ReadFileParameters]):
                 hint="Choose a file, or connect a node that makes one.",
             )
         if not data:
-            raise NodeError("file.empty", f"{source} is empty.", where=source, hint="Check how the file was made.")
+            raise NodeError(
+                "file.empty", f"{source} is empty.", where=source, hint="Check how the file was made."
+            )
         _refuse_undecodable(data, source)
         suffix = PurePosixPath(source.lower()).suffix
         kind = parameters.format
@@ -167,26 +175,35 @@ class WriteFileParameters(Parameters):
         pattern=r"^[^/\\\x00-\x1f]+$",
     )
     format: Format = parameter(
-        "auto", title="Format", description="`auto` goes by the name's ending.", widget="select", expressions=False
+        "auto",
+        title="Format",
+        description="`auto` goes by the name's ending.",
+        widget="select",
+        expressions=False,
     )
     delimiter: Delimiter = parameter(
-        ",", title="Delimiter", widget="select", description="Of a CSV file.", show_if={"format": ["auto", "csv"]}
+        ",",
+        title="Delimiter",
+        widget="select",
+        description="Of a CSV file.",
+        show_if={"format": ["auto", "csv"]},
     )
 
 
 class WriteFile(Node[WriteFileParameters]):
     """Writes its input to a file that people can download and other nodes can read.
 
-    The output is the file: pass it on by an edge, or name it in an expression. The file is kept with the run; the
-    same content is stored once.
+    The output is the file: pass it on by an edge, or name it in an expression. The file is kept with the
+    run; the same content is stored once.
 
-    - **CSV** takes a table. Cells that hold lists or objects are written as JSON text. Text that a spreadsheet would
-      run as a formula is written as it is: guard it yourself before you open files of strangers.
+    - **CSV** takes a table. Cells that hold lists or objects are written as JSON text. Text that a
+      spreadsheet would run as a formula is written as it is: guard it yourself before you open files of
+      strangers.
     - **JSON** takes any value, indented by two blanks.
     - **Text** takes a text; any other value is written as JSON.
 
-    **Example.** The table `[{"city": "Oslo", "temp": 3}]` and the name `cities.csv` give a file with the lines
-    `city,temp` and `Oslo,3`.
+    **Example.** The table `[{"city": "Oslo", "temp": 3}]` and the name `cities.csv` give a file with the
+    lines `city,temp` and `Oslo,3`.
     """
 
     type = "file.write"
@@ -239,8 +256,8 @@ class WriteFile(Node[WriteFileParameters]):
 def file_path(folder: Path, path: str) -> Path:
     """Return where `path` lies in the organization's folder.
 
-    Raises: NodeError `file.path` when it is absolute or leads out of the folder, `file.link` when a part of it is
-    a symbolic link, `file.not_found`.
+    Raises: NodeError `file.path` when it is absolute or leads out of the folder, `file.link` when a part of
+    it is a symbolic link, `file.not_found`.
     """
     parts = PurePosixPath(path.replace("\\", "/")).parts
     if "\0" in path or not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0]:
@@ -287,7 +304,9 @@ def _read_bounded(path: Path, source: str, *, must_not_link: bool) -> bytes:
         ) from error
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NodeError("file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it.")
+            raise NodeError(
+                "file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it."
+            )
         data = stream.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             size = os.fstat(descriptor).st_size
@@ -351,4 +370,8 @@ def _neighbours(folder: Path, path: str) -> str:
         return f"There is no folder `{PurePosixPath(path).parent}` either."
     if not names:
         return "The folder holds no files."
-    return "The folder holds: " + ", ".join(f"`{name}`" for name in names[:10]) + (" …" if len(names) > 10 else ".")
+    return (
+        "The folder holds: "
+        + ", ".join(f"`{name}`" for name in names[:10])
+        + (" …" if len(names) > 10 else ".")
+    )

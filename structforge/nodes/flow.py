@@ -30,9 +30,9 @@ class IfParameters(Parameters):
 class If(Node[IfParameters]):
     """Sends its input down one of two ways.
 
-    When the condition is true the input leaves by `true`, otherwise by `false`; what hangs on the other port is
-    skipped. True and false are `true`, `false`, the texts "true" and "false", numbers (0 is false) and nothing
-    (false). Anything else is an error: compare it, as in `{{ rows | length > 0 }}`.
+    When the condition is true the input leaves by `true`, otherwise by `false`; what hangs on the other port
+    is skipped. True and false are `true`, `false`, the texts "true" and "false", numbers (0 is false) and
+    nothing (false). Anything else is an error: compare it, as in `{{ rows | length > 0 }}`.
 
     **Example.** With the condition `{{ order.total > 100 }}` and an order of 250, the order leaves by `true`.
     """
@@ -97,8 +97,8 @@ class MergeParameters(Parameters):
 class Merge(Node[MergeParameters]):
     """Brings branches together again.
 
-    - `all` waits for every branch and gives the list of their values, in the order of the edges. Skipped branches
-      are left out.
+    - `all` waits for every branch and gives the list of their values, in the order of the edges. Skipped
+      branches are left out.
     - `concat` waits too and joins the lists (or small tables) into one. For large tables use `Append tables`.
     - `first` goes on with the first value that arrives; the others are ignored.
 
@@ -115,7 +115,9 @@ class Merge(Node[MergeParameters]):
     Parameters = MergeParameters
     examples = (
         Example(title="All", parameters={"mode": "all"}, inputs={"in": [1, {"a": 2}]}, output=[1, {"a": 2}]),
-        Example(title="Joined", parameters={"mode": "concat"}, inputs={"in": [[1, 2], [3]]}, output=[1, 2, 3]),
+        Example(
+            title="Joined", parameters={"mode": "concat"}, inputs={"in": [[1, 2], [3]]}, output=[1, 2, 3]
+        ),
         Example(title="First", parameters={"mode": "first"}, inputs={"in": ["fast"]}, output="fast"),
     )
 
@@ -133,7 +135,8 @@ class Merge(Node[MergeParameters]):
             if ArtifactRef.from_json(value) is not None:
                 raise NodeError(
                     "merge.not_a_list",
-                    f"The value of edge {index + 1} is a large table or a file, which `concat` does not open.",
+                    f"The value of edge {index + 1} is a large table or a file, which `concat` does not "
+                    "open.",
                     where=f"input in[{index}]",
                     hint="Use the node `Append tables`.",
                 )

@@ -13,7 +13,8 @@ class ReportParameters(Parameters):
     markdown: str = parameter(
         "",
         title="Text",
-        description="Markdown with expressions. A line `[[table:NAME]]` is replaced by that table; tables without "
+        description="Markdown with expressions. A line `[[table:NAME]]` is replaced by that table; tables "
+        "without "
         "such a line follow at the end.",
         widget="multiline",
         language="markdown",
@@ -28,19 +29,24 @@ class ReportParameters(Parameters):
         None, title="Decimals", description="Round numbers in tables to so many digits.", ge=0, le=12
     )
     max_rows: int = parameter(
-        100, title="Rows shown", description="Longer tables are cut, and say so.", ge=1, le=1_000, advanced=True
+        100,
+        title="Rows shown",
+        description="Longer tables are cut, and say so.",
+        ge=1,
+        le=1_000,
+        advanced=True,
     )
 
 
 class Report(Node[ReportParameters]):
     """Writes a report in Markdown, with tables.
 
-    The text may hold expressions such as `{{ summary[0].count }}`. Tables are given by name and stand where the text
-    has a line `[[table:NAME]]`, or at the end under their name. Cell texts are escaped, so that data cannot change
-    the layout or add links and HTML.
+    The text may hold expressions such as `{{ summary[0].count }}`. Tables are given by name and stand where
+    the text has a line `[[table:NAME]]`, or at the end under their name. Cell texts are escaped, so that
+    data cannot change the layout or add links and HTML.
 
-    **Example.** The title `Cities`, the text `All of them: {{ cities | length }}` and the table `Temperatures` of
-    `[{"city": "Oslo", "temp": 3.14159}]` with 1 decimal give
+    **Example.** The title `Cities`, the text `All of them: {{ cities | length }}` and the table
+    `Temperatures` of `[{"city": "Oslo", "temp": 3.14159}]` with 1 decimal give
 
         # Cities
 
@@ -82,7 +88,8 @@ class Report(Node[ReportParameters]):
     )
 
     def run(self, context: NodeContext, parameters: ReportParameters, inputs: Inputs) -> Result:
-        """Return `{"title": ..., "markdown": ...}`. Raises: NodeError `report.table`, `report.unknown_table`."""
+        """Return `{"title": ..., "markdown": ...}`. Raises: NodeError `report.table`,
+        `report.unknown_table`."""
         rendered = {
             name: _table(name, rows, parameters.decimals, parameters.max_rows)
             for name, rows in parameters.tables.items()
@@ -135,7 +142,9 @@ def _table(name: str, rows: Any, decimals: int | None, max_rows: int) -> str:
         "| " + " | ".join(_escaped(column) for column in columns) + " |",
         "| " + " | ".join("---:" if column in numeric else "---" for column in columns) + " |",
     ]
-    lines += ["| " + " | ".join(_cell(row.get(column), decimals) for column in columns) + " |" for row in shown]
+    lines += [
+        "| " + " | ".join(_cell(row.get(column), decimals) for column in columns) + " |" for row in shown
+    ]
     if len(rows) > len(shown):
         lines += ["", f"*{len(shown)} of {len(rows)} rows.*"]
     return "\n".join(lines)

@@ -1,30 +1,25 @@
 """Row expressions: a condition or value over the columns of a row, compiled to polars.
 
-`temp_max - temp_min`, `upper(city)`, `price * 1.2 if qty > 10 else price`: the expression language without braces.
-Invariant: only what is on the lists below compiles; no Python object is reachable and no Python code runs per row.
-Empty cells stay empty through arithmetic; a comparison with an empty cell counts as false where a condition is
-needed. Columns with blanks in their names are written `row["column name"]`.
+`temp_max - temp_min`, `upper(city)`, `price * 1.2 if qty > 10 else price`: the expression language without
+braces. Invariant: only what is on the lists below compiles; no Python object is reachable and no Python code
+runs per row. Empty cells stay empty through arithmetic; a comparison with an empty cell counts as false
+where a condition is needed. Columns with blanks in their names are written `row["column name"]`.
 """
 
 import difflib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 import polars as pl
 from jinja2 import nodes
-from jinja2.parser import Parser
 
+from structforge.domain.expressions import ExpressionError, parse_expression
 from structforge.nodes.dates import DATE_PARTS, checked_moment, part_of
 from structforge.nodes.tables import type_error, unknown_column
 from structforge.sdk import NodeError
 
-MAX_SOURCE_LENGTH = 10_000
 MAX_DEPTH = 100
-
-_ENVIRONMENT = jinja2.Environment()
 
 _BINARY: dict[type[nodes.Node], Callable[[Any, Any], Any]] = {
     nodes.Sub: lambda left, right: left - right,
@@ -77,24 +72,22 @@ def keep(frame: pl.DataFrame, source: str, *, where: str) -> pl.DataFrame:
 
 
 def parse(source: str, *, where: str) -> nodes.Expr:
-    """Parse one expression. Raises: NodeError `row_expression.syntax`."""
-    if len(source) > MAX_SOURCE_LENGTH:
-        raise NodeError(
-            "row_expression.syntax", f"The expression is longer than {MAX_SOURCE_LENGTH} characters.", where=where
-        )
+    """Parse one expression; each node's `lineno` is its character offset.
+
+    Raises: NodeError `row_expression.syntax`, `row_expression.not_allowed`.
+    """
     try:
-        parser = Parser(_ENVIRONMENT, source, state="variable")
-        tree = parser.parse_expression()
-        if not parser.stream.eos:
-            raise jinja2.TemplateSyntaxError(f"unexpected {parser.stream.current.value!r}", 1)
-    except (jinja2.TemplateSyntaxError, RecursionError) as error:
+        return parse_expression(source)
+    except ExpressionError as error:
+        code = error.code.replace("expression.", "row_expression.", 1)
         raise NodeError(
-            "row_expression.syntax",
-            f"`{source}` is not an expression: {error}.",
-            where=where,
-            hint="Write it as in `temp_max - temp_min > 10`, without `{{ }}`.",
+            "row_expression.not_allowed" if code == "row_expression.not_supported" else code,
+            error.message,
+            where=f"{where}, character {error.start + 1}",
+            hint=error.hint or "Write it as in `temp_max - temp_min > 10`, without `{{ }}`.",
+            position=error.start,
+            end=error.end,
         ) from error
-    return tree
 
 
 def _text(value: pl.Expr) -> pl.Expr:
@@ -157,11 +150,11 @@ class _Compiler:
     def _build(self, node: nodes.Node) -> pl.Expr:
         match node:
             case nodes.Name():
-                return self._column(node.name)
+                return self._column(node.name, node)
             case nodes.Getattr(node=nodes.Name(name="row")):
-                return self._column(node.attr)
+                return self._column(node.attr, node)
             case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as name)):
-                return self._column(name)
+                return self._column(name, node)
             case nodes.Const():
                 return self._constant(node)
             case nodes.Neg():
@@ -192,21 +185,25 @@ class _Compiler:
             case nodes.Test():
                 return self._test(node)
             case nodes.BinExpr() if type(node) in _BINARY:
-                return _BINARY[type(node)](self._expression(node.left), self._expression(node.right))
+                combined: pl.Expr = _BINARY[type(node)](
+                    self._expression(node.left), self._expression(node.right)
+                )
+                return combined
         raise self._refused(type(node).__name__.lower(), node)
 
     def _condition(self, node: nodes.Node) -> pl.Expr:
         """Compile a part that must be true or false; an empty cell is false."""
         return self._expression(node).fill_null(False)
 
-    def _column(self, name: str) -> pl.Expr:
+    def _column(self, name: str, node: nodes.Node) -> pl.Expr:
         if name in self.frame.columns:
             return pl.col(name)
         if self.frame.width == 0:
             return pl.lit(None)
-        found = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", self.source)
-        details = {"position": found.start()} if found else {}
-        raise unknown_column(name, self.frame.columns, where=self.where, **details)
+        raise unknown_column(name, self.frame.columns, where=self._place(node), position=node.lineno)
+
+    def _place(self, node: nodes.Node) -> str:
+        return f"{self.where}, character {node.lineno + 1}"
 
     def _constant(self, node: nodes.Const) -> pl.Expr:
         value = node.value
@@ -232,7 +229,7 @@ class _Compiler:
             if isinstance(other, nodes.Const) and other.value is None and op in ("eq", "ne"):
                 value = self._expression(one)
                 return value.is_null() if op == "eq" else value.is_not_null()
-        compared = _COMPARE[op](self._expression(left_node), self._expression(right_node))
+        compared: pl.Expr = _COMPARE[op](self._expression(left_node), self._expression(right_node))
         return compared.fill_null(True) if op == "ne" else compared
 
     def _membership(self, left_node: nodes.Node, right_node: nodes.Node) -> pl.Expr:
@@ -240,7 +237,9 @@ class _Compiler:
             left = self._expression(left_node)
             tests = [left == self._expression(item) for item in right_node.items]
             return pl.any_horizontal(tests) if tests else pl.lit(False)
-        return _text(self._expression(right_node)).str.contains(_text(self._expression(left_node)), literal=True)
+        return _text(self._expression(right_node)).str.contains(
+            _text(self._expression(left_node)), literal=True
+        )
 
     def _test(self, node: nodes.Test) -> pl.Expr:
         value = self._expression(node.node)
@@ -286,7 +285,7 @@ class _Compiler:
         raise NodeError(
             "row_expression.unknown_function",
             f"There is no function `{name}`.",
-            where=self.where,
+            where=self._place(node),
             hint=f"{hint}There are: {', '.join(FUNCTIONS)}.",
         )
 
@@ -317,10 +316,10 @@ class _Compiler:
         return NodeError(
             "row_expression.not_allowed",
             f"A row expression cannot use {what}.",
-            where=self.where,
+            where=self._place(node),
             hint="It may use columns, numbers, texts, `+ - * / // % **`, comparisons, `and or not in`, "
             "`a if b else c` and the listed functions.",
-            line=node.lineno,
+            position=node.lineno,
         )
 
 

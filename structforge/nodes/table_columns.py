@@ -50,7 +50,8 @@ class TransformParameters(Parameters):
     cast: tuple[Cast, ...] = parameter(
         (),
         title="Change types",
-        description="Turn a column into `text`, `number`, `integer`, `boolean`, `date` or `datetime`. Dates may have "
+        description="Turn a column into `text`, `number`, `integer`, `boolean`, `date` or `datetime`. Dates "
+        "may have "
         "a pattern such as `%d.%m.%Y`.",
         widget="list",
     )
@@ -63,7 +64,8 @@ class TransformParameters(Parameters):
     compute: tuple[Computed, ...] = parameter(
         (),
         title="Compute columns",
-        description="Each is a column name and a row expression such as `price * qty`; later ones may use earlier ones.",
+        description="Each is a column name and a row expression such as `price * qty`; later ones may use "
+        "earlier ones.",
         widget="list",
         expressions=False,
         language="row-expression",
@@ -71,20 +73,26 @@ class TransformParameters(Parameters):
     pick: tuple[str, ...] = parameter(
         (), title="Keep columns", description="Only these, in this order; none keeps all.", widget="columns"
     )
-    drop: tuple[str, ...] = parameter((), title="Remove columns", description="Leave these out.", widget="columns")
+    drop: tuple[str, ...] = parameter(
+        (), title="Remove columns", description="Leave these out.", widget="columns"
+    )
     rename: dict[str, str] = parameter(
-        default_factory=dict, title="Rename columns", description="Old name and new name.", widget="key_values"
+        default_factory=dict,
+        title="Rename columns",
+        description="Old name and new name.",
+        widget="key_values",
     )
 
 
 class Transform(Node[TransformParameters]):
     """Picks, renames, computes and converts the columns of a table.
 
-    The parts are done in this order: change types, compute, keep, remove, rename. Row expressions use columns by
-    name: `price * qty`, `upper(city)`, `high - low if high > low else 0`, `year(day)`; a column with blanks in its
-    name is written `row["unit price"]`.
+    The parts are done in this order: change types, compute, keep, remove, rename. Row expressions use
+    columns by name: `price * qty`, `upper(city)`, `high - low if high > low else 0`, `year(day)`; a column
+    with blanks in its name is written `row["unit price"]`.
 
-    Dates become ISO text (`2024-03-01`), because a cell holds JSON values only; they sort and compare correctly.
+    Dates become ISO text (`2024-03-01`), because a cell holds JSON values only; they sort and compare
+    correctly.
 
     **Example.** With `spread = high - low` computed, and only `city` and `spread` kept, the row
     `{"city": "Rome", "low": 9, "high": 21}` becomes `{"city": "Rome", "spread": 12}`.
@@ -134,7 +142,8 @@ class Transform(Node[TransformParameters]):
         for index, computed in enumerate(parameters.compute):
             where = f"parameters.compute[{index}].expression"
             values = row_expressions.evaluate(frame, computed.expression, where=where)
-            # An empty table without columns gains none: a lone column would make rows' absence look like a schema.
+            # An empty table without columns gains none: a lone column would make rows' absence look like a
+            # schema.
             if frame.width:
                 frame = frame.with_columns(values.alias(computed.column))
         if parameters.pick:

@@ -49,13 +49,16 @@ class AggregateParameters(Parameters):
     group_by: tuple[GroupKey, ...] = parameter(
         (),
         title="Group by",
-        description="Columns whose equal values form a group; a date column may be grouped by `year`, `quarter`, "
-        "`month`, `year_month`, `week`, `day`, `weekday`, `date` or `hour`. None: one row for the whole table.",
+        description="Columns whose equal values form a group; a date column may be grouped by `year`, "
+        "`quarter`, "
+        "`month`, `year_month`, `week`, `day`, `weekday`, `date` or `hour`. None: one row for the whole "
+        "table.",
         widget="list",
     )
     measures: tuple[Measure, ...] = parameter(
         title="Figures",
-        description="`sum`, `mean`, `min`, `max`, `median`, `count`, `distinct`, `first` or `last` of a column. "
+        description="`sum`, `mean`, `min`, `max`, `median`, `count`, `distinct`, `first` or `last` of a "
+        "column. "
         "`count` without a column counts rows.",
         widget="list",
         min_length=1,
@@ -65,15 +68,17 @@ class AggregateParameters(Parameters):
 class Aggregate(Node[AggregateParameters]):
     """Groups rows and computes figures for each group.
 
-    The result has one row for each group, ordered by the group columns, with these columns first. Empty cells are
-    left out of every figure: `count` of a column counts cells that are not empty, `count` without a column counts
-    rows, `distinct` counts different values. The `sum` of nothing is 0, the `mean` of nothing is empty.
+    The result has one row for each group, ordered by the group columns, with these columns first. Empty
+    cells are left out of every figure: `count` of a column counts cells that are not empty, `count` without
+    a column counts rows, `distinct` counts different values. The `sum` of nothing is 0, the `mean` of
+    nothing is empty.
 
-    A date column (ISO text or `2024/03/01`) can be grouped by a part: `month` gives 1 to 12, `year_month` gives
-    `2024-03`, `weekday` 1 (Monday) to 7, `week` the ISO week. The name of a figure is `column_function` unless given.
+    A date column (ISO text or `2024/03/01`) can be grouped by a part: `month` gives 1 to 12, `year_month`
+    gives `2024-03`, `weekday` 1 (Monday) to 7, `week` the ISO week. The name of a figure is `column_function`
+    unless given.
 
-    **Example.** Grouped by `day` in parts of `month`, with the mean of `temp`, the rows of 2024-01-01 (2 degrees),
-    2024-01-31 (4 degrees) and 2024-02-01 (7 degrees) give `{"month": 1, "temp_mean": 3.0}` and
+    **Example.** Grouped by `day` in parts of `month`, with the mean of `temp`, the rows of 2024-01-01 (2
+    degrees), 2024-01-31 (4 degrees) and 2024-02-01 (7 degrees) give `{"month": 1, "temp_mean": 3.0}` and
     `{"month": 2, "temp_mean": 7.0}`.
     """
 
@@ -104,7 +109,9 @@ class Aggregate(Node[AggregateParameters]):
         ),
         Example(
             title="The whole table",
-            parameters={"measures": [{"function": "count"}, {"function": "max", "column": "temp", "name": "top"}]},
+            parameters={
+                "measures": [{"function": "count"}, {"function": "max", "column": "temp", "name": "top"}]
+            },
             inputs={"in": [{"temp": 2}, {"temp": 7}]},
             output=[{"count": 2, "top": 7}],
         ),
@@ -113,9 +120,13 @@ class Aggregate(Node[AggregateParameters]):
     def run(self, context: NodeContext, parameters: AggregateParameters, inputs: Inputs) -> Result:
         """Return one row a group. Raises: NodeError `table.*`, `aggregate.*`."""
         frame = read_table(context, inputs["in"])
-        frame = with_columns_known(frame, (key.column for key in parameters.group_by), where="parameters.group_by")
         frame = with_columns_known(
-            frame, (figure.column for figure in parameters.measures if figure.column), where="parameters.measures"
+            frame, (key.column for key in parameters.group_by), where="parameters.group_by"
+        )
+        frame = with_columns_known(
+            frame,
+            (figure.column for figure in parameters.measures if figure.column),
+            where="parameters.measures",
         )
         names = _output_names(parameters)
         figures = []
@@ -152,16 +163,20 @@ def _output_names(parameters: AggregateParameters) -> list[str]:
     twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if twice is not None:
         raise NodeError(
-            "aggregate.name", f"Two columns of the result would be called `{twice}`.", where="parameters.measures",
+            "aggregate.name",
+            f"Two columns of the result would be called `{twice}`.",
+            where="parameters.measures",
             hint="Give one of them a name of its own.",
-        )  # fmt: skip
+        )
     return names
 
 
 def _figure(figure: Measure, frame: pl.DataFrame, where: str) -> pl.Expr:
     if not figure.column:
         if figure.function != "count":
-            raise NodeError("aggregate.column", f"`{figure.function}` needs a column.", where=f"{where}.column")
+            raise NodeError(
+                "aggregate.column", f"`{figure.function}` needs a column.", where=f"{where}.column"
+            )
         return pl.len()
     dtype = frame.schema[figure.column]
     if figure.function in NUMBERS_ONLY and not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):

@@ -20,14 +20,16 @@ from structforge.sdk import (
 )
 
 MAX_JOINED_ROWS = 20_000_000
-"""A join whose keys repeat on both sides multiplies rows; beyond this it is refused before it fills the memory."""
+"""A join whose keys repeat on both sides multiplies rows; beyond this it is refused before it fills the
+memory."""
 
 
 class JoinParameters(Parameters):
     how: Literal["inner", "left", "full", "semi", "anti"] = parameter(
         "inner",
         title="Keep",
-        description="`inner`: rows with a partner; `left`: all of the left; `full`: all of both; `semi`: left rows with "
+        description="`inner`: rows with a partner; `left`: all of the left; `full`: all of both; `semi`: "
+        "left rows with "
         "a partner, left columns only; `anti`: left rows without one.",
         widget="select",
         expressions=False,
@@ -53,12 +55,12 @@ class JoinParameters(Parameters):
 class Join(Node[JoinParameters]):
     """Joins two tables by equal keys.
 
-    Rows belong together when all key columns are equal; empty keys never are. Rows keep the order of the left table.
-    When one key is text and the other numbers, both are compared as text. The key columns appear once, under the
-    left table's names.
+    Rows belong together when all key columns are equal; empty keys never are. Rows keep the order of the
+    left table. When one key is text and the other numbers, both are compared as text. The key columns appear
+    once, under the left table's names.
 
-    **Example.** Joined by `code`, left `[{"code": "no", "temp": 3}]` and right `[{"code": "no", "name": "Norway"}]`
-    give `[{"code": "no", "temp": 3, "name": "Norway"}]`.
+    **Example.** Joined by `code`, left `[{"code": "no", "temp": 3}]` and right `[{"code": "no", "name":
+    "Norway"}]` give `[{"code": "no", "temp": 3, "name": "Norway"}]`.
     """
 
     type = "table.join"
@@ -99,7 +101,9 @@ class Join(Node[JoinParameters]):
                 hint="Name as many columns on both sides.",
             )
         left = with_columns_known(
-            read_table(context, inputs["left"], where="input left"), parameters.left_on, where="parameters.left_on"
+            read_table(context, inputs["left"], where="input left"),
+            parameters.left_on,
+            where="parameters.left_on",
         )
         right = with_columns_known(
             read_table(context, inputs["right"], where="input right"), right_on, where="parameters.right_on"
@@ -142,8 +146,8 @@ class AppendParameters(Parameters):
 class Append(Node[AppendParameters]):
     """Puts the rows of several tables below each other.
 
-    The tables follow in the order of their edges. Columns are matched by name; where a table lacks one, the cells
-    are empty. A column that holds numbers in one table and text in another becomes text.
+    The tables follow in the order of their edges. Columns are matched by name; where a table lacks one, the
+    cells are empty. A column that holds numbers in one table and text in another becomes text.
 
     **Example.** `[{"a": 1}]` and `[{"a": 2, "b": "x"}]` give `[{"a": 1, "b": null}, {"a": 2, "b": "x"}]`.
     """

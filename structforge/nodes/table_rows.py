@@ -57,7 +57,8 @@ class FilterParameters(Parameters):
     conditions: tuple[Condition, ...] = parameter(
         (),
         title="Conditions",
-        description="Each compares a column with a value: `equals`, `greater`, `contains`, `in`, `is_empty`, …",
+        description="Each compares a column with a value: `equals`, `greater`, `contains`, `in`, `is_empty`, "
+        "…",
         widget="list",
     )
     match: Literal["all", "any"] = parameter(
@@ -66,7 +67,8 @@ class FilterParameters(Parameters):
     expression: str = parameter(
         "",
         title="Row expression",
-        description="A condition over the row's columns, such as `temp_max - temp_min > 10`; applied as well.",
+        description="A condition over the row's columns, such as `temp_max - temp_min > 10`; applied as "
+        "well.",
         widget="row_expression",
         expressions=False,
         language="row-expression",
@@ -77,12 +79,12 @@ class FilterParameters(Parameters):
 class Filter(Node[FilterParameters]):
     """Keeps the rows of a table that meet conditions.
 
-    Conditions compare one column with one value; *match* says whether all or any must hold. A row expression can be
-    given instead or in addition; a row must pass both. An empty cell passes no comparison except `is_empty`,
-    `not_equals`, `not_contains` and `not_in`.
+    Conditions compare one column with one value; *match* says whether all or any must hold. A row expression
+    can be given instead or in addition; a row must pass both. An empty cell passes no comparison except
+    `is_empty`, `not_equals`, `not_contains` and `not_in`.
 
-    `between` takes a list of two values, both included; `in` and `not_in` take a list; `matches` takes a regular
-    expression. Dates are ISO text (`2024-03-01`), so `greater` and `less` order them correctly.
+    `between` takes a list of two values, both included; `in` and `not_in` take a list; `matches` takes a
+    regular expression. Dates are ISO text (`2024-03-01`), so `greater` and `less` order them correctly.
 
     **Example.** From the rows `{"city": "Oslo", "temp": 3}` and `{"city": "Rome", "temp": 18}`, the condition
     `temp greater 10` keeps Rome.
@@ -166,9 +168,9 @@ class SortParameters(Parameters):
 class Sort(Node[SortParameters]):
     """Orders the rows of a table and keeps the first of them.
 
-    Text is ordered by code point (capital letters first), empty cells come last in both directions. The order is
-    stable: rows with equal keys stay as they were. *Skip* and *limit* apply afterwards; with no column given they
-    simply take a slice.
+    Text is ordered by code point (capital letters first), empty cells come last in both directions. The
+    order is stable: rows with equal keys stay as they were. *Skip* and *limit* apply afterwards; with no
+    column given they simply take a slice.
 
     **Example.** Ordered by `temp` descending with a limit of 1, the rows `{"city": "Oslo", "temp": 3}` and
     `{"city": "Rome", "temp": 18}` give Rome.
@@ -237,7 +239,10 @@ def _test(condition: Condition, dtype: pl.DataType, where: str) -> pl.Expr:
         if operator == "not_equals":
             return column.is_not_null()
         raise NodeError(
-            "filter.value", f"`{operator}` needs a value.", where=f"{where}.value", hint="Use `is_empty` for empty cells."
+            "filter.value",
+            f"`{operator}` needs a value.",
+            where=f"{where}.value",
+            hint="Use `is_empty` for empty cells.",
         )
     value = pl.lit(_fitting(condition.value, dtype, where))
     if operator == "equals":
@@ -276,7 +281,9 @@ def _text_test(operator: str, column: pl.Expr, value: Any, where: str) -> pl.Exp
 def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
     """Return the value in the column's type: forms and expressions often give numbers as text."""
     if isinstance(value, (list, dict)):
-        raise NodeError("filter.value", "A cell cannot be compared with a list or object.", where=f"{where}.value")
+        raise NodeError(
+            "filter.value", "A cell cannot be compared with a list or object.", where=f"{where}.value"
+        )
     if dtype.is_numeric() and isinstance(value, str):
         try:
             return float(value) if not value.strip().lstrip("+-").isdecimal() else int(value)

@@ -1,7 +1,8 @@
 """Table values: rows as JSON while small, Parquet artifacts when large, polars frames in between.
 
-Invariant: a table means the same in both forms. Cells are JSON values (dates are ISO 8601 text, NaN is null), so no
-workflow changes its result when its data outgrows an edge. Table nodes and the engine's pool import this.
+Invariant: a table means the same in both forms. Cells are JSON values (dates are ISO 8601 text, NaN is
+null), so no workflow changes its result when its data outgrows an edge. Table nodes and the engine's pool
+import this.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ INT64 = range(-(2**63), 2**63)
 def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> pl.DataFrame:
     """Turn a table value into a frame.
 
-    `value` is `list[dict]` (one object a row) or the reference of a table artifact. A column that holds numbers and
-    text becomes text; a key that a row lacks is null.
+    `value` is `list[dict]` (one object a row) or the reference of a table artifact. A column that holds
+    numbers and text becomes text; a key that a row lacks is null.
     Raises: NodeError `table.not_a_table`, `table.mixed_column`, `artifact.missing`.
     """
     ref = ArtifactRef.from_json(value)
@@ -68,7 +69,8 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
 
 
 def table_result(context: NodeContext, frame: pl.DataFrame, *, name: str = "table") -> Any:
-    """Return the value that travels: `list[dict]` up to 64 KiB of JSON, else the reference of a Parquet artifact.
+    """Return the value that travels: `list[dict]` up to 64 KiB of JSON, else the reference of a Parquet
+    artifact.
 
     The reference carries `{"rows": n, "columns": [...]}` as `meta`.
     """
@@ -118,8 +120,8 @@ def json_cells(frame: pl.DataFrame) -> pl.DataFrame:
 def with_columns_known(frame: pl.DataFrame, names: Iterable[str], *, where: str) -> pl.DataFrame:
     """Return the frame after checking that it has these columns.
 
-    A table without any row has lost its columns on a JSON edge: there they are added, all null, so that an empty
-    result flows through instead of failing. Raises: NodeError `table.unknown_column`.
+    A table without any row has lost its columns on a JSON edge: there they are added, all null, so that an
+    empty result flows through instead of failing. Raises: NodeError `table.unknown_column`.
     """
     missing = [name for name in dict.fromkeys(names) if name not in frame.columns]
     if missing and frame.width == 0 and frame.height == 0:

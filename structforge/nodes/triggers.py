@@ -8,10 +8,11 @@ class ManualTrigger(Node[NoParameters]):
     """Starts a run by hand, from the API, or as the call of another workflow.
 
     Its output is the run's input: the object given when the run was started, after it was checked against the
-    workflow's inputs schema. A workflow without such a trigger can be run too; then its nodes without inputs start.
+    workflow's inputs schema. A workflow without such a trigger can be run too; then its nodes without inputs
+    start.
 
-    **Example.** Started with `{"city": "Seattle"}`, the next nodes can use `{{ start.city }}`, when this node's id
-    is `start`.
+    **Example.** Started with `{"city": "Seattle"}`, the next nodes can use `{{ start.city }}`, when this
+    node's id is `start`.
     """
 
     type = "trigger.manual"

@@ -71,7 +71,8 @@ class ArtifactRef:
 
 
 class ArtifactAccess(Protocol):
-    """The artifact store as one organization's run sees it. Synchronous: blocking nodes use it in their process."""
+    """The artifact store as one organization's run sees it. Synchronous: blocking nodes use it in their
+    process."""
 
     def put(self, data: bytes, *, media_type: str, name: str = "") -> ArtifactRef:
         """Store bytes durably and return their reference."""

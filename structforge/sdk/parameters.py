@@ -14,7 +14,8 @@ Widget = Literal[
 
 
 class Parameters(BaseModel):
-    """Base of every parameter model. Unknown names are refused; values are validated after expressions are resolved."""
+    """Base of every parameter model. Unknown names are refused; values are validated after expressions are
+    resolved."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,8 +39,9 @@ def parameter(
 ) -> Any:
     """Declare one parameter, as `pydantic.Field` does, with what the form needs.
 
-    `expressions=False` keeps `{{ }}` in the text as it is: the engine resolves nothing in it (row expressions, code).
-    `show_if` hides the field unless the named parameters have these values. `constraints` go to `pydantic.Field`.
+    `expressions=False` keeps `{{ }}` in the text as it is: the engine resolves nothing in it (row
+    expressions, code). `show_if` hides the field unless the named parameters have these values.
+    `constraints` go to `pydantic.Field`.
     """
     extra: dict[str, Any] = {"x-expressions": expressions}
     if widget:
@@ -55,7 +57,11 @@ def parameter(
     factory = constraints.pop("default_factory", None)
     if factory is not None:
         return Field(
-            default_factory=factory, title=title, description=description, json_schema_extra=extra, **constraints
+            default_factory=factory,
+            title=title,
+            description=description,
+            json_schema_extra=extra,
+            **constraints,
         )
     return Field(default, title=title, description=description, json_schema_extra=extra, **constraints)
 

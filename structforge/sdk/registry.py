@@ -26,7 +26,9 @@ class NodeRegistry:
             raise ValueError(f"{node_type.__name__} needs a docstring: it is the documentation users read")
         known = self._nodes.get(node_type.type)
         if known is not None and type(known) is not node_type:
-            raise ValueError(f"node type {node_type.type!r} is registered by {type(known).__qualname__} already")
+            raise ValueError(
+                f"node type {node_type.type!r} is registered by {type(known).__qualname__} already"
+            )
         self._nodes[node_type.type] = node_type()
 
     def get(self, type_id: str) -> Node[Any] | None:

@@ -1,7 +1,7 @@
 """A test bench for node types: run one node with a fake context, no server, no database.
 
-Invariant: what passes here passes in the engine: parameters are validated, ports checked, the result must be JSON.
-Node authors and the tests of the built-in nodes use it; the program itself never does.
+Invariant: what passes here passes in the engine: parameters are validated, ports checked, the result must be
+JSON. Node authors and the tests of the built-in nodes use it; the program itself never does.
 """
 
 import asyncio
@@ -137,7 +137,8 @@ class Outcome:
 
 
 class Bench:
-    """A place for several nodes that share files and artifacts; a context manager that removes both afterwards."""
+    """A place for several nodes that share files and artifacts; a context manager that removes both
+    afterwards."""
 
     def __init__(self, *, files: Path | None = None, http: HttpAccess | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="structforge-bench-"))
@@ -164,8 +165,8 @@ class Bench:
     ) -> Outcome:
         """Run one attempt of a node, its expressions resolved already.
 
-        Raises: NodeError as the node does; InvalidError with every wrong parameter, or for a result that no engine
-        would take.
+        Raises: NodeError as the node does; InvalidError with every wrong parameter, or for a result that no
+        engine would take.
         """
         context = FakeContext(self.files, self.artifacts, self.http, attempt, step_key)
         given = dict(parameters or {})
@@ -200,7 +201,8 @@ def run_node(
 ) -> Outcome:
     """Run one node on its own: `run_node(Filter(), {"expression": "qty > 1"}, {"in": rows}).value`.
 
-    `files` stand in the organization's folder, by path. Artifacts are gone afterwards; use `Bench` to look at them.
+    `files` stand in the organization's folder, by path. Artifacts are gone afterwards; use `Bench` to look
+    at them.
     Raises: as `Bench.run_async`.
     """
     with Bench(http=http) as bench:
@@ -243,7 +245,11 @@ def _check_inputs(node: Node[Any], parameters: Mapping[str, Any], inputs: Mappin
         if port.required and port.name not in inputs
     ]
     problems += [
-        Problem("port.not_a_list", f"The input port `{port.name}` takes a list of values.", where=f"input {port.name}")
+        Problem(
+            "port.not_a_list",
+            f"The input port `{port.name}` takes a list of values.",
+            where=f"input {port.name}",
+        )
         for port in ports.values()
         if port.many and port.name in inputs and not isinstance(inputs[port.name], list)
     ]
@@ -261,6 +267,10 @@ def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) 
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InvalidError(
-                Problem("result.not_json", f"The value of port `{name}` is not JSON: {error}.", where=f"output {name}")
+                Problem(
+                    "result.not_json",
+                    f"The value of port `{name}` is not JSON: {error}.",
+                    where=f"output {name}",
+                )
             ) from error
     return ports

@@ -12,6 +12,7 @@ CASES = [
     pytest.param(node, example, id=f"{node.type}: {example.title}")
     for node in load_registry()
     for example in node.examples
+    if example.output is not None
 ]
 
 
