@@ -73,7 +73,7 @@ class Runs:
             .where(col(RunRow.organization_id) == organization_id, *_conditions(only or RunFilter()))
             .group_by(col(RunRow.status))
         )
-        return dict((await self._session.execute(statement)).tuples().all())
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def steps(self, organization_id: UUID, run_id: UUID, accepted_on: date) -> Sequence[StepRow]:
         """List all attempts of all steps in the order they started."""
