@@ -4,7 +4,6 @@ Invariant: importing builds pages only; services come in with `backend.install` 
 """
 
 import reflex as rx
-from reflex_components_core.core.banner import connection_pulser  # type: ignore[import-untyped]
 
 from structforge.ui import routes
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
@@ -20,7 +19,7 @@ app = rx.App(
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.
     toaster=None,
 )
-app.app_wraps[5, "Overlay"] = lambda stateful: connection_pulser() if stateful else None
+del app.app_wraps[5, "Overlay"]
 RUN_FEED.attach(app)
 app.register_lifespan_task(RUN_FEED.following)
 

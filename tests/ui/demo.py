@@ -122,6 +122,7 @@ class DemoBackend:
 def demo_api(backend: DemoBackend, redis: Redis | None) -> FastAPI:
     """The endpoints the pages need, and `POST /api/demo/play/{number}` which plays a run live."""
     api = FastAPI()
+    to_lose = 0
 
     @api.post("/api/v1/auth/form/sign-in")
     async def sign_in(email: str = Form(), password: str = Form(), next: str = Form("/")):
@@ -138,7 +139,9 @@ def demo_api(backend: DemoBackend, redis: Redis | None) -> FastAPI:
         return answer
 
     @api.post("/api/demo/play/{number}")
-    async def play(number: int, pause_s: float = 0.2):
+    async def play(number: int, pause_s: float = 0.2, lose: int = 0):
+        nonlocal to_lose
+        to_lose = lose
         view = backend.runs[run_id(number)]
         for step in view["steps"]:
             for status in ("running", "succeeded"):
@@ -149,6 +152,7 @@ def demo_api(backend: DemoBackend, redis: Redis | None) -> FastAPI:
         return {"seq": view["seq"]}
 
     async def publish(view, step, status):
+        nonlocal to_lose
         view["seq"] += 1
         at = datetime.now(UTC).isoformat()
         place = step if step is not None else view["run"]
@@ -163,7 +167,9 @@ def demo_api(backend: DemoBackend, redis: Redis | None) -> FastAPI:
         if step:
             event |= {"step_key": step["key"], "node_id": step["node_id"]}
         message = {"run_id": view["run"]["id"], "events": [event]}
-        await redis.publish(RUN_CHANNEL + view["run"]["id"], json.dumps(message))
+        to_lose -= 1
+        if to_lose < 0:
+            await redis.publish(RUN_CHANNEL + view["run"]["id"], json.dumps(message))
 
     @api.api_route("/api/{rest:path}", methods=["GET", "POST"])
     async def unknown(request: Request):

@@ -1,0 +1,27 @@
+"""What the bundle is made of."""
+
+import json
+
+from structforge.config import Settings
+from structforge.ui import bundle
+from structforge.ui.bundle import SOURCE, bundle_is_current, bundle_key, bundle_path
+
+
+def test_the_lock_names_no_address_and_every_package_has_a_hash() -> None:
+    lock = json.loads((SOURCE / "reflex.lock" / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert len(packages) > 50
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert [name for name, package in packages.items() if "integrity" not in package] == []
+
+
+def test_the_key_names_the_sources_and_nothing_of_the_machine(empty_settings: Settings) -> None:
+    assert bundle_key() == bundle_key()
+    assert bundle_path(empty_settings).name == f"bundle-{bundle_key()}"
+    assert not bundle_is_current(empty_settings)
+
+
+def test_server_side_modules_need_no_new_bundle() -> None:
+    names = {path.name for path in bundle._sources()}
+    assert "structforge.css" in names and "live.jsx" in names and "runs.py" in names
+    assert names.isdisjoint({"edge.py", "web_process.py", "live.py"} - {"live.py"})

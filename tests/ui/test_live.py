@@ -1,0 +1,70 @@
+"""Patches from events, and the internals of Reflex that they rely on."""
+
+from typing import Any
+
+import pytest
+from reflex_base.constants.event import SocketEvent
+
+from structforge.ui.app import app
+from structforge.ui.live import GAP, Message, patch_of
+from structforge.ui.pages.run import RUN_FEED, RunPatchState
+
+AT = "2026-11-20T09:30:00Z"
+LATER = "2026-11-20T09:30:01Z"
+
+
+def started(seq: int, key: str, **more: Any) -> dict[str, Any]:
+    return {"seq": seq, "type": "step.started", "at": AT, "step_key": key, "node_id": key.split("/")[-1],
+            "attempt": 1, "status": "running", **more}  # fmt: skip
+
+
+def finished(seq: int, key: str, status: str = "succeeded", **more: Any) -> dict[str, Any]:
+    return started(seq, key) | {"type": "step.finished", "at": LATER, "status": status, **more}
+
+
+@pytest.mark.parametrize(
+    ("messages", "patch"),
+    [
+        (
+            [{"run_id": "r", "events": [started(4, "fetch")]}],
+            ["r", 4, 4, [["fetch", {"status": "running", "started_at": AT, "finished_at": ""}]]],
+        ),
+        (
+            [{"events": [started(4, "a")]}, {"events": [finished(5, "a"), started(6, "b")]}],
+            [
+                "r", 4, 6,
+                [
+                    ["a", {"status": "succeeded", "started_at": AT, "finished_at": LATER}],
+                    ["b", {"status": "running", "started_at": AT, "finished_at": ""}],
+                ],
+            ],
+        ),
+        (
+            [{"events": [finished(9, "loop[1]/x", "failed", attempt=2, error={"message": "No."})]}],
+            ["r", 9, 9, [["loop[1]/x", {"status": "failed", "finished_at": LATER, "attempt": 2, "note": "No.",
+                                        "node_id": "x"}]]],
+        ),
+        (
+            [{"events": [{"seq": 7, "type": "run.finished", "at": LATER, "status": "succeeded"}]}],
+            ["r", 7, 7, [["", {"status": "succeeded", "finished_at": LATER}]]],
+        ),
+        ([{"events": [{"seq": 3, "type": "log.added", "at": AT}]}], ["r", 3, 3, []]),
+        ([{"events": [started(4, "a")]}, None], ["r", GAP, GAP, []]),
+    ],
+)  # fmt: skip
+def test_events_fold_into_one_patch(messages: list[Message], patch: list[Any]) -> None:
+    assert patch_of("r", messages) == patch
+
+
+def test_reflex_still_has_what_the_feed_emits_into() -> None:
+    assert str(SocketEvent.EVENT) == "event"
+    state = RunPatchState(_reflex_internal_init=True)  # type: ignore[call-arg]
+    state.patch = ["r", 1, 1, []]
+    assert state.get_delta() == {RunPatchState.get_full_name(): {"patch_rx_state_": ["r", 1, 1, []]}}
+    assert RUN_FEED._state == RunPatchState.get_full_name()
+    assert app.sio is not None
+    assert isinstance(app.sio.manager.rooms, dict)
+
+
+def test_the_patch_state_has_nothing_but_the_patch() -> None:
+    assert list(RunPatchState.base_vars) == ["patch"]
