@@ -1,5 +1,6 @@
 """Reading a document from outside: JSON of any quality in, a `WorkflowDocument` or every problem out."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from structforge.domain.errors import InvalidError, Problem
-from structforge.domain.expressions.problems import suggestion
 from structforge.domain.policies import EachPolicy, Policies, RetryPolicy
 from structforge.domain.values import decode_json, journal_safe, path_of
 from structforge.domain.workflow import (
@@ -26,14 +26,14 @@ MAX_DOCUMENT_BYTES = 5 * 1024 * 1024
 MAX_PROBLEMS = 100
 """Most problems reported for one document; a last one tells how many were left out."""
 
-_FIELDS = frozenset(
+_FIELDS = sorted({
     name
     for model in (
         WorkflowDocument, NodeSpec, Edge, WorkflowSettings, Policies, RetryPolicy, EachPolicy, Layout,
         LayoutNote, Position,
     )
     for name in model.model_fields
-)  # fmt: skip
+})  # fmt: skip
 
 
 def parse_document(
@@ -90,11 +90,12 @@ def _problem(error: ErrorDetails, document: Mapping[str, Any]) -> Problem:
     if error["type"] == "missing":
         return Problem("document.missing", f"The field {last} is missing.", where, "Add it.")
     if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(last[:100], _FIELDS, 1)
         return Problem(
             "document.unknown_field",
             f"There is no field {last[:80]!r} here.",
             where,
-            suggestion(last, sorted(_FIELDS), "fields"),
+            f"Did you mean {close[0]}?" if close else "Remove it.",
         )
     message = error["msg"].rstrip(".")
     if error["type"] == "string_pattern_mismatch" and last in ("id", "source", "target"):

@@ -15,6 +15,7 @@ RUN_NAMES = ("inputs", "run", "workflow")
 """What every expression can name beside nodes."""
 ELEMENT_NAMES = ("item", "index")
 """What the expressions of a node with `each`, or inside a loop, can name too."""
+HINT = "See the page on expressions in the documentation."
 RESERVED_IDS = frozenset({*RUN_NAMES, *ELEMENT_NAMES}) | {
     "and", "else", "false", "if", "in", "is", "none", "not", "null", "or", "true",
 }  # fmt: skip
@@ -50,7 +51,11 @@ def _problems(
     for error in compiled.problems:
         problem = error.problem
         yield Problem(
-            problem.code, problem.message, at_node(spec.id, problem.where), problem.hint, problem.details
+            problem.code,
+            problem.message,
+            at_node(spec.id, problem.where),
+            problem.hint or HINT,
+            problem.details,
         )
     seen: set[tuple[str, str]] = set()
     for reference in compiled.references:
@@ -89,7 +94,7 @@ def _wrong(
     target = graph.index(name)
     if target == node:
         return ("reference.itself", f"{name!r} refers to its own result.", "Use what feeds it.")
-    if target not in graph.ancestors([node]):
+    if not graph.is_upstream(target, node):
         return (
             "reference.not_upstream",
             f"{name!r} does not run before {graph.ids[node]!r}, so its result may not be there.",
