@@ -59,9 +59,7 @@ def read(data: bytes | Mapping[str, Any], *, name: str = "Imported workflow") ->
     value = decode_json(data, max_bytes=MAX_FILE_BYTES) if isinstance(data, bytes) else data
     if not isinstance(value, Mapping):
         raise InvalidError(
-            Problem(
-                "file.not_an_object", "A workflow file is a JSON object.", hint="Export one to see the form."
-            )
+            Problem("file.not_an_object", "A workflow file is a JSON object.", hint="Export one to see it.")
         )
     if "structforge" not in value:
         if "nodes" in value:

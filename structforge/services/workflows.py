@@ -1,7 +1,7 @@
 """Workflows: drafts, versions, comparing, restoring, importing.
 
-Invariant: a draft changes only from the revision its writer read; a published version never changes and has no
-error. Changes of what a start would run are announced on `targets.CHANNEL` in the same transaction.
+Invariant: a draft changes only from the revision its writer read; a published version never changes and has
+no error. Changes of what a start would run are announced on `targets.CHANNEL` in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -156,9 +156,9 @@ class WorkflowService:
     async def update_draft(
         self, principal: Principal, workflow_id: UUID, document: WorkflowDocument, *, revision: int
     ) -> WorkflowDetail:
-        """Replace the draft that has `revision`. A draft with errors is kept; they are in the answer.
+        """Replace the draft that has `revision`; one with errors is kept, and they are in the answer.
 
-        Raises: NotFoundError; ConflictError `workflow.stale_revision` with both revisions and the present draft.
+        Raises: NotFoundError; ConflictError `workflow.stale_revision` with both revisions and the draft.
         """
         authorize(principal, Permission.WORKFLOW_EDIT)
         async with self._database.transaction(principal.organization_id) as session:
@@ -270,7 +270,7 @@ class WorkflowService:
     async def compare(
         self, principal: Principal, workflow_id: UUID, old: int | None, new: int | None
     ) -> Difference:
-        """Return what differs in meaning between two versions; None stands for the draft. Raises: NotFoundError."""
+        """Return what differs in meaning between two versions; None is the draft. Raises: NotFoundError."""
         authorize(principal, Permission.WORKFLOW_READ)
         async with self._database.transaction(principal.organization_id) as session:
             row = await _workflow(session, principal, workflow_id)
