@@ -1,7 +1,7 @@
 """Columns as PostgreSQL array literals, for `INSERT … SELECT FROM unnest(%(column)s::type[])`.
 
-Invariant: `literal(values)` read with the column's cast gives back exactly `values`. It exists for speed: psycopg
-adapts a list element by element, 150 µs of CPU for a run of four steps; one text a column takes 20.
+Invariant: `literal(values)` read with the column's cast gives back exactly `values`. It exists for speed:
+psycopg adapts a list element by element, 150 µs of CPU for a run of four steps; one text a column takes 20.
 """
 
 from collections.abc import Callable, Mapping, Sequence

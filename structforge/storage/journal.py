@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 
 from structforge.domain.errors import Problem, UnavailableError
 from structforge.domain.journal import Commit, IdempotencyLostError, LeaseLostError
+from structforge.storage.arrays import literals
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +270,7 @@ class PostgresJournal:
         await self._report_lost(lost)
 
     async def _execute(self, batch: list[_Entry]) -> set[UUID]:
-        parameters = _parameters([entry.commit for entry in batch])
+        parameters = literals(_parameters([entry.commit for entry in batch]))
         clock = asyncio.get_running_loop().time
         give_up = clock() + self._patience_s
         pause_s, again = 0.05, False
