@@ -46,12 +46,16 @@ class Column(Parameters):
     width: int = 1
 
 
+class Label(Parameters):
+    label: int
+
+
 class FetchParameters(Parameters):
     url: Annotated[str, Field(pattern="^http")] = parameter(title="URL")
     count: int = parameter(1, title="Count", ge=1)
     kind: Literal["a", "b"] = parameter("a", title="Kind")
     columns: list[Column] = parameter(title="Columns", default_factory=list)
-    either: int | Column | None = parameter(None, title="Either")
+    either: int | Column | Label | None = parameter(None, title="Either")
     code: str = parameter("", title="Code", expressions=False, max_length=5)
 
 
@@ -169,6 +173,9 @@ VALID: dict[str, WorkflowDocument] = {
     "an expression for part of a list": document(
         "s:start f", "s>f", f=fetch(columns=[{"name": "{{ s.n }}", "width": "{{ s.w }}"}])
     ),
+    "an expression that may choose a member of a union": document(
+        "s:start f", "s>f", f=fetch(either={"label": "{{ s.n }}"})
+    ),
     "braces in code are code": document("f", f=fetch(code="{{ x")),
     "a schema": document("a", inputs={"type": "object", "properties": {"n": {"type": "integer"}}}),
     "dynamic ports": document("s:start w:switch a", "s>w w.x>a", w={"parameters": {"cases": ["x"]}}),
@@ -239,6 +246,11 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
     ),
     "a branch and its own if's source": (
         document("s:start i:if e", "s>i i.true>e s>e"),
+        [("port.two_values", "nodes.e.ports.in")],
+        "Merge",
+    ),
+    "a branch that may also come alive otherwise": (
+        document("s:start i:if m:merge e", "s>i i.true>m s>m m>e i.false>e"),
         [("port.two_values", "nodes.e.ports.in")],
         "Merge",
     ),
