@@ -316,6 +316,16 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
         ],
         "Input should be",
     ),
+    "no member of a union fits": (
+        document("f", f=fetch(either={"width": 1})),
+        [
+            ("parameter.invalid", "nodes.f.parameters.either"),
+            ("parameter.missing", "nodes.f.parameters.either.name"),
+            ("parameter.missing", "nodes.f.parameters.either.label"),
+            ("parameter.unknown", "nodes.f.parameters.either.width"),
+        ],
+        "valid integer",
+    ),
     "unknown beside an expression": (
         document("f", f=fetch(columns=[{"name": "{{ inputs.a }}", "wide": 1}])),
         [("parameter.unknown", "nodes.f.parameters.columns[0].wide")],

@@ -5,7 +5,8 @@ changes no key, so a missing or unknown name stays an error, unless it was found
 union and the choice among the members may depend on an expression.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -21,74 +22,70 @@ MARK = "{{"
 
 
 def parameter_problems(spec: NodeSpec, shape: NodeShape) -> list[Problem]:
-    """Return what is wrong with the parameters of a node, each problem once."""
-    found: dict[tuple[str, str], Problem] = {}
+    """Return what is wrong with the parameters of a node."""
+    problems: list[Problem] = []
     for error in shape.parameter_errors(spec.parameters):
-        if _is_open(error, spec.parameters, shape.literal_parameters):
-            continue
-        problem = _problem(error, spec, shape)
-        found.setdefault((problem.code, problem.where), problem)
-    return list(found.values())
-
-
-def texts_with_expressions(spec: NodeSpec, literal: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of each parameter text that holds an expression the engine will resolve."""
-    for name, value in spec.parameters.items():
-        if name not in literal:
-            yield from _texts(value, at_node(spec.id, path_of("parameters", name)))
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        if MARK in value:
-            yield path, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _texts(item, path_of(path, key))
-    elif isinstance(value, Sequence):
-        for index, item in enumerate(value):
-            yield from _texts(item, path_of(path, index))
+        found = _find(error, spec.parameters)
+        if not _is_open(error, found, spec.parameters, shape.literal_parameters):
+            problems.append(_problem(error, found, spec, shape))
+    return problems
 
 
 def _holds_expression(value: Any) -> bool:
-    return next(_texts(value, ""), None) is not None
+    if isinstance(value, str):
+        return MARK in value
+    if isinstance(value, Mapping):
+        return any(_holds_expression(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_expression(item) for item in value)
 
 
-def _is_open(error: ErrorDetails, parameters: Mapping[str, Any], literal: frozenset[str]) -> bool:
-    place = error["loc"]
-    if place and place[0] in literal:
-        return False
-    if not place:
-        return any(_holds_expression(value) for name, value in parameters.items() if name not in literal)
-    value, missing, chosen = _follow(place, parameters)
-    if chosen is not None and _holds_expression(chosen):
-        return True
-    return not missing and error["type"] != "extra_forbidden" and _holds_expression(value)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What stands at the location of a pydantic error."""
+
+    value: Any
+    keys: tuple[int | str, ...]
+    """The parts of the location that are keys or positions; a missing name is one too."""
+    union: Any
+    """The value of the first union on the way: its location goes on with the tag of the member tried."""
 
 
-def _follow(place: Sequence[int | str], parameters: Mapping[str, Any]) -> tuple[Any, bool, Any]:
-    """Return the value at a pydantic location, whether its last part is a missing name, and a union's value.
-
-    A location also has parts that are no keys: after the value of a union comes the tag of the member tried.
-    """
+def _find(error: ErrorDetails, parameters: Mapping[str, Any]) -> _Found:
     value: Any = parameters
-    chosen = None
-    for number, part in enumerate(place):
-        is_key = isinstance(value, Mapping) and part in value
-        is_index = isinstance(value, list) and isinstance(part, int) and part < len(value)
-        if is_key or is_index:
+    keys: list[int | str] = []
+    union = None
+    for number, part in enumerate(error["loc"]):
+        if (
+            isinstance(value, Mapping)
+            and part in value
+            or isinstance(value, list)
+            and isinstance(part, int)
+            and part < len(value)
+        ):
             value = value[part]
-        elif number == len(place) - 1 and isinstance(value, Mapping):
-            return value, True, chosen
-        elif chosen is None:
-            chosen = value
-    return value, False, chosen
+        elif error["type"] != "missing" or number < len(error["loc"]) - 1:
+            union = value if union is None else union
+            continue
+        keys.append(part)
+    return _Found(value, tuple(keys), union)
 
 
-def _problem(error: ErrorDetails, spec: NodeSpec, shape: NodeShape) -> Problem:
-    place = error["loc"]
+def _is_open(
+    error: ErrorDetails, found: _Found, parameters: Mapping[str, Any], literal: frozenset[str]
+) -> bool:
+    """Tell whether resolving the expressions may still mend the error."""
+    if not found.keys:
+        return any(_holds_expression(value) for name, value in parameters.items() if name not in literal)
+    if found.keys[0] in literal:
+        return False
+    if _holds_expression(found.union):
+        return True
+    return error["type"] not in ("missing", "extra_forbidden") and _holds_expression(found.value)
+
+
+def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShape) -> Problem:
     path = "parameters"
-    for part in place:
+    for part in found.keys:
         path = path_of(path, part)
     where = at_node(spec.id, path)
     name = path.removeprefix("parameters").lstrip(".") or "parameters"
@@ -100,12 +97,12 @@ def _problem(error: ErrorDetails, spec: NodeSpec, shape: NodeShape) -> Problem:
             "Fill it in; it has no default.",
         )
     if error["type"] == "extra_forbidden":
-        known = shape.parameter_names if len(place) == 1 else ()
+        known = shape.parameter_names if len(found.keys) == 1 else ()
         return Problem(
             "parameter.unknown",
             f"{shape.title} has no parameter {name}.",
             where,
-            suggestion(str(place[-1]), known, "parameters") if known else "Remove it.",
+            suggestion(str(found.keys[0]), known, "parameters") if known else "Remove it.",
         )
     message = error["msg"].removeprefix("Value error, ").rstrip(".")
     return Problem(
