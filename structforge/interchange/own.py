@@ -54,7 +54,7 @@ def write(file: WorkflowFile) -> dict[str, Any]:
 def read(data: bytes | Mapping[str, Any], *, name: str = "Imported workflow") -> WorkflowFile:
     """Read a file, or a bare document, which gets `name`.
 
-    Raises: InvalidError with every problem: `file.*` for the envelope, `value.*` and `document.*` for the rest.
+    Raises: InvalidError with every problem: `file.*` for the envelope, else `value.*` and `document.*`.
     """
     value = decode_json(data, max_bytes=MAX_FILE_BYTES) if isinstance(data, bytes) else data
     if not isinstance(value, Mapping):
