@@ -47,10 +47,10 @@ class Database:
         engine_pool_size: int | None = None,
         name: str = "structforge",
     ) -> None:
-        self._app = _sessions(_conninfo(app_url, name), pool_size)
-        self._owner = None if owner_url is None else _sessions(_conninfo(owner_url, name), 2)
+        self._app = _sessions(connection_string(app_url, name), pool_size)
+        self._owner = None if owner_url is None else _sessions(connection_string(owner_url, name), 2)
         self.engine_pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
-            _conninfo(engine_url, name),
+            connection_string(engine_url, name),
             min_size=0,
             max_size=engine_pool_size or pool_size,
             open=False,
@@ -135,10 +135,14 @@ def _sessions(conninfo: str, pool_size: int) -> AsyncEngine:
     )
 
 
-def _conninfo(url: str, name: str) -> str:
+def connection_string(url: str, name: str) -> str:
+    """Return `url` as libpq takes it, with the session settings that every connection of ours has.
+
+    `name` is shown in `pg_stat_activity`. Times are UTC whatever the server says; our statements are short:
+    compiling them (`jit`) only costs.
+    """
     given = conninfo_to_dict(url)
-    # Every process reads and writes times in UTC, whatever the server's configuration says.
-    options = f"{given.get('options') or ''} -c timezone=UTC".strip()
+    options = f"{given.get('options') or ''} -c timezone=UTC -c jit=off".strip()
     return make_conninfo(
         url,
         options=options,
