@@ -27,8 +27,10 @@ MAX_DIGITS = 4300
 """Longest integer, in decimal digits: Python's own bound for converting text to integers."""
 MAX_INTEGER_BITS = 14_284
 """The largest bit length whose integers all have at most `MAX_DIGITS` digits."""
-MAX_WEIGHT = 64 * 1024 * 1024
+MAX_WEIGHT = 16 * 1024 * 1024
 """Largest value `journal_safe` takes: characters of text and keys plus one for each value in it."""
+_CONVERTED_WEIGHT = 64
+"""What each value weighs that has to be converted in Python, so that this too ends within a second or two."""
 UNBOUNDED = -1
 """What `weigh` returns for a value that is too heavy, too deep or not plain JSON containers."""
 
@@ -360,7 +362,7 @@ class _Converter:
         self._weight = 0
 
     def convert(self, value: object, where: str, depth: int) -> JsonValue:
-        self._charge(1, where)
+        self._charge(_CONVERTED_WEIGHT, where)
         if value is None or value is True or value is False:
             return value
         if isinstance(value, Enum):

@@ -1,7 +1,7 @@
 """The expression language: Jinja2's expressions over plain JSON values (docs/expressions.md).
 
-Invariant: no Python object is reachable from an expression, data is never read as an expression, work and
-output are bounded, and a bad reference is an `ExpressionError` with its exact position. Any layer may import it.
+Invariant: no Python object is reachable from an expression, data is never read as one, work and output are
+bounded, and a bad reference is an `ExpressionError` with its exact position. Any layer may import it.
 """
 
 from structforge.domain.expressions.compile import Reference

@@ -1,7 +1,7 @@
 """Texts with `{{ }}` and parameter trees that hold them, compiled once and evaluated for each step.
 
-Invariant: a text without `{{` is returned as it is; a whole-text expression keeps its type; data is never read
-as an expression; only `ExpressionError` is raised.
+Invariant: a text without `{{` is returned as it is; a whole-text expression keeps its type; data is never
+read as an expression; only `ExpressionError` is raised.
 """
 
 import functools
