@@ -80,95 +80,13 @@ _NEVER_BY_NAME = tuple(
 )
 """Refused even for a host that is allowed by name: whoever controls its DNS must not reach cloud metadata."""
 
-_UNSAFE_PORTS = frozenset(
-    int(port)
-    for port in [
-        "1",
-        "7",
-        "9",
-        "11",
-        "13",
-        "15",
-        "17",
-        "19",
-        "20",
-        "21",
-        "22",
-        "23",
-        "25",
-        "37",
-        "42",
-        "43",
-        "53",
-        "69",
-        "77",
-        "79",
-        "87",
-        "95",
-        "101",
-        "102",
-        "103",
-        "104",
-        "109",
-        "110",
-        "111",
-        "113",
-        "115",
-        "117",
-        "119",
-        "123",
-        "135",
-        "137",
-        "139",
-        "143",
-        "161",
-        "179",
-        "389",
-        "427",
-        "465",
-        "512",
-        "513",
-        "514",
-        "515",
-        "526",
-        "530",
-        "531",
-        "532",
-        "540",
-        "548",
-        "554",
-        "556",
-        "563",
-        "587",
-        "601",
-        "636",
-        "989",
-        "990",
-        "993",
-        "995",
-        "1719",
-        "1720",
-        "1723",
-        "2049",
-        "3659",
-        "4045",
-        "4190",
-        "5060",
-        "5061",
-        "6000",
-        "6379",
-        "6566",
-        "6665",
-        "6666",
-        "6667",
-        "6668",
-        "6669",
-        "6679",
-        "6697",
-        "10080",
-        "11211",
-    ]
-)
+_UNSAFE_PORTS = frozenset((
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513,
+    514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719,
+    1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669,
+    6679, 6697, 10080, 11211
+))  # fmt: skip
 """Ports of services that are not HTTP but could be talked into something by it.
 
 Source: WHATWG Fetch, section 2.9 (port blocking), and Redis and memcached."""
@@ -462,8 +380,8 @@ def parse_url(url: str) -> httpx.URL:
         problem = "The URL holds a user name or password."
     elif "%" in raw:
         problem = f"`{raw}` names a network zone."
-    elif parsed.port == 0:
-        problem = "Port 0 cannot be reached."
+    elif parsed.port is not None and not 0 < parsed.port < 65_536:
+        problem = f"{parsed.port} is not a port."
     if problem:
         hint = (
             "Put credentials into a header."
