@@ -55,13 +55,9 @@ def _find(error: ErrorDetails, parameters: Mapping[str, Any]) -> _Found:
     keys: list[int | str] = []
     union = None
     for number, part in enumerate(error["loc"]):
-        if (
-            isinstance(value, Mapping)
-            and part in value
-            or isinstance(value, list)
-            and isinstance(part, int)
-            and part < len(value)
-        ):
+        is_key = isinstance(value, Mapping) and part in value
+        is_position = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if is_key or is_position:
             value = value[part]
         elif error["type"] != "missing" or number < len(error["loc"]) - 1:
             union = value if union is None else union
