@@ -160,7 +160,8 @@ class Executor:
             self._pass_through(planned)
             return
         try:
-            inputs = self._activation.inputs(index)
+            # A trigger has no edges: what fired it comes in as `in`.
+            inputs = {"in": self._order.input} if planned.node.trigger else self._activation.inputs(index)
         except StructForgeError as error:
             step = Step(planned, planned.id, {}, {})
             self._end(step, failure(step, error.problem))
