@@ -4,12 +4,19 @@ import asyncio
 import gzip
 import ipaddress
 import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from structforge.sdk import NodeError
 from structforge.security.outbound import AllowedHosts, OutboundClient, OutboundResponse, refusal
@@ -65,7 +72,9 @@ def http(status: str = "200 OK", body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def serving(answer: Answer, *, silent: bool = False) -> AsyncIterator[Server]:
+async def serving(
+    answer: Answer, *, silent: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Server]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -86,7 +95,7 @@ async def serving(answer: Answer, *, silent: bool = False) -> AsyncIterator[Serv
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     server = Server(listener.sockets[0].getsockname()[1])
     try:
         yield server
@@ -396,3 +405,72 @@ async def test_messages_do_not_show_the_query() -> None:
         async with client("service.test") as outbound:
             error = await refused("http.connection", outbound, server.url("/x?token=secret"))
     assert "secret" not in str(error)
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """Write a self-signed certificate for `name` and its key to one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize(("host", "code"), [("service.test", ""), ("other.test", "http.tls")])
+async def test_the_certificate_is_verified_for_the_name_not_the_address(
+    tmp_path: Path, host: str, code: str
+) -> None:
+    pem = certificate(tmp_path, "service.test")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    trusting = ssl.create_default_context(cafile=str(pem))
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with serving(lambda seen: http(body=b"secure"), tls=tls) as server:
+        outbound = OutboundClient(
+            allowed_private_hosts=["127.0.0.0/8"], resolve=resolve, ssl_context=trusting
+        )
+        url = f"https://{host}:{server.port}/"
+        if code:
+            assert (await refused(code, outbound, url)).final
+        else:
+            assert (await outbound.request("GET", url)).content == b"secure"
+        await outbound.aclose()
+
+
+async def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, "service.test")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with serving(lambda seen: http("302 Found", Location="http://service.test/"), tls=tls) as server:
+        outbound = OutboundClient(
+            allowed_private_hosts=["service.test"],
+            resolve=resolve,
+            ssl_context=ssl.create_default_context(cafile=str(pem)),
+        )
+        await refused("outbound.blocked", outbound, f"https://service.test:{server.port}/")
+        await outbound.aclose()
