@@ -16,7 +16,7 @@ from jinja2 import nodes
 
 from structforge.domain.expressions import ExpressionError, parse_expression
 from structforge.nodes.dates import DATE_PARTS, checked_moment, part_of
-from structforge.nodes.tables import type_error, unknown_column
+from structforge.nodes.tables import has_lost_columns, type_error, unknown_column
 from structforge.sdk import NodeError
 
 MAX_DEPTH = 100
@@ -198,7 +198,7 @@ class _Compiler:
     def _column(self, name: str, node: nodes.Node) -> pl.Expr:
         if name in self.frame.columns:
             return pl.col(name)
-        if self.frame.width == 0:
+        if has_lost_columns(self.frame):
             return pl.lit(None)
         raise unknown_column(name, self.frame.columns, where=self._place(node), position=node.lineno)
 

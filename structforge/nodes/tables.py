@@ -124,11 +124,16 @@ def with_columns_known(frame: pl.DataFrame, names: Iterable[str], *, where: str)
     empty result flows through instead of failing. Raises: NodeError `table.unknown_column`.
     """
     missing = [name for name in dict.fromkeys(names) if name not in frame.columns]
-    if missing and frame.width == 0 and frame.height == 0:
+    if missing and has_lost_columns(frame):
         return frame.with_columns([pl.lit(None).alias(name) for name in missing]).clear()
     if missing:
         raise unknown_column(missing[0], frame.columns, where=where)
     return frame
+
+
+def has_lost_columns(frame: pl.DataFrame) -> bool:
+    """Tell whether this may be a table whose columns nobody knows any more, as it came without rows."""
+    return frame.height == 0 and all(dtype == pl.Null for dtype in frame.dtypes)
 
 
 def unknown_column(name: str, columns: list[str], *, where: str, **details: Any) -> NodeError:
