@@ -22,6 +22,10 @@ COMMANDS = {
     "web": ("structforge.commands.services:web", "Run one web process (API and web app)."),
     "worker": ("structforge.commands.services:worker", "Run one worker process."),
     "scheduler": ("structforge.commands.services:scheduler", "Run one scheduler process."),
+    "validate": (
+        "structforge.commands.validate:app",
+        "Check a workflow file: every problem, with its place.",
+    ),
     "db": ("structforge.commands.db:app", "Migrate the database, or show where it is."),
     "keys": ("structforge.commands.keys:app", "Make secret keys."),
     "build": ("structforge.commands.build:app", "Build the web app's browser bundle, unless it is built."),

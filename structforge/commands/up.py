@@ -42,7 +42,7 @@ def up(
     probe.release()
     reporter: Reporter
     if events_fd is None:
-        reporter = TerminalReporter(Console(highlight=False))
+        reporter = TerminalReporter(Console(highlight=False, soft_wrap=True))
     else:
         reporter = StreamReporter(os.fdopen(events_fd, "w"))
     raise typer.Exit(_supervise(settings, reporter, starter))
@@ -67,7 +67,7 @@ def _supervise(settings: Settings, reporter: Reporter, starter: bool) -> int:
 
 
 def _start_detached(settings: Settings, starter: bool) -> int:
-    reporter = TerminalReporter(Console(highlight=False))
+    reporter = TerminalReporter(Console(highlight=False, soft_wrap=True))
     read_end, write_end = os.pipe()
     log_file = settings.logs_dir / "supervisor.out.log"
     with log_file.open("ab") as log:

@@ -4,6 +4,7 @@ Invariant: every step can be taken again after a crash at any point of it, and c
 there is nothing to do. Imported by the commands alone.
 """
 
+import hashlib
 import json
 import socket
 import sys
@@ -19,11 +20,13 @@ from structforge.embedded.postgres import EmbeddedPostgres, tail
 from structforge.embedded.redis import EmbeddedRedis
 from structforge.embedded.supervisor import Service, Step, Supervisor
 from structforge.embedded.system_user import let_through, server_account
-from structforge.ui.bundle import build_bundle, bundle_is_current
+from structforge.ui.bundle import SOURCE, build_bundle, bundle_is_current
 
 READY_TIMEOUT_S = 90.0
+START_ATTEMPTS = 3
 PORTS_TRIED = 50
 STARTER_MARK = "starter-ran"
+PREPARED_MARK = "structforge-prepared"
 
 ENTRY_MODULES = {"web": "structforge.ui.server", "worker": "workers.run", "scheduler": "workers.schedule"}
 """What each service runs, as `python -m MODULE` does."""
@@ -48,8 +51,6 @@ def startup_steps(settings: Settings, options: StartOptions) -> list[Step]:
     if not bundle_is_current(settings):
         steps.append(Step("Web app, built once", _build))
     steps.append(Step("Web, worker and scheduler", _start_services))
-    if options.run_starter and not (settings.run_dir / STARTER_MARK).exists():
-        steps.append(Step("Starter workflow", _run_starter))
     return steps
 
 
@@ -128,6 +129,13 @@ def _start_redis(supervisor: Supervisor) -> str:
 
 
 def _prepare(supervisor: Supervisor) -> str:
+    settings = supervisor.settings
+    # Kept with the data it speaks of: whoever removes the database removes the mark. A server elsewhere may
+    # change behind our back, so it is asked each time.
+    mark = settings.postgres_dir / PREPARED_MARK
+    wanted = _preparation_key()
+    if settings.embedded_postgres and mark.is_file() and mark.read_text() == wanted:
+        return "up to date"
     outcome = ""
 
     def on_line(line: str) -> None:
@@ -139,7 +147,19 @@ def _prepare(supervisor: Supervisor) -> str:
             supervisor.reporter.emit(event)
 
     _run_setup(supervisor, ["prepare"], on_line)
+    if settings.embedded_postgres:
+        mark.write_text(wanted)
     return outcome
+
+
+def _preparation_key() -> str:
+    """Return the hash of what `prepare` puts into a database: migrations and starter workflows."""
+    digest = hashlib.sha256()
+    for folder in ("alembic/versions", "examples", "structforge/storage", "structforge/domain"):
+        for path in sorted((SOURCE / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(SOURCE)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _build(supervisor: Supervisor) -> str:
@@ -160,20 +180,27 @@ def _start_services(supervisor: Supervisor) -> str:
     deadline = time.monotonic() + READY_TIMEOUT_S
     answer: str | None = "no answer yet"
     while answer is not None or not all(supervisor.service_running(name) for name in names):
-        if time.monotonic() > deadline:
-            missing = [name for name in names if not supervisor.service_running(name)] or ["web"]
-            log_file = settings.logs_dir / f"{missing[0]}.log"
-            raise UnavailableError(
-                Problem(
-                    "up.not_healthy",
-                    f"{', '.join(missing)} did not become ready ({answer}): {tail(log_file, 1500)}",
-                    where=str(log_file),
-                    hint="`structforge doctor` looks for the usual causes.",
-                )
-            )
+        # One that keeps dying before it was ever ready will not get well by waiting.
+        hopeless = [name for name in names if supervisor.service_restarts(name) >= START_ATTEMPTS]
+        if hopeless or time.monotonic() > deadline:
+            down = hopeless or [name for name in names if not supervisor.service_running(name)] or ["web"]
+            raise _not_healthy(settings, down[0], answer)
         supervisor.tend(0.1)
         answer = web_answers(f"http://{_local_address(settings)}:{settings.port}")
     return settings.web_url
+
+
+def _not_healthy(settings: Settings, name: str, answer: str | None) -> UnavailableError:
+    log_file = settings.logs_dir / f"{name}.log"
+    said = f" (web: {answer})" if answer and name == "web" else ""
+    return UnavailableError(
+        Problem(
+            "up.not_healthy",
+            f"{name} did not become ready{said}. The end of its log:\n{tail(log_file, 1200)}",
+            where=str(log_file),
+            hint=f"The whole log is {log_file}; `structforge doctor` looks for the usual causes.",
+        )
+    )
 
 
 def _run_starter(supervisor: Supervisor) -> str:

@@ -120,6 +120,10 @@ class Supervisor:
         """Say whether the service's process is there at the moment."""
         return name in self._processes
 
+    def service_restarts(self, name: str) -> int:
+        """Return how often the service was started again."""
+        return self.state.services[name].restarts
+
     def tend(self, timeout_s: float) -> None:
         """Wait for something to happen, at most `timeout_s`, and do what is due: collect, restart."""
         ready, _, _ = select.select([self._wake_read], [], [], timeout_s)

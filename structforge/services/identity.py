@@ -228,6 +228,34 @@ class IdentityService:
         await self._forget_attempts(keys)
         return self._signed_in(found.user_id, chosen, family_id, token)
 
+    async def open_local_session(self, email: str) -> SignedIn:
+        """Start a session without a password, for the installation's own commands; no route leads here.
+
+        Whoever can run those holds the secret key and the database already.
+        Raises: NotFoundError `user.not_found`.
+        """
+        async with self._database.global_transaction() as session:
+            found = await Users(session).find_sign_in(_storable(email.strip().lower()))
+            memberships = [] if found is None else await Organizations(session).memberships(found.user_id)
+        if found is None or not found.active or not memberships:
+            raise NotFoundError(
+                Problem(
+                    "user.not_found",
+                    f"There is no active member with the address {email!r}.",
+                    "STRUCTFORGE_ADMIN_EMAIL",
+                    "Set it to the address of a member.",
+                )
+            )
+        organization_id, family_id = memberships[0].organization_id, new_id()
+        token, token_hash = new_refresh_token()
+        client = Client(user_agent="structforge command line")
+        async with self._database.transaction(organization_id) as session:
+            await Users(session).add_refresh_token(
+                self._refresh_row(family_id, organization_id, found.user_id, token_hash, client)
+            )
+            await _note(session, organization_id, found.user_id, email, "auth.local_session", client)
+        return self._signed_in(found.user_id, organization_id, family_id, token)
+
     async def refresh(self, refresh_token: str, client: Client) -> SignedIn:
         """Exchange a refresh token for new tokens; the old one is spent.
 

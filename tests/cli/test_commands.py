@@ -70,6 +70,50 @@ def test_keys_generate_prints_a_key(tmp_path: Path) -> None:
     assert first.count(":") == 1
 
 
+def test_the_page_of_commands_names_each_one() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert [name for name in COMMANDS if f"`structforge {name}" not in page] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.json")), ids=lambda path: path.name)
+def test_the_starter_workflows_are_valid(path: Path, tmp_path: Path) -> None:
+    answer = run("validate", str(path), "--json", home=tmp_path)
+    assert json.loads(answer.stdout) == {"file": str(path), "valid": True, "problems": []}
+    assert answer.returncode == 0
+
+
+BAD_FILES = [
+    pytest.param(b"", ["value.syntax"], id="empty"),
+    pytest.param(b"[1]", ["file.not_an_object"], id="no object"),
+    pytest.param(b"\xff\xfe{}", None, id="not UTF-8"),
+    pytest.param(b'{"nodes": [{"id": "a", "type": "none"}]}', ["node.unknown_type"], id="unknown type"),
+    pytest.param(b'{"nodes": [], "more": 1}', ["document.unknown_field"], id="unknown field"),
+    pytest.param(b'{"nodes": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None, id="depth 100,000"),
+    pytest.param(b'{"nodes": NaN}', None, id="NaN"),
+]
+
+
+@pytest.mark.parametrize(("content", "codes"), BAD_FILES)
+def test_a_bad_workflow_file_gets_every_problem(
+    content: bytes, codes: list[str] | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "flow.json"
+    file.write_bytes(content)
+    answer = run("validate", str(file), "--json", home=tmp_path)
+    body = json.loads(answer.stdout)
+    assert (answer.returncode, body["valid"]) == (1, False)
+    found = [problem["code"] for problem in body["problems"]]
+    assert found
+    assert codes is None or found == codes
+    assert all(problem["message"] for problem in body["problems"])
+
+
+def test_a_missing_workflow_file_is_told(tmp_path: Path) -> None:
+    answer = run("validate", str(tmp_path / "none.json"), home=tmp_path)
+    assert answer.returncode == 1
+    assert "file.unreadable" in answer.stderr
+
+
 def test_db_without_a_server_names_the_problem(tmp_path: Path) -> None:
     answer = run("db", "show", home=tmp_path)
     assert answer.returncode == 1
