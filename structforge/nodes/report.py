@@ -43,7 +43,7 @@ class Report(Node[ReportParameters]):
 
     The text may hold expressions such as `{{ summary[0].count }}`. Tables are given by name and stand where
     the text has a line `[[table:NAME]]`, or at the end under their name. Cell texts are escaped, so that
-    data cannot change the layout or add links and HTML.
+    data cannot change the layout or add formatting and HTML.
 
     **Example.** The title `Cities`, the text `All of them: {{ cities | length }}` and the table
     `Temperatures` of `[{"city": "Oslo", "temp": 3.14159}]` with 1 decimal give
@@ -167,5 +167,6 @@ def _cell(value: Any, decimals: int | None) -> str:
 def _escaped(text: str) -> str:
     """Make text inert in a Markdown table cell. Source: GitHub Flavored Markdown, sections 4.10 and 6.1."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*_\[\]|~!])", r"\\\1", text)
+    # An underscore inside a word means nothing, and column names are full of them.
+    text = re.sub(r"[\\`*\[\]|~!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
     return re.sub(r"\s*[\r\n]+\s*", " ", text)

@@ -69,18 +69,17 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
 
 
 def table_result(context: NodeContext, frame: pl.DataFrame, *, name: str = "table") -> Any:
-    """Return the value that travels: `list[dict]` up to 64 KiB of JSON, else the reference of a Parquet
-    artifact.
+    """Return the value that travels: `list[dict]` up to 64 KiB of JSON, else the reference of a Parquet file.
 
-    The reference carries `{"rows": n, "columns": [...]}` as `meta`.
+    The reference carries `{"rows": n, "columns": [...]}` as `meta`. A table without rows is always a
+    reference: as JSON it would be `[]` and lose its columns, and a later join or figure would not find them.
     """
     frame = json_cells(frame)
     # A row costs at least `{"c":0},`: beyond this many cells the JSON cannot be small, so do not build it.
-    if frame.height * max(frame.width, 1) <= MAX_INLINE_BYTES // 4:
+    if (frame.height or not frame.width) and frame.height * max(frame.width, 1) <= MAX_INLINE_BYTES // 4:
         rows = frame.to_dicts()
-        if len(json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")) <= (
-            MAX_INLINE_BYTES
-        ):
+        text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
+        if len(text) <= MAX_INLINE_BYTES and len(text.encode("utf-8", "replace")) <= MAX_INLINE_BYTES:
             return rows
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=3)
@@ -120,8 +119,8 @@ def json_cells(frame: pl.DataFrame) -> pl.DataFrame:
 def with_columns_known(frame: pl.DataFrame, names: Iterable[str], *, where: str) -> pl.DataFrame:
     """Return the frame after checking that it has these columns.
 
-    A table without any row has lost its columns on a JSON edge: there they are added, all null, so that an
-    empty result flows through instead of failing. Raises: NodeError `table.unknown_column`.
+    A table without any row has lost its columns if it came as JSON: there they are added, all null, so that
+    an empty result flows through instead of failing. Raises: NodeError `table.unknown_column`.
     """
     missing = [name for name in dict.fromkeys(names) if name not in frame.columns]
     if missing and has_lost_columns(frame):
