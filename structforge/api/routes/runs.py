@@ -1,0 +1,175 @@
+"""Runs: lists, one run with its steps, logs and events, and stopping it. Starting one is in `starts.py`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from structforge.api.deps import Services, Signed
+from structforge.api.responses import API_HEADERS, JsonResponse
+from structforge.api.schemas import (
+    LogList,
+    LogPublic,
+    RunDetailPublic,
+    RunPage,
+    StepList,
+    StepPublic,
+    StopPublic,
+)
+from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.run import RunStatus
+from structforge.storage.repositories.paging import Cursor
+from structforge.storage.repositories.runs import RunFilter
+
+router = APIRouter(tags=["runs"])
+
+KEEP_ALIVE_S = 15.0
+STREAM_MAX_S = 900.0
+"""A stream ends after this long and the client comes back with its cursor, unless its session has ended."""
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+Sequence = Annotated[int, Query(ge=0, le=2**31 - 1)]
+
+
+@router.get("/runs", response_model=RunPage, summary="List runs")
+async def list_runs(
+    services: Services,
+    principal: Signed,
+    workflow_id: UUID | None = None,
+    status: Annotated[list[RunStatus] | None, Query()] = None,
+    trigger_kind: Annotated[list[str] | None, Query(max_length=20)] = None,
+    accepted_from: datetime | None = None,
+    accepted_before: datetime | None = None,
+    search: Annotated[str, Query(max_length=200)] = "",
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = 50,
+) -> Response:
+    """List runs, the newest first. `search` looks into workflow name, input, error and id."""
+    only = RunFilter(
+        workflow_id=workflow_id,
+        statuses=tuple(item.value for item in status or ()),
+        trigger_kinds=tuple(trigger_kind or ()),
+        accepted_from=_aware(accepted_from, "accepted_from"),
+        accepted_before=_aware(accepted_before, "accepted_before"),
+        search=search,
+    )
+    page = await services.runs.list(
+        principal, only, limit=limit, cursor=None if cursor is None else Cursor.decode(cursor)
+    )
+    return JsonResponse(RunPage.of(page).model_dump())
+
+
+@router.get("/runs/{run_id}", response_model=RunDetailPublic, summary="Get a run")
+async def get_run(services: Services, principal: Signed, run_id: UUID) -> Response:
+    """Return a run with its input, output and error."""
+    return JsonResponse(
+        RunDetailPublic.model_validate(await services.runs.get(principal, run_id)).model_dump()
+    )
+
+
+@router.get("/runs/{run_id}/steps", response_model=StepList, summary="List a run's steps")
+async def list_steps(services: Services, principal: Signed, run_id: UUID) -> Response:
+    """Return every attempt of every step, in the order they began."""
+    rows = await services.runs.steps(principal, run_id)
+    return JsonResponse(StepList(items=[StepPublic.of(row) for row in rows]).model_dump())
+
+
+@router.get("/runs/{run_id}/logs", response_model=LogList, summary="Read a run's log")
+async def list_logs(
+    services: Services,
+    principal: Signed,
+    run_id: UUID,
+    after: Sequence = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
+) -> Response:
+    """Return log lines with a number above `after`, oldest first."""
+    rows = await services.runs.logs(principal, run_id, after=after, limit=limit)
+    return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
+
+
+@router.post("/runs/{run_id}/stop", response_model=StopPublic, status_code=202, summary="Stop a run")
+async def stop_run(services: Services, principal: Signed, run_id: UUID) -> Response:
+    """Ask a run to stop. It is `cancelling` until what is in flight has ended; 409 when it is over."""
+    status = await services.runs.stop(principal, run_id)
+    return JsonResponse({"run_id": run_id, "status": status}, 202)
+
+
+@router.get(
+    "/runs/{run_id}/events",
+    summary="Follow a run",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "Nothing more will come."}},
+)
+async def follow_run(
+    request: Request, services: Services, principal: Signed, run_id: UUID, after: Sequence = 0
+) -> Response:
+    """Stream the run's events (Server-Sent Events) after the cursor, until the run is over.
+
+    The cursor is the header `Last-Event-ID`, which browsers send by themselves, or `after`. Nothing is missed
+    whatever happens in between; 204 tells that nothing more will come.
+    """
+    cursor = _cursor(request.headers.get("last-event-id"), after)
+    run = await services.runs.get(principal, run_id)
+    if RunStatus(run.status).terminal and cursor >= run.event_seq:
+        return Response(status_code=204)
+    events = services.runs.events(principal, run_id, after=cursor)
+    headers = {**API_HEADERS, "x-accel-buffering": "no"}
+    return StreamingResponse(_stream(events), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    clock = asyncio.get_running_loop().time
+    end = clock() + STREAM_MAX_S
+    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(100)
+
+    async def pump() -> None:
+        # A task of its own: a time-out on the generator itself would cancel it between two events.
+        try:
+            async with aclosing(events) as source:  # type: ignore[type-var]
+                async for event in source:
+                    await queue.put(event)
+        finally:
+            await queue.put(None)
+
+    pumping = asyncio.create_task(pump(), name="sse")
+    try:
+        while clock() < end:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    event = await queue.get()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if event is None:
+                return
+            yield _encode(event)
+    finally:
+        pumping.cancel()
+        await asyncio.gather(pumping, return_exceptions=True)
+
+
+def _encode(event: dict[str, Any]) -> bytes:
+    data = orjson.dumps(event, option=orjson.OPT_UTC_Z)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event["seq"], event["type"].encode(), data)
+
+
+def _cursor(header: str | None, after: int) -> int:
+    if header is None or not header.isdecimal() or len(header) > 10:
+        return after
+    return max(int(header), after)
+
+
+def _aware(moment: datetime | None, where: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise InvalidError(
+            Problem("query.invalid", "The time has no zone.", where, "Write it as 2026-01-31T12:00:00Z.")
+        )
+    return moment

@@ -1,0 +1,34 @@
+"""What the gateway is given: the services behind its routes, and the few settings it needs.
+
+Invariant: plain references; `wiring` fills them once.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from structforge.services.files import FileService
+from structforge.services.identity import IdentityService
+from structforge.services.nodes import NodeTypeService
+from structforge.services.runs import RunService
+from structforge.services.workflows import WorkflowService
+
+Probe = Callable[[], Awaitable[None]]
+"""Raises when the part it asks is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """The services of one web process."""
+
+    identity: IdentityService
+    workflows: WorkflowService
+    runs: RunService
+    nodes: NodeTypeService
+    files: FileService
+    probes: dict[str, Probe]
+    """By name; `database` decides whether this process is ready, the others are reported."""
+    public_url: str
+    access_ttl_s: int
+    body_max_bytes: int
+    file_max_bytes: int
+    sync_limit_s: float

@@ -1,0 +1,186 @@
+"""An organization's files: artifacts its runs made, and the folder of uploaded and starter files.
+
+Invariant: a path names a file in the organization's own folder or nothing; an upload is whole or absent.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import InvalidError, NotFoundError, Problem, TooLargeError
+from structforge.sdk import NodeError
+from structforge.storage.artifacts import HASH, ArtifactStore
+from structforge.storage.database import Database
+from structforge.storage.repositories.artifacts import Artifacts
+
+MAX_PATH_CHARACTERS = 240
+MAX_LISTED = 1_000
+
+_SEGMENT = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,119}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file on disk that may be sent to whoever asked."""
+
+    path: Path
+    name: str
+    media_type: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """An uploaded file in a list."""
+
+    path: str
+    size_bytes: int
+    changed_at: datetime
+
+
+class FileService:
+    """Artifacts and uploaded files."""
+
+    def __init__(self, database: Database, store: ArtifactStore, root: Path, *, max_bytes: int) -> None:
+        """`root` holds one folder for each organization."""
+        self._database = database
+        self._store = store
+        self._root = root
+        self._max_bytes = max_bytes
+
+    async def artifact(self, principal: Principal, digest: str) -> StoredFile:
+        """Return an artifact of the principal's organization. Raises: NotFoundError."""
+        authorize(principal, Permission.ARTIFACT_READ)
+        missing = NotFoundError(Problem("artifact.missing", "There is no such artifact.", "hash"))
+        if HASH.fullmatch(digest) is None:
+            raise missing
+        async with self._database.transaction(principal.organization_id) as session:
+            row = await Artifacts(session).get(principal.organization_id, digest)
+        if row is None:
+            raise missing
+        try:
+            path = self._store.path(principal.organization_id, digest)
+        except NodeError as error:
+            raise NotFoundError(error.problem) from error
+        return StoredFile(path, digest, row.media_type, row.size_bytes)
+
+    async def list(self, principal: Principal) -> "list[FileEntry]":
+        """Return the organization's files by path, at most `MAX_LISTED`."""
+        authorize(principal, Permission.ARTIFACT_READ)
+        return await asyncio.to_thread(_entries, self._folder(principal.organization_id))
+
+    async def get(self, principal: Principal, path: str) -> StoredFile:
+        """Return an uploaded file. Raises: NotFoundError."""
+        authorize(principal, Permission.ARTIFACT_READ)
+        return await asyncio.to_thread(self._existing, principal.organization_id, path)
+
+    async def upload(self, principal: Principal, path: str, chunks: AsyncIterator[bytes]) -> FileEntry:
+        """Store a file as it arrives, in place of one of that path. Raises: InvalidError, TooLargeError."""
+        authorize(principal, Permission.ARTIFACT_WRITE)
+        target = self._target(principal.organization_id, path)
+        partial = target.with_name(f".{target.name[:60]}.{secrets.token_hex(6)}")
+        await asyncio.to_thread(_make_folder, target)
+        size_bytes = 0
+        try:
+            with await asyncio.to_thread(partial.open, "xb") as file:
+                async for chunk in chunks:
+                    size_bytes += len(chunk)
+                    if size_bytes > self._max_bytes:
+                        raise TooLargeError(
+                            Problem(
+                                "file.too_large",
+                                f"The file is larger than {self._max_bytes} bytes.",
+                                path[:MAX_PATH_CHARACTERS],
+                                "Split it, or raise STRUCTFORGE_FILE_MAX_BYTES.",
+                                {"max_bytes": self._max_bytes},
+                            )
+                        )
+                    await asyncio.to_thread(file.write, chunk)
+                await asyncio.to_thread(_sync, file.fileno())
+            await asyncio.to_thread(_replace, partial, target)
+        finally:
+            await asyncio.to_thread(partial.unlink, missing_ok=True)
+        return FileEntry(path, size_bytes, datetime.now(UTC))
+
+    async def delete(self, principal: Principal, path: str) -> None:
+        """Remove an uploaded file. Raises: NotFoundError."""
+        authorize(principal, Permission.ARTIFACT_WRITE)
+        found = await asyncio.to_thread(self._existing, principal.organization_id, path)
+        await asyncio.to_thread(found.path.unlink, missing_ok=True)
+
+    def _folder(self, organization_id: UUID) -> Path:
+        return self._root / str(organization_id)
+
+    def _target(self, organization_id: UUID, path: str) -> Path:
+        segments = path.split("/")
+        try:
+            storable = len(path.encode()) <= MAX_PATH_CHARACTERS
+        except UnicodeEncodeError:
+            storable = False
+        if not storable or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+            raise InvalidError(
+                Problem(
+                    "file.path_invalid",
+                    f"{path[:80]!r} is not a path of a file here.",
+                    "path",
+                    "Use names without leading dots, control characters and backslashes, separated by `/`.",
+                )
+            )
+        folder = self._folder(organization_id)
+        target = folder.joinpath(*segments)
+        # A link inside the folder (a workflow may have made one) must not lead out of it.
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise _no_such_file(path)
+        return target
+
+    def _existing(self, organization_id: UUID, path: str) -> StoredFile:
+        try:
+            target = self._target(organization_id, path)
+        except InvalidError as error:
+            raise _no_such_file(path) from error
+        if not target.is_file():
+            raise _no_such_file(path)
+        return StoredFile(target, target.name, "application/octet-stream", target.stat().st_size)
+
+
+def _no_such_file(path: str) -> NotFoundError:
+    return NotFoundError(Problem("file.not_found", f"There is no file {path[:80]!r}.", "path"))
+
+
+def _make_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidError(
+            Problem("file.path_invalid", "A part of the path is a file already.", "path")
+        ) from error
+
+
+def _replace(partial: Path, target: Path) -> None:
+    try:
+        os.replace(partial, target)
+    except IsADirectoryError as error:
+        raise InvalidError(Problem("file.path_invalid", "There is a folder of that name.", "path")) from error
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _entries(folder: Path) -> list[FileEntry]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            facts = path.stat()
+            changed = datetime.fromtimestamp(facts.st_mtime, UTC)
+            found.append(FileEntry(path.relative_to(folder).as_posix(), facts.st_size, changed))
+            if len(found) == MAX_LISTED:
+                break
+    return found
