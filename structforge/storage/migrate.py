@@ -18,10 +18,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import ConflictError, Problem, UnavailableError
+from structforge.storage.database import connection_string
 from structforge.storage.roles import Roles, ensure_roles
 from structforge.storage.tables import METADATA
 
@@ -38,7 +40,8 @@ _alembic = threading.Lock()
 async def upgrade(owner_url: str, roles: Roles | None = None, revision: str = "head") -> None:
     """Create the roles and bring the database to `revision`; safe to call from several processes at once.
 
-    Raises: UnavailableError when the database cannot be reached, is too old, or the roles cannot be created.
+    Raises: UnavailableError when the server cannot be reached, is too old, or the roles cannot be created;
+    ConflictError `database.newer`.
     """
     await asyncio.to_thread(_migrate, owner_url, roles or Roles(), command.upgrade, revision)
 
@@ -54,11 +57,16 @@ async def current(owner_url: str) -> str | None:
 
 
 async def pending(owner_url: str) -> list[str]:
-    """Return the revisions that `upgrade` would apply, oldest first."""
+    """Return the revisions that `upgrade` would apply, oldest first.
+
+    Raises: ConflictError `database.newer` when a later release has migrated the database.
+    """
     at = await current(owner_url)
     script = ScriptDirectory.from_config(_config())
-    steps = [step.revision for step in script.iterate_revisions("head", at or "base")]
-    return [revision for revision in reversed(steps) if revision != at]
+    steps = [step.revision for step in script.walk_revisions()]
+    if at is not None and at not in steps:
+        raise ConflictError(_newer(at))
+    return steps[: steps.index(at) if at else None][::-1]
 
 
 async def differences(owner_url: str) -> list[Any]:
@@ -89,8 +97,11 @@ def _migrate(owner_url: str, roles: Roles, action: Callable[[Config, str], None]
         config = _config()
         config.attributes["connection"] = connection
         config.attributes["roles"] = roles
-        with _alembic:
-            action(config, revision)
+        try:
+            with _alembic:
+                action(config, revision)
+        except CommandError as error:
+            raise ConflictError(_newer(str(error))) from error
         connection.commit()
 
 
@@ -129,7 +140,7 @@ def _locked(owner_url: str, roles: Roles) -> Iterator[None]:
 
 def _connect(owner_url: str, *, autocommit: bool = False) -> psycopg.Connection[Any]:
     try:
-        return psycopg.connect(owner_url, autocommit=autocommit)
+        return psycopg.connect(connection_string(owner_url, "structforge-migrate"), autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise UnavailableError(
             Problem(
@@ -139,6 +150,15 @@ def _connect(owner_url: str, *, autocommit: bool = False) -> psycopg.Connection[
                 hint="Is the server running, and are host, role and password right?",
             )
         ) from error
+
+
+def _newer(what: str) -> Problem:
+    return Problem(
+        "database.newer",
+        f"The database is at a revision that this release does not know: {what}.",
+        where="DATABASE_URL",
+        hint="Start the release that migrated it, or restore a backup made before.",
+    )
 
 
 def _try_lock(connection: psycopg.Connection[Any]) -> bool:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from structforge.config import DatabaseRole
-from structforge.domain.errors import UnavailableError
+from structforge.domain.errors import ConflictError, UnavailableError
 from structforge.storage import migrate
 from structforge.storage.roles import Role, Roles
 from tests.support.servers import Servers
@@ -130,9 +130,21 @@ async def test_a_role_that_passes_by_row_level_security_is_refused(empty_databas
 
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: object) -> None:
-    with pytest.raises(UnavailableError) as refused:
-        await migrate.upgrade(f"postgresql://nobody@/none?host={tmp_path}")
-    assert refused.value.problem.code == "database.unreachable"
+    for ask in (migrate.upgrade, migrate.pending, migrate.current):
+        with pytest.raises(UnavailableError) as refused:
+            await ask(f"postgresql://nobody@/none?host={tmp_path}")
+        assert refused.value.problem.code == "database.unreachable"
+
+
+async def test_a_database_of_a_later_release_is_left_alone(empty_database: str) -> None:
+    await migrate.upgrade(empty_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '29991231_later'")
+    for ask in (migrate.upgrade, migrate.pending):
+        with pytest.raises(ConflictError) as refused:
+            await ask(empty_database)
+        assert refused.value.problem.code == "database.newer"
+        assert "29991231_later" in refused.value.problem.message
 
 
 def test_roles_come_from_the_urls_processes_sign_in_with() -> None:
