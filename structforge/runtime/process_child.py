@@ -14,7 +14,7 @@ from uuid import UUID
 from structforge.domain.errors import Problem
 from structforge.domain.values import decode_json, encode_json, journal_safe
 from structforge.engine.step import describe
-from structforge.plugins import builtin_registry
+from structforge.plugins import load_registry
 from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES
 from structforge.sdk.context import ArtifactAccess, HttpAccess, LogLevel, NodeError
 from structforge.sdk.node import Ports
@@ -105,7 +105,7 @@ def main() -> None:
     serve(
         source,
         sink,
-        builtin_registry(),
+        load_registry(),
         FileArtifactStore(Path(artifacts_dir)),
         Path(files_dir),
         int(file_max_bytes),

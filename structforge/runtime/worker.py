@@ -110,7 +110,7 @@ class RunWorker:
             while not self._draining:
                 try:
                     await self._claim()
-                except psycopg.Error as error:
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     logger.warning("cannot claim, the database is away: %s", error)
                     self._connection = None
                     await asyncio.sleep(0.2)

@@ -5,7 +5,7 @@ checks the permission and loads by (organization, id).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -33,7 +33,9 @@ from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventH
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import StopOutcome, request_stop
 from structforge.storage.database import Database
-from structforge.storage.repositories import runs as runs_table
+from structforge.storage.repositories.paging import Cursor, Page
+from structforge.storage.repositories.runs import RunFilter, Runs
+from structforge.storage.tables import LogRow, RunRow, StepRow
 
 RECHECK_S = 2.0
 """A waiting caller looks at the table this often, in case an event was lost."""
@@ -207,11 +209,17 @@ class RunService:
         return found
 
     async def _result(self, principal: Principal, run_id: UUID) -> StartResult:
+        row = await self._row(principal, run_id)
+        status = RunStatus(row.status)
+        output = encode_json(row.output) if status is RunStatus.SUCCEEDED else None
+        return StartResult(run_id, status, output, encode_json(row.error) if row.error else None)
+
+    async def _row(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:
-            row = await runs_table.result(session, principal.organization_id, run_id)
+            row = await Runs(session).get(principal.organization_id, run_id)
         if row is None:
-            raise run_not_found(run_id)
-        return StartResult(run_id, RunStatus(row.status), row.output, row.error)
+            raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+        return row
 
     async def _target(self, principal: Principal, workflow_id: UUID, request: StartRequest) -> Target:
         if request.draft:
@@ -257,38 +265,35 @@ class RunService:
             )
         return RunStatus.CANCELLED
 
-    async def get(self, principal: Principal, run_id: UUID) -> runs_table.RunDetail:
+    async def get(self, principal: Principal, run_id: UUID) -> RunRow:
         """Return one run with input, output and error. Raises: NotFoundError."""
         authorize(principal, Permission.RUN_READ)
-        async with self._database.transaction(principal.organization_id) as session:
-            found = await runs_table.get(session, principal.organization_id, run_id)
-        if found is None:
-            raise run_not_found(run_id)
-        return found
+        return await self._row(principal, run_id)
 
     async def list(
-        self, principal: Principal, filters: runs_table.RunFilter, *, limit: int = 50, cursor: str | None = None
-    ) -> runs_table.RunPage:
+        self, principal: Principal, only: RunFilter, *, limit: int = 50, cursor: Cursor | None = None
+    ) -> Page[RunRow]:
         """Return one page of runs, newest first."""
         authorize(principal, Permission.RUN_READ)
         async with self._database.transaction(principal.organization_id) as session:
-            return await runs_table.page(
-                session, principal.organization_id, filters, limit=limit, cursor=cursor
-            )
+            return await Runs(session).page(principal.organization_id, only, limit=limit, cursor=cursor)
 
-    async def steps(self, principal: Principal, run_id: UUID) -> "list[runs_table.StepDetail]":
+    async def steps(self, principal: Principal, run_id: UUID) -> Sequence[StepRow]:
         """Return every attempt of every step, in the order they began. Raises: NotFoundError."""
         run = await self.get(principal, run_id)
         async with self._database.transaction(principal.organization_id) as session:
-            return await runs_table.steps(session, run.accepted_on, run_id)
+            return await Runs(session).steps(principal.organization_id, run_id, run.accepted_on)
 
     async def logs(
         self, principal: Principal, run_id: UUID, *, after: int = 0, limit: int = 500
-    ) -> "list[runs_table.LogLine]":
+    ) -> Sequence[LogRow]:
         """Return log lines with a number above `after`, oldest first. Raises: NotFoundError."""
-        run = await self.get(principal, run_id)
+        authorize(principal, Permission.LOG_READ)
+        run = await self._row(principal, run_id)
         async with self._database.transaction(principal.organization_id) as session:
-            return await runs_table.logs(session, run.accepted_on, run_id, after=after, limit=limit)
+            return await Runs(session).logs(
+                principal.organization_id, run_id, run.accepted_on, after=after, limit=limit
+            )
 
     async def events(
         self, principal: Principal, run_id: UUID, *, after: int = 0
@@ -316,17 +321,17 @@ class RunService:
     async def _next_events(
         self,
         principal: Principal,
-        run: runs_table.RunDetail,
+        run: RunRow,
         cursor: int,
         messages: "asyncio.Queue[dict[str, Any] | None]",
-    ) -> "list[dict[str, Any]]":
+    ) -> "Sequence[dict[str, Any]]":
         try:
             async with asyncio.timeout(RECHECK_S):
                 message = await messages.get()
         except TimeoutError:
             message = None
         if message is not None:
-            live: list[dict[str, Any]] = message["events"]
+            live: Sequence[dict[str, Any]] = message["events"]
             if live[0]["seq"] <= cursor + 1:
                 return live
         return await self._events_after(principal, run, cursor)
@@ -336,10 +341,10 @@ class RunService:
         return RunStatus(found.status).terminal and cursor >= found.event_seq
 
     async def _events_after(
-        self, principal: Principal, run: runs_table.RunDetail, cursor: int
-    ) -> "list[dict[str, Any]]":
+        self, principal: Principal, run: RunRow, cursor: int
+    ) -> "Sequence[dict[str, Any]]":
         async with self._database.transaction(principal.organization_id) as session:
-            return await runs_table.events(session, run.accepted_on, run.id, after=cursor)
+            return await Runs(session).events(run.organization_id, run.id, run.accepted_on, after=cursor)
 
     async def changes(self, principal: Principal) -> AsyncIterator[dict[str, Any] | None]:
         """Yield what changes in the organization's list of runs; None means "read the list again"."""
@@ -355,8 +360,3 @@ def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> Idempoten
     return IdempotencyClaim(
         f"start:{workflow_id}", request.idempotency_key, request.body_hash, now + IDEMPOTENCY_TTL
     )
-
-
-def run_not_found(run_id: UUID) -> NotFoundError:
-    """Make the error for a run that is missing or another organization's."""
-    return NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))

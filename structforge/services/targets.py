@@ -7,6 +7,7 @@ within the time a notification takes; without the channel every start reads the 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,43 +15,22 @@ from uuid import UUID
 import psycopg
 from jsonschema import Draft202012Validator
 from psycopg import AsyncConnection
-from sqlalchemy import text
 
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
-from structforge.domain.ids import new_id
 from structforge.domain.validation import parse_document
-from structforge.domain.values import JsonValue, encode_json
+from structforge.domain.values import JsonValue
+from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
 from structforge.engine.plans import PlanCache
 from structforge.storage.database import Database
+from structforge.storage.repositories.versions import Versions
+from structforge.storage.repositories.workflows import Workflows
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "structforge_workflows"
 """PostgreSQL notifications: the id of a workflow whose published version or existence changed."""
 MAX_ENTRIES = 10_000
-
-_PUBLISHED = text(
-    "SELECT published_version_id FROM workflows WHERE organization_id = :organization AND id = :workflow "
-    "AND deleted_at IS NULL"
-)
-_NUMBERED = text(
-    "SELECT v.id FROM workflow_versions v JOIN workflows w ON w.id = v.workflow_id "
-    "WHERE v.organization_id = :organization AND v.workflow_id = :workflow AND v.number = :number "
-    "AND w.deleted_at IS NULL"
-)
-
-_DRAFT = text(
-    "SELECT draft FROM workflows WHERE organization_id = :organization AND id = :workflow AND deleted_at IS NULL"
-)
-# The update changes nothing: it makes the existing copy's id come back.
-_FREEZE = text(
-    "INSERT INTO workflow_versions (id, organization_id, workflow_id, number, content_hash, document, note, created_by)"
-    " VALUES (:id, :organization, :workflow, NULL, :hash, CAST(:document AS json), '', :by)"
-    " ON CONFLICT (workflow_id, content_hash) WHERE number IS NULL"
-    " DO UPDATE SET content_hash = excluded.content_hash RETURNING id"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -81,8 +61,16 @@ class Target:
 class Targets:
     """Targets by organization and workflow."""
 
-    def __init__(self, database: Database, plans: PlanCache, conninfo: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        plans: PlanCache,
+        check: Callable[[WorkflowDocument], Sequence[Problem]],
+        conninfo: str,
+    ) -> None:
+        """`check` returns what keeps a document from running; `conninfo` is for the notifications."""
         self._database = database
+        self._check = check
         self._plans = plans
         self._conninfo = conninfo
         self._published: dict[tuple[UUID, UUID], Target] = {}
@@ -116,14 +104,10 @@ class Targets:
         if known is not None:
             return known
         async with self._database.transaction(organization_id) as session:
-            row = (
-                await session.execute(
-                    _PUBLISHED, {"organization": organization_id, "workflow": workflow_id}
-                )
-            ).one_or_none()
-        if row is None:
+            workflow = await Workflows(session).get(organization_id, workflow_id)
+        if workflow is None:
             raise _not_found(workflow_id)
-        if row[0] is None:
+        if workflow.published_version_id is None:
             raise ConflictError(
                 Problem(
                     "workflow.not_published",
@@ -131,7 +115,7 @@ class Targets:
                     hint="Publish it, or start the draft.",
                 )
             )
-        target = await self.version(row[0])
+        target = await self.version(workflow.published_version_id)
         if self._listening:
             if len(self._published) >= MAX_ENTRIES:
                 self._published.clear()
@@ -141,40 +125,31 @@ class Targets:
     async def numbered(self, organization_id: UUID, workflow_id: UUID, number: int) -> Target:
         """Return version `number`. Raises: NotFoundError."""
         async with self._database.transaction(organization_id) as session:
-            row = (
-                await session.execute(
-                    _NUMBERED,
-                    {"organization": organization_id, "workflow": workflow_id, "number": number},
-                )
-            ).one_or_none()
-        if row is None:
+            if await Workflows(session).get(organization_id, workflow_id) is None:
+                raise _not_found(workflow_id)
+            version = await Versions(session).numbered(organization_id, workflow_id, number)
+        if version is None:
             raise NotFoundError(
                 Problem("version.not_found", f"The workflow has no version {number}.", "version")
             )
-        return await self.version(row[0])
+        return await self.version(version.id)
 
     async def draft(self, organization_id: UUID, workflow_id: UUID, created_by: UUID | None) -> Target:
-        """Freeze the draft as it stands and return the copy; equal drafts share one. Raises: NotFoundError."""
+        """Freeze the draft as it stands and return the copy; equal drafts share one.
+
+        Raises: NotFoundError; InvalidError with everything that keeps the draft from running.
+        """
         async with self._database.transaction(organization_id) as session:
-            row = (
-                await session.execute(_DRAFT, {"organization": organization_id, "workflow": workflow_id})
-            ).one_or_none()
-            if row is None:
+            workflow = await Workflows(session).get(organization_id, workflow_id)
+            if workflow is None:
                 raise _not_found(workflow_id)
-            document = parse_document(row[0])
-            copy_id = (
-                await session.execute(
-                    _FREEZE,
-                    {
-                        "id": new_id(),
-                        "organization": organization_id,
-                        "workflow": workflow_id,
-                        "hash": document.content_hash(),
-                        "document": encode_json(document.as_json()).decode(),
-                        "by": created_by,
-                    },
-                )
-            ).scalar_one()
+            document = parse_document(workflow.draft)
+            problems = self._check(document)
+            if problems:
+                raise InvalidError(*problems)
+            copy_id = await Versions(session).copy_of_draft(
+                organization_id, workflow_id, document, created_by=created_by
+            )
         return await self.version(copy_id)
 
     async def version(self, version_id: UUID) -> Target:

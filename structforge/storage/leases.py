@@ -23,16 +23,16 @@ Decode = Callable[[bytes], Any]
 """Reads JSON text of the database."""
 
 _CLAIM = """
-WITH picked AS (
-    (SELECT run_id FROM run_outbox
-     WHERE owner IS NULL AND available_at <= now() AND (deaths < %(alone_from)s OR %(idle)s)
-     ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    UNION ALL
-    (SELECT run_id FROM run_outbox
-     WHERE owner IS NOT NULL AND lease_expires_at < now()
-       AND (deaths + 1 < %(alone_from)s OR %(idle)s)
-     ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    LIMIT %(limit)s
+WITH orphaned AS MATERIALIZED (
+    SELECT run_id FROM run_outbox
+    WHERE owner IS NOT NULL AND lease_expires_at < now() AND (deaths + 1 < %(alone_from)s OR %(idle)s)
+    ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), fresh AS MATERIALIZED (
+    SELECT run_id FROM run_outbox
+    WHERE owner IS NULL AND available_at <= now() AND (deaths < %(alone_from)s OR %(idle)s)
+    ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), picked AS (
+    SELECT run_id FROM orphaned UNION ALL SELECT run_id FROM fresh LIMIT %(limit)s
 ), claimed AS (
     UPDATE run_outbox o
     SET deaths = o.deaths + (o.owner IS NOT NULL)::int, owner = %(worker)s, epoch = o.epoch + 1,

@@ -1,0 +1,1 @@
+"""Entry points of the worker and scheduler processes."""

@@ -1,0 +1,117 @@
+"""`python -m workers.run`: one RQ worker whose jobs ring a long-lived loop that executes runs.
+
+Invariant: RQ only wakes; the loop lives in a thread of its own, so RQ's time-outs and retries never touch a run.
+"""
+
+import asyncio
+import logging
+import threading
+from types import FrameType
+
+import redis
+import uvloop
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from structforge import wiring
+from structforge.config import Settings, load_settings
+from structforge.runtime import queue
+from structforge.runtime.worker import RunWorker
+from structforge.telemetry import configure_logging
+
+logger = logging.getLogger(__name__)
+
+
+class WakeWorker(SimpleWorker):
+    """Takes wake-up jobs; at a wake-up it clears the mark first, so that later rings are not swallowed."""
+
+    stop_was_requested = False
+
+    def execute_job(self, job: Job, queue_: Queue) -> None:
+        """Run one wake-up."""
+        self.connection.delete(queue.PENDING_KEY)
+        super().execute_job(job, queue_)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Remember that the end of `work` was asked for and is no failure."""
+        self.stop_was_requested = True
+        super().request_stop(signum, frame)
+
+
+class LoopThread(threading.Thread):
+    """The event loop on which runs are executed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(name="runs")
+        self._settings = settings
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker: RunWorker | None = None
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Execute runs until drained."""
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._work())
+        except BaseException as error:
+            self.failure = error
+            logger.exception("the run loop broke")
+        finally:
+            self._ready.set()
+
+    async def _work(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        engine = wiring.build_engine(self._settings)
+        try:
+            await engine.open()
+            await engine.environment.processes.warm()
+            self._worker = wiring.build_worker(engine)
+            self._ready.set()
+            await self._worker.run()
+        finally:
+            await engine.close()
+
+    def wait_ready(self) -> None:
+        """Block until the loop takes runs, or has failed."""
+        self._ready.wait()
+
+    def wake(self) -> None:
+        """Let the loop look for runnable runs; from any thread."""
+        if self._loop is not None and self._worker is not None:
+            self._loop.call_soon_threadsafe(self._worker.wake)
+
+    def drain(self) -> None:
+        """Let the steps in flight end and give the runs back; from any thread."""
+        if self._loop is not None and self._worker is not None and self.is_alive():
+            self._loop.call_soon_threadsafe(self._worker.drain)
+
+
+def main() -> None:
+    """Work until SIGTERM or SIGINT."""
+    settings = load_settings()
+    configure_logging(settings, "worker")
+    loop = LoopThread(settings)
+    loop.start()
+    loop.wait_ready()
+    queue.listen(loop.wake)
+    stopping = threading.Event()
+    while loop.is_alive() and not stopping.is_set():
+        client = redis.Redis.from_url(settings.redis_server_url)
+        worker = WakeWorker([queue.make_queue(client)], connection=client, serializer=JSONSerializer)
+        worker.log.setLevel(logging.WARNING)
+        worker.work(logging_level="WARNING")
+        if worker.stop_was_requested:
+            stopping.set()
+        else:
+            # Redis is away: runs are still found by the loop's own look at the table.
+            stopping.wait(1.0)
+    loop.drain()
+    loop.join()
+    if loop.failure is not None:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
