@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from structforge.domain.expressions import ExpressionError, compile_value, parse, parse_expression
 from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.functions import FUNCTIONS, METHODS
+from structforge.domain.expressions.syntax import MAX_NESTING
 from structforge.domain.values import journal_safe
 
 SCOPE: dict[str, Any] = {
@@ -226,9 +227,9 @@ def test_no_function_is_reachable_from_a_value() -> None:
 
 
 WORDS = """
-a b s rows d 0 1 2.5 'x' none true . , : ( ) [ ] { } + - * / // % ** ~ | == != < > <= >= in not and or if else is
-defined default first map attribute = sum join length upper range [0] .a .get() () string __class__ tojson 1e308
-99999999999999999999 *rows **d
+a b s rows d 0 1 2.5 'x' none true . , : ( ) [ ] { } + - * / // % ** ~ | == != < > <= >= in not and or if
+else is defined default first map attribute = sum join length upper range [0] .a .get() () string __class__
+tojson 1e308 99999999999999999999 *rows **d
 """
 PIECES = st.sampled_from(WORDS.split())
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -298,3 +299,10 @@ def test_any_text_parses_or_is_refused(source: str) -> None:
             attempt()
         except ExpressionError as error:
             assert error.code.startswith("expression.")
+
+
+def test_brackets_nest_up_to_the_limit() -> None:
+    assert parse("{{ " + "(" * MAX_NESTING + "1" + ")" * MAX_NESTING + " }}").evaluate({}) == 1
+    with pytest.raises(ExpressionError) as caught:
+        parse("{{ " + "(" * (MAX_NESTING + 1) + "1" + ")" * (MAX_NESTING + 1) + " }}")
+    assert (caught.value.start, caught.value.end) == (3 + MAX_NESTING, 4 + MAX_NESTING)

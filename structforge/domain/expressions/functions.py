@@ -217,6 +217,7 @@ def _unique(work: Work, value: JsonValue, attribute: JsonValue = None) -> list[J
     result = []
     for row, key in zip(rows, rows if attribute is None else _chosen(work, rows, attribute), strict=True):
         work.walk(key)
+        work.charge(1 if isinstance(key, str) else 20)
         identity = key if isinstance(key, str) else canonical_json(key)
         if identity not in seen:
             seen.add(identity)
@@ -454,6 +455,7 @@ def _map(
         path = _path(named["attribute"])
         return [_follow_or_default(work, row, path, named) for row in rows]
     call = function_named(a_text(function, "function name"))
+    work.charge(10 * len(rows))  # A call costs about ten times what looking at an item does.
     return [call(work, row, *arguments, **named) for row in rows]
 
 
@@ -475,6 +477,7 @@ def _selected(keep: bool, by_attribute: bool) -> Function:
         path = _path(rest.pop(0) if rest else None) if by_attribute else []
         test_name = a_text(rest.pop(0), "test name") if rest else "truthy"
         test = test_named(test_name)
+        work.charge(10 * len(rows))
         result = []
         for row in rows:
             work.charge(1 + len(path))

@@ -133,6 +133,8 @@ def power(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
 def equal(left: JsonValue, right: JsonValue, work: Work) -> bool:
     """Compare by value; the work is that of the smaller side."""
     if isinstance(left, list | dict) and isinstance(right, list | dict):
+        if left is right:
+            return True
         if len(left) != len(right):
             return False
         work.walk(left)
