@@ -302,11 +302,12 @@ def _read_bounded(path: Path, source: str, *, must_not_link: bool) -> bytes:
         raise NodeError(
             "file.unreadable", f"{source} cannot be opened: {error.strerror}.", where=source, final=False
         ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NodeError(
+            "file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it."
+        )
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NodeError(
-                "file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it."
-            )
         data = stream.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             size = os.fstat(descriptor).st_size

@@ -125,7 +125,29 @@ _FUNCTIONS: dict[str, _Function] = {
 _CHECKED = ("number", "integer", "round", "replace", "days_between", *DATE_PARTS)
 
 FUNCTIONS: tuple[str, ...] = tuple(sorted({*_FUNCTIONS, *_CHECKED}))
-"""Every function a row expression may call; the documentation lists them."""
+"""Every function a row expression may call."""
+
+DOCUMENTATION = """\
+| function | gives |
+| --- | --- |
+| `upper(text)`, `lower(text)`, `trim(text)` | the text in capitals, in small letters, without blanks at its
+ends |
+| `length(text)` | the number of characters |
+| `replace(text, 'old', 'new')` | the text with every `old` replaced |
+| `contains(text, part)`, `starts_with(text, part)`, `ends_with(text, part)` | true or false |
+| `text(value)` | the value as text |
+| `number(text)`, `integer(text)` | the text as a number; an error that names the row when it is none |
+| `abs(n)`, `round(n, digits)`, `floor(n)`, `ceil(n)`, `sqrt(n)`, `log(n)`, `exp(n)` | the usual |
+| `min(a, b, …)`, `max(a, b, …)` | the smallest or largest of the row's values |
+| `coalesce(a, b, …)`, `default(a, b)` | the first value that is not empty |
+| `year(day)`, `quarter(day)`, `month(day)`, `week(day)`, `day(day)`, `hour(moment)` | that part, a whole
+number |
+| `weekday(day)`, `day_of_year(day)` | 1 (Monday) to 7; 1 to 366 |
+| `year_month(day)`, `date(day)`, `date(day, '%d.%m.%Y')` | `2024-03`, `2024-03-01`; with a pattern to read
+by |
+| `days_between(start, end)` | whole days from start to end |
+"""
+"""The functions in Markdown, for the reference."""
 
 
 @dataclass(slots=True)

@@ -189,7 +189,7 @@ def _figure(figure: Measure, frame: pl.DataFrame, where: str) -> pl.Expr:
     column = pl.col(figure.column).drop_nulls()
     match figure.function:
         case "sum":
-            return column.sum()
+            return (column.cast(pl.Int64) if dtype == pl.Null else column).sum()
         case "mean":
             return column.mean()
         case "median":

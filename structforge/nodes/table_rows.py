@@ -294,9 +294,16 @@ def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
                 where=f"{where}.value",
                 hint="Give a number, or turn the column into text first.",
             ) from error
+    if isinstance(value, bool) and (dtype.is_numeric() or dtype == pl.String):
+        kind = "numbers" if dtype.is_numeric() else "text"
+        raise NodeError(
+            "filter.value",
+            f"The column holds {kind}, but it is compared with {str(value).lower()}.",
+            where=f"{where}.value",
+        )
     if dtype == pl.Boolean and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if dtype == pl.String and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if dtype == pl.String and isinstance(value, (int, float)):
         raise NodeError(
             "filter.value",
             f"The column holds text, but it is compared with the number {value}.",

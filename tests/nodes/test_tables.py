@@ -1,0 +1,339 @@
+"""The table nodes: what they compute, in both forms a table travels in."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from structforge.nodes import table_joins, tables
+from structforge.nodes.table_columns import Transform
+from structforge.nodes.table_groups import Aggregate
+from structforge.nodes.table_joins import Append, Join
+from structforge.nodes.table_rows import Filter, Sort
+from structforge.nodes.tables import load_table_json, read_table, table_result
+from structforge.sdk import ArtifactRef, Node, NodeError
+from structforge.sdk.testing import Bench, FakeContext, run_node
+
+ROWS = [
+    {"city": "Oslo", "temp": 3, "day": "2024-01-31"},
+    {"city": "Rome", "temp": 18, "day": "2024-02-01"},
+    {"city": "", "temp": None, "day": None},
+    {"city": None, "temp": -2, "day": "2023-12-31T23:30:00Z"},
+]
+
+
+def value_of(node: Node[Any], parameters: dict[str, Any], **inputs: Any) -> Any:
+    """Run a node; a table artifact is given as rows."""
+    with Bench() as bench:
+        return rows_of(bench.run(node, parameters, inputs).value, bench)
+
+
+def rows_of(value: Any, bench: Bench) -> Any:
+    ref = ArtifactRef.from_json(value)
+    return value if ref is None else load_table_json(bench.artifacts.path(ref))
+
+
+def error_of(node: Node[Any], parameters: dict[str, Any], **inputs: Any) -> NodeError:
+    with pytest.raises(NodeError) as caught:
+        run_node(node, parameters, inputs)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("column", "operator", "value", "kept"),
+    [
+        ("temp", "equals", 3, [0]),
+        ("temp", "equals", "3", [0]),
+        ("temp", "equals", 3.0, [0]),
+        ("temp", "not_equals", 3, [1, 2, 3]),
+        ("temp", "greater", "2.5", [0, 1]),
+        ("temp", "greater_or_equal", 3, [0, 1]),
+        ("temp", "less", 3, [3]),
+        ("temp", "less_or_equal", 3, [0, 3]),
+        ("temp", "between", [-2, 3], [0, 3]),
+        ("temp", "in", [3, "18"], [0, 1]),
+        ("temp", "in", [], []),
+        ("temp", "not_in", [3], [1, 2, 3]),
+        ("temp", "equals", None, [2]),
+        ("temp", "not_equals", None, [0, 1, 3]),
+        ("temp", "is_empty", None, [2]),
+        ("city", "is_empty", None, [2, 3]),
+        ("city", "is_not_empty", None, [0, 1]),
+        ("city", "contains", "o", [0, 1]),
+        ("city", "not_contains", "o", [2, 3]),
+        ("city", "starts_with", "R", [1]),
+        ("city", "ends_with", "lo", [0]),
+        ("city", "matches", "^[OR]...$", [0, 1]),
+        ("city", "contains", ".", []),
+        ("day", "greater", "2024-01-31", [1]),
+        ("temp", "contains", "8", [1]),
+    ],
+)
+def test_filter_conditions(column: str, operator: str, value: Any, kept: list[int]) -> None:
+    parameters = {"conditions": [{"column": column, "operator": operator, "value": value}]}
+    assert value_of(Filter(), parameters, **{"in": ROWS}) == [ROWS[index] for index in kept]
+
+
+def test_filter_with_all_any_and_an_expression() -> None:
+    both = [{"column": "temp", "operator": "greater", "value": 0}, {"column": "city", "value": "Rome"}]
+    assert value_of(Filter(), {"conditions": both}, **{"in": ROWS}) == [ROWS[1]]
+    assert value_of(Filter(), {"conditions": both, "match": "any"}, **{"in": ROWS}) == ROWS[:2]
+    narrowed = {"conditions": both, "match": "any", "expression": "temp < 10"}
+    assert value_of(Filter(), narrowed, **{"in": ROWS}) == [ROWS[0]]
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ({"column": "tmp", "value": 1}, "table.unknown_column"),
+        ({"column": "temp", "value": "warm"}, "filter.value"),
+        ({"column": "city", "value": 5}, "filter.value"),
+        ({"column": "temp", "operator": "greater"}, "filter.value"),
+        ({"column": "temp", "operator": "between", "value": [1]}, "filter.value"),
+        ({"column": "temp", "operator": "in", "value": 3}, "filter.value"),
+        ({"column": "temp", "value": {"a": 1}}, "filter.value"),
+        ({"column": "city", "operator": "matches", "value": "("}, "filter.pattern"),
+        ({"column": "temp", "value": True}, "filter.value"),
+        ({"column": "city", "value": True}, "filter.value"),
+    ],
+)
+def test_filter_conditions_that_cannot_be(condition: dict[str, Any], code: str) -> None:
+    problem = error_of(Filter(), {"conditions": [condition]}, **{"in": ROWS}).problem
+    assert problem.code == code
+    if code == "table.unknown_column":
+        assert "Did you mean `temp`?" in problem.hint
+
+
+def test_sort_is_stable_with_empty_cells_last() -> None:
+    rows = [{"a": 2, "n": 1}, {"a": None, "n": 2}, {"a": 1, "n": 3}, {"a": 2, "n": 4}]
+    up = value_of(Sort(), {"by": [{"column": "a"}]}, **{"in": rows})
+    down = value_of(Sort(), {"by": [{"column": "a", "descending": True}]}, **{"in": rows})
+    assert [row["n"] for row in up] == [3, 1, 4, 2]
+    assert [row["n"] for row in down] == [1, 4, 3, 2]
+    assert [row["n"] for row in value_of(Sort(), {"skip": 1, "limit": 2}, **{"in": rows})] == [2, 3]
+
+
+def test_transform_does_its_parts_in_order() -> None:
+    parameters = {
+        "cast": [{"column": "temp", "type": "text"}],
+        "compute": [
+            {"column": "label", "expression": "city ~ ' ' ~ temp"},
+            {"column": "n", "expression": "length(label)"},
+        ],
+        "pick": ["n", "label", "day"],
+        "drop": ["day"],
+        "rename": {"label": "text"},
+    }  # fmt: skip
+    assert value_of(Transform(), parameters, **{"in": ROWS[:1]}) == [{"n": 6, "text": "Oslo 3"}]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "pattern", "converted"),
+    [
+        (["1", " 2.5", "", None], "number", "", [1.0, 2.5, None, None]),
+        (["1", "-7"], "integer", "", [1, -7]),
+        ([1, 2.0], "text", "", ["1.0", "2.0"]),
+        (["yes", "0", "FALSE", None], "boolean", "", [True, False, False, None]),
+        (["31.12.2024"], "date", "%d.%m.%Y", ["2024-12-31"]),
+        (["2024/12/31", "2024-12-31T10:00:00+02:00", ""], "date", "", ["2024-12-31", "2024-12-31", None]),
+        (["2024-12-31T10:00:00+02:00"], "datetime", "", ["2024-12-31T08:00:00"]),
+        (["2024-12-31 10:30"], "datetime", "", ["2024-12-31T10:30:00"]),
+    ],
+)
+def test_casts(cells: list[Any], kind: str, pattern: str, converted: list[Any]) -> None:
+    parameters = {"cast": [{"column": "c", "type": kind, "pattern": pattern}]}
+    rows = value_of(Transform(), parameters, **{"in": [{"c": cell} for cell in cells]})
+    assert [row["c"] for row in rows] == converted
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "code"),
+    [
+        ("abc", "number", "table.not_a_number"),
+        ("1.5", "integer", "table.not_a_number"),
+        ("perhaps", "boolean", "table.not_a_boolean"),
+        ("2024-13-01", "date", "table.not_a_date"),
+        ("yesterday", "datetime", "table.not_a_date"),
+    ],
+)
+def test_a_cast_that_fails_names_the_row_or_empties_the_cell(cell: str, kind: str, code: str) -> None:
+    rows = [{"c": None}, {"c": cell}]
+    problem = error_of(Transform(), {"cast": [{"column": "c", "type": kind}]}, **{"in": rows}).problem
+    assert problem.code == code
+    assert cell in problem.message
+    if kind != "boolean":
+        assert problem.details["row"] == 2
+    lenient = {"cast": [{"column": "c", "type": kind}], "on_bad_value": "empty"}
+    assert value_of(Transform(), lenient, **{"in": rows}) == [{"c": None}, {"c": None}]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"pick": ["tmep"]}, "table.unknown_column"),
+        ({"drop": ["tmep"]}, "table.unknown_column"),
+        ({"rename": {"tmep": "x"}}, "table.unknown_column"),
+        ({"rename": {"temp": "city"}}, "transform.name"),
+        ({"compute": [{"column": "x", "expression": "tmep + 1"}]}, "table.unknown_column"),
+    ],
+)
+def test_transforms_that_cannot_be(parameters: dict[str, Any], code: str) -> None:
+    assert error_of(Transform(), parameters, **{"in": ROWS}).problem.code == code
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        ("sum", 19), ("mean", pytest.approx(19 / 3)), ("median", 3.0), ("min", -2), ("max", 18), ("count", 3),
+        ("distinct", 3), ("first", 3), ("last", -2),
+    ],
+)  # fmt: skip
+def test_figures_leave_empty_cells_out(function: str, value: Any) -> None:
+    parameters = {"measures": [{"function": function, "column": "temp", "name": "x"}]}
+    assert value_of(Aggregate(), parameters, **{"in": ROWS}) == [{"x": value}]
+
+
+def test_figures_of_nothing() -> None:
+    measures = [{"function": name, "column": "a"} for name in ("sum", "mean", "min", "count", "distinct")]
+    expected = [{"count": 0, "a_sum": 0, "a_mean": None, "a_min": None, "a_count": 0, "a_distinct": 0}]
+    assert value_of(Aggregate(), {"measures": [{"function": "count"}, *measures]}, **{"in": []}) == expected
+    empty = {"group_by": [{"column": "b"}], "measures": [{"function": "count"}]}
+    assert value_of(Aggregate(), empty, **{"in": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "groups"),
+    [
+        ("year", [(2023, 1), (2024, 2), (None, 1)]),
+        ("month", [(1, 1), (2, 1), (12, 1), (None, 1)]),
+        ("year_month", [("2023-12", 1), ("2024-01", 1), ("2024-02", 1), (None, 1)]),
+        ("quarter", [(1, 2), (4, 1), (None, 1)]),
+        ("weekday", [(3, 1), (4, 1), (7, 1), (None, 1)]),
+        ("week", [(5, 2), (52, 1), (None, 1)]),
+        ("hour", [(0, 2), (23, 1), (None, 1)]),
+        ("date", [("2023-12-31", 1), ("2024-01-31", 1), ("2024-02-01", 1), (None, 1)]),
+    ],
+)
+def test_groups_by_parts_of_dates(part: str, groups: list[tuple[Any, int]]) -> None:
+    parameters = {"group_by": [{"column": "day", "part": part}], "measures": [{"function": "count"}]}
+    rows = value_of(Aggregate(), parameters, **{"in": ROWS})
+    assert [tuple(row.values()) for row in rows] == groups
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"group_by": [{"column": "x"}], "measures": [{"function": "count"}]}, "table.unknown_column"),
+        ({"measures": [{"function": "sum", "column": "x"}]}, "table.unknown_column"),
+        ({"measures": [{"function": "sum", "column": "city"}]}, "table.wrong_type"),
+        ({"measures": [{"function": "sum"}]}, "aggregate.column"),
+        ({"measures": [{"function": "count"}, {"function": "count"}]}, "aggregate.name"),
+        (
+            {"group_by": [{"column": "city", "part": "month"}], "measures": [{"function": "count"}]},
+            "table.not_a_date",
+        ),
+    ],
+)  # fmt: skip
+def test_aggregates_that_cannot_be(parameters: dict[str, Any], code: str) -> None:
+    assert error_of(Aggregate(), parameters, **{"in": ROWS}).problem.code == code
+
+
+LEFT = [{"k": 1, "v": "a"}, {"k": 2, "v": "b"}, {"k": None, "v": "c"}]
+RIGHT = [{"k": 2, "v": "x"}, {"k": 2, "v": "y"}, {"k": 3, "v": "z"}, {"k": None, "v": "n"}]
+
+
+@pytest.mark.parametrize(
+    ("how", "rows"),
+    [
+        ("inner", [(2, "b", "x"), (2, "b", "y")]),
+        ("left", [(1, "a", None), (2, "b", "x"), (2, "b", "y"), (None, "c", None)]),
+        (
+            "full",
+            [
+                (1, "a", None),
+                (2, "b", "x"),
+                (2, "b", "y"),
+                (None, "c", None),
+                (3, None, "z"),
+                (None, None, "n"),
+            ],
+        ),
+        ("semi", [(2, "b")]),
+        ("anti", [(1, "a"), (None, "c")]),
+    ],
+)
+def test_joins(how: str, rows: list[tuple[Any, ...]]) -> None:
+    joined = value_of(Join(), {"how": how, "left_on": ["k"]}, left=LEFT, right=RIGHT)
+    assert [tuple(row.values()) for row in joined] == rows
+
+
+def test_join_keys_of_two_kinds_and_two_names() -> None:
+    parameters = {"left_on": ["id"], "right_on": ["key"], "suffix": "_2"}
+    joined = value_of(Join(), parameters, left=[{"id": 7, "n": 1}], right=[{"key": "7", "n": 2}])
+    assert joined == [{"id": "7", "n": 1, "n_2": 2}]
+
+
+def test_a_join_with_a_table_without_rows() -> None:
+    assert value_of(Join(), {"how": "left", "left_on": ["k"]}, left=[{"k": 1}], right=[]) == [{"k": 1}]
+    assert value_of(Join(), {"how": "inner", "left_on": ["k"]}, left=[], right=[{"k": 1}]) == []
+
+
+def test_joins_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert error_of(Join(), {"left_on": ["x"]}, left=LEFT, right=RIGHT).problem.code == "table.unknown_column"
+    two = {"left_on": ["k", "v"], "right_on": ["k"]}
+    assert error_of(Join(), two, left=LEFT, right=RIGHT).problem.code == "join.keys"
+    monkeypatch.setattr(table_joins, "MAX_JOINED_ROWS", 3)
+    many = [{"k": 1}, {"k": 1}]
+    problem = error_of(Join(), {"left_on": ["k"]}, left=many, right=many).problem
+    assert (problem.code, problem.details["rows"]) == ("join.too_large", 4)
+
+
+def test_append_matches_columns_by_name() -> None:
+    tables_in = [[{"a": 1, "b": 1}], [], [{"b": "x", "c": True}]]
+    assert value_of(Append(), {"source_column": "t"}, **{"in": tables_in}) == [
+        {"a": 1, "b": "1", "t": 1, "c": None},
+        {"a": None, "b": "x", "t": 3, "c": True},
+    ]
+
+
+@pytest.mark.parametrize("value", [5, "text", None, [1], [{"a": 1}, 2], True])
+def test_what_is_no_table_is_an_error(value: Any) -> None:
+    assert error_of(Filter(), {}, **{"in": value}).problem.code == "table.not_a_table"
+
+
+def test_cells_of_kinds_that_do_not_mix_are_an_error() -> None:
+    problem = error_of(Filter(), {}, **{"in": [{"a": [1]}, {"a": "x"}]}).problem
+    assert problem.code == "table.mixed_column"
+
+
+def test_an_empty_result_flows_on_through_every_node() -> None:
+    with Bench() as bench:
+        none = bench.run(Filter(), {"expression": "temp > 1000"}, {"in": ROWS}).value
+        ref = ArtifactRef.from_json(none)
+        assert ref is not None
+        assert ref.meta == {"rows": 0, "columns": ["city", "temp", "day"]}
+        joined = bench.run(
+            Join(), {"how": "left", "left_on": ["city"]}, {"left": ROWS[:1], "right": none}
+        ).value
+        assert joined == [ROWS[0] | {"temp_right": None, "day_right": None}]
+        grouped = {"group_by": [{"column": "day", "part": "month"}], "measures": [{"function": "count"}]}
+        assert rows_of(bench.run(Aggregate(), grouped, {"in": none}).value, bench) == []
+
+
+@given(st.lists(st.fixed_dictionaries({"a": st.text(max_size=5) | st.none(), "b": st.floats() | st.none()})))
+def test_both_forms_of_a_table_mean_the_same(rows: list[dict[str, Any]]) -> None:
+    """What a node gets is the same whether the table stood on the edge or in an artifact."""
+    with Bench() as bench:
+        context = FakeContext(bench.files, bench.artifacts, bench.http)
+        frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.Float64})
+        small = rows_of(table_result(context, frame), bench)
+        limit, tables.MAX_INLINE_BYTES = tables.MAX_INLINE_BYTES, -1
+        try:
+            value = table_result(context, frame)
+        finally:
+            tables.MAX_INLINE_BYTES = limit
+        assert ArtifactRef.from_json(value) is not None
+        assert rows_of(value, bench) == small
+        assert read_table(context, value).to_dicts() == small
