@@ -162,7 +162,7 @@ def build_runs(engine: Engine, targets: Targets) -> RunService:
     )
 
 
-def build_identity(settings: Settings, database: Database, redis: "Redis") -> IdentityService:
+def build_identity(settings: Settings, database: Database, redis: Redis) -> IdentityService:
     """Build the accounts; `bootstrap` needs a database that knows the owner's URL."""
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
     tokens = AccessTokens(load_keyring(secret, settings.home), ttl_s=settings.access_token_ttl_s)
@@ -180,7 +180,7 @@ def build_api(engine: Engine, runs: RunService) -> ApiServices:
             await session.execute(text("SELECT 1"))
 
     async def ask_redis() -> None:
-        await redis.ping()
+        await redis.get("structforge:probe")
 
     store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
     return ApiServices(

@@ -1,7 +1,7 @@
 """The gateway: one ASGI application around FastAPI, which web processes put beside the web app.
 
-Invariant: whatever comes in, a JSON answer goes out, with a request id, and one line in the access log. It has
-no lifespan: who builds it opens and closes the services. One pure ASGI layer does all of that, because each of
+Invariant: whatever comes in, a JSON answer goes out, with a request id and a line in the access log. It has
+no lifespan: who builds it opens and closes the services. One ASGI layer does all of that, because each of
 Starlette's middleware classes costs a task or a copy for every request; the start of a run does not even pass
 FastAPI's router.
 """

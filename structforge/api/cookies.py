@@ -62,8 +62,8 @@ def clear_session(response: Response, *, secure: bool) -> None:
 def require_same_origin(request: Request, allowed: frozenset[str]) -> None:
     """Refuse a changing request that another site's page sent. Raises: ForbiddenError `csrf.cross_site`.
 
-    Browsers say where a request comes from (Sec-Fetch-Site, Origin) and pages cannot forge that; a program that
-    says nothing is no browser, so no other site's page can be behind it.
+    Browsers say where a request comes from (Sec-Fetch-Site, Origin) and pages cannot forge that; a program
+    that says nothing is no browser, so no other site's page can be behind it.
     """
     if request.method in SAFE_METHODS:
         return

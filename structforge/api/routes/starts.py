@@ -1,7 +1,7 @@
 """Starting a run: the hot path, so it is written against ASGI and not against FastAPI.
 
 Invariant: it does what the other routes do (principal, bounded body, strict JSON, problems), with nothing
-between the socket and the service: no router, no dependency graph, no model, one hash look-up for the principal.
+between the socket and the service: no router, no dependency graph, no model, one look-up for the principal.
 """
 
 import hashlib
