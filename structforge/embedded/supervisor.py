@@ -165,6 +165,8 @@ class Supervisor:
             STRUCTFORGE_HOME=str(self.settings.home),
             STRUCTFORGE_HOST=self.settings.host,
             STRUCTFORGE_PORT=str(self.settings.port),
+            # What a stopping worker cannot finish before it is killed, it had better hand back in time.
+            STRUCTFORGE_DRAIN_S=str(min(self.settings.drain_s, 0.75 * self.settings.stop_grace_s)),
             PYTHONUNBUFFERED="1",
         )
 

@@ -16,8 +16,8 @@ from structforge.embedded.system_user import EmbeddedServerError
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path / "postgres", tmp_path / "s", tmp_path / "logs" / "postgres.log")
+def postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(folder / "postgres", folder / "s", folder / "logs" / "postgres.log")
     yield server
     server.stop()
 
@@ -112,9 +112,9 @@ def test_it_does_not_run_as_root_and_nobody_else_can_enter_its_folders(postgres:
     assert [c for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN] == []
 
 
-def test_a_failure_to_start_quotes_the_log(tmp_path: Path) -> None:
+def test_a_failure_to_start_quotes_the_log(folder: Path) -> None:
     server = EmbeddedPostgres(
-        tmp_path / "postgres", tmp_path / "s", tmp_path / "log", settings={"shared_buffers": "much"}
+        folder / "postgres", folder / "s", folder / "log", settings={"shared_buffers": "much"}
     )
     with pytest.raises(EmbeddedServerError, match="shared_buffers") as caught:
         server.start()

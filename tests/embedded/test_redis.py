@@ -12,8 +12,8 @@ from structforge.embedded.redis import EmbeddedRedis
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    found = EmbeddedRedis(tmp_path / "redis", tmp_path / "s", tmp_path / "logs" / "redis.log")
+def server(folder: Path) -> Iterator[EmbeddedRedis]:
+    found = EmbeddedRedis(folder / "redis", folder / "s", folder / "logs" / "redis.log")
     yield found
     found.stop()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,30 +13,32 @@ from structforge.embedded.instance import InstanceState, read_state, running_sta
 from structforge.embedded.postgres import EmbeddedPostgres
 from structforge.embedded.processes import ProcessIdentity
 from structforge.embedded.redis import EmbeddedRedis
+from structforge.embedded.system_user import Account, let_through
 from tests.support.eventually import eventually_sync
-from tests.support.programs import Program
+from tests.support.programs import ROOT, Program
 
+NOBODY = 65534
 RUNNING = "StructForge is running"
 
 Start = Callable[..., Program]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "home"
-    yield folder
-    EmbeddedRedis(folder / "redis", folder / "sockets", folder / "log").stop()
-    EmbeddedPostgres(folder / "postgres", folder / "sockets", folder / "log").stop()
+def home(folder: Path) -> Iterator[Path]:
+    place = folder / "home"
+    yield place
+    EmbeddedRedis(place / "redis", place / "sockets", place / "log").stop()
+    EmbeddedPostgres(place / "postgres", place / "sockets", place / "log").stop()
 
 
 @pytest.fixture
-def start(home: Path, tmp_path: Path) -> Iterator[Start]:
+def start(home: Path, folder: Path) -> Iterator[Start]:
     started: list[Program] = []
 
-    def begin(**options: object) -> Program:
+    def begin(user: int | None = None) -> Program:
         environment = {"STRUCTFORGE_HOME": str(home), "STRUCTFORGE_STOP_GRACE_S": "1"}
         program = Program(
-            ["-m", "tests.support.supervised"], tmp_path / "out", environment=environment, **options
+            ["-m", "tests.support.supervised"], folder / "out", environment=environment, user=user
         )
         started.append(program)
         return program
@@ -86,6 +89,23 @@ def test_a_stopped_supervisor_leaves_nothing_behind(start: Start, home: Path, nu
     assert program.wait() == 0
     assert processes_of(home) == []
     assert running_state(home / "run") is None
+
+
+def test_an_ordinary_user_can_run_everything(start: Start, home: Path) -> None:
+    """Run as root, this is another user; run as an ordinary user, all the other tests say the same."""
+    user = NOBODY if os.geteuid() == 0 else None
+    if user is not None:
+        account = Account(user, user, switch=True)
+        for place in (ROOT, Path(sys.prefix), Path(sys.base_prefix), home.parent):
+            let_through(place, account)
+        home.mkdir()
+        os.chown(home, user, user)
+    program = start(user=user)
+    program.wait_for_output(RUNNING)
+    owners = {process.uids().effective for process in processes_of(home)}
+    assert owners == {user if user is not None else os.geteuid()}
+    assert program.terminate() == 0
+    assert processes_of(home) == []
 
 
 def test_a_stop_during_the_start_leaves_nothing_behind(start: Start, home: Path) -> None:
