@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         default=None,
         description="Master keys as `id:key`, the active one first, separated by commas "
-        "(`structforge keys generate` prints one). Unset: `secret.key` in the home folder, made at first use.",
+        "(`structforge keys generate`). Unset: `secret.key` in the home folder, made at first use.",
     )
 
     # The web process.
@@ -333,12 +333,15 @@ class Settings(BaseSettings):
         return f"unix://{quote(str(self.socket_dir / 'redis.sock'))}"
 
     @property
+    def local_url(self) -> str:
+        """Address of the web process for a program on this machine, without a closing slash."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def web_url(self) -> str:
         """Address to open in a browser, without a closing slash."""
-        if self.public_url is not None:
-            return self.public_url.rstrip("/")
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return self.local_url if self.public_url is None else self.public_url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def _port(patient: Patient) -> Outcome:
     settings = patient.settings
     state = running_state(settings.run_dir)
     if state is not None:
-        answer = web_answers(f"http://{settings.host}:{state.port}")
+        answer = web_answers(settings.model_copy(update={"port": state.port}).local_url)
         if answer is None:
             return Verdict.OK, state.url, ""
         log_file = settings.logs_dir / "web.log"

@@ -1,6 +1,6 @@
 """What `structforge up` does to the database before and after the services start, in a process of its own.
 
-    python -m structforge.embedded.setup prepare
+    python -m structforge.embedded.setup prepare | run-starter
 
 Invariant: run twice, the second time changes nothing; stdout holds only JSON events for the supervisor, which
 stays small because nothing of this is loaded into it.
@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from structforge import wiring
 from structforge.config import Settings, load_settings
 from structforge.domain.access import Principal
 from structforge.domain.errors import StructForgeError
 from structforge.embedded.progress import Event
+from structforge.embedded.starter import run_starter
 from structforge.interchange import own
 from structforge.plugins import load_registry
 from structforge.runtime.events import connect_async
 from structforge.sdk.shapes import shapes_of
-from structforge.security.keyring import load_keyring
-from structforge.security.passwords import Passwords
-from structforge.security.tokens import AccessTokens
 from structforge.services.identity import IdentityService
 from structforge.services.workflows import WorkflowService
 from structforge.storage import migrate
@@ -57,16 +56,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         settings.database_app_role_url, settings.database_engine_role_url, settings.database_owner_url
     )
     redis = connect_async(settings.redis_server_url)
-    passwords = Passwords()
-    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
-    tokens = AccessTokens(load_keyring(secret, settings.home), ttl_s=settings.access_token_ttl_s)
     try:
         yield Services(
-            IdentityService(database, redis, passwords, tokens, refresh_ttl_s=settings.refresh_token_ttl_s),
+            wiring.build_identity(settings, database, redis),
             WorkflowService(database, shapes_of(load_registry())),
         )
     finally:
-        passwords.close()
         await redis.aclose()
         await database.close()
 
@@ -85,6 +80,16 @@ async def prepare(settings: Settings) -> None:
     said = ["migrated"] if pending else []
     said += [f"{added} starter workflows"] if added else []
     tell({"event": "outcome", "text": ", ".join(said) or "up to date"})
+
+
+async def starter(settings: Settings) -> None:
+    """Run the starter workflow through the API, as a user of it would."""
+    async with open_services(settings) as services:
+        session = await services.identity.open_local_session(settings.admin_email)
+        try:
+            tell(await run_starter(settings, session.access_token))
+        finally:
+            await services.identity.sign_out(access_token=session.access_token)
 
 
 async def _add_starters(services: Services, settings: Settings) -> int:
@@ -136,7 +141,7 @@ def tell(event: Event) -> None:
 
 def main() -> int:
     """Run the named part."""
-    parts = {"prepare": prepare}
+    parts = {"prepare": prepare, "run-starter": starter}
     try:
         asyncio.run(parts[sys.argv[1]](load_settings()))
     except StructForgeError as error:

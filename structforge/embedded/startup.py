@@ -51,6 +51,8 @@ def startup_steps(settings: Settings, options: StartOptions) -> list[Step]:
     if not bundle_is_current(settings):
         steps.append(Step("Web app, built once", _build))
     steps.append(Step("Web, worker and scheduler", _start_services))
+    if options.run_starter and not (settings.run_dir / STARTER_MARK).exists():
+        steps.append(Step("Starter workflow", _run_starter))
     return steps
 
 
@@ -186,7 +188,7 @@ def _start_services(supervisor: Supervisor) -> str:
             down = hopeless or [name for name in names if not supervisor.service_running(name)] or ["web"]
             raise _not_healthy(settings, down[0], answer)
         supervisor.tend(0.1)
-        answer = web_answers(f"http://{_local_address(settings)}:{settings.port}")
+        answer = web_answers(settings.local_url)
     return settings.web_url
 
 
@@ -236,8 +238,3 @@ def _run_setup(supervisor: Supervisor, arguments: list[str], on_line: Callable[[
 
 def _worker_names(count: int) -> list[str]:
     return ["worker"] if count == 1 else [f"worker-{number}" for number in range(1, count + 1)]
-
-
-def _local_address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"[{host}]" if ":" in host else host
