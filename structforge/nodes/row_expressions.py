@@ -79,11 +79,20 @@ def parse(source: str, *, where: str) -> nodes.Expr:
     try:
         return parse_expression(source)
     except ExpressionError as error:
-        code = error.code.replace("expression.", "row_expression.", 1)
+        place = f"{where}, character {error.start + 1}"
+        if error.code == "expression.not_supported":
+            raise NodeError(
+                "row_expression.not_allowed",
+                error.message,
+                where=place,
+                hint=error.hint,
+                position=error.start,
+                end=error.end,
+            ) from error
         raise NodeError(
-            "row_expression.not_allowed" if code == "row_expression.not_supported" else code,
+            "row_expression.syntax",
             error.message,
-            where=f"{where}, character {error.start + 1}",
+            where=place,
             hint=error.hint or "Write it as in `temp_max - temp_min > 10`, without `{{ }}`.",
             position=error.start,
             end=error.end,
