@@ -115,6 +115,8 @@ def create_app(services: ApiServices) -> Gateway:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # Its own OpenTelemetry layer costs time on every request and would send data by the environment's leave.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes

@@ -4,14 +4,18 @@ Invariant: every answer says that it is no script and may not be framed or kept 
 holds a stack trace.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import orjson
 from starlette.responses import Response
 
 from structforge.domain.errors import InvalidError, Problem, StructForgeError
+from structforge.domain.events import iso
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -39,7 +43,13 @@ class JsonResponse(Response):
 
     def render(self, content: Any) -> bytes:
         """Encode once."""
-        return content if isinstance(content, bytes) else orjson.dumps(content, option=orjson.OPT_UTC_Z)
+        if isinstance(content, bytes):
+            return content
+        try:
+            return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+        except TypeError:
+            # An integer beyond 64 bits somewhere in a run's values: JSON can hold it, orjson cannot.
+            return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain).encode()
 
 
 def problem_body(status: int, problems: Sequence[Problem], *, request_id: str = "") -> dict[str, Any]:
@@ -87,3 +97,11 @@ def error_response(error: StructForgeError, *, request_id: str = "") -> Response
     elif error.status in (429, 503):
         headers["retry-after"] = str(error.problem.details.get("retry_after_s", RETRY_AFTER_S))
     return problem_response(error.status, problems, request_id=request_id, headers=headers)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

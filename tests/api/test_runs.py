@@ -1,0 +1,108 @@
+"""Runs over HTTP: lists, steps, logs, live events with a cursor, stopping."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.documents import greeting
+
+
+@pytest.fixture
+async def workflow(http: httpx.AsyncClient) -> str:
+    body = {"name": "Greeter", "document": greeting("Hello {{ start.name }}")}
+    made = (await http.post("/api/v1/workflows", json=body)).json()
+    published = await http.post(f"/api/v1/workflows/{made['id']}/publish")
+    assert published.status_code == 201, published.text
+    return str(made["id"])
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    blocks = [block for block in text.split("\n\n") if block.startswith("id: ")]
+    events = []
+    for block in blocks:
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        event = json.loads(fields["data"])
+        assert (int(fields["id"]), fields["event"]) == (event["seq"], event["type"])
+        events.append(event)
+    return events
+
+
+async def test_a_sync_run_answers_with_its_result(http: httpx.AsyncClient, workflow: str) -> None:
+    body = {"mode": "sync", "input": {"name": "Ada"}}
+    started = await http.post(f"/api/v1/workflows/{workflow}/runs", json=body)
+    assert started.status_code == 200, started.text
+    assert started.headers["content-type"] == "application/json"
+    assert set(started.json()) == {"run_id", "status", "output"}
+    run = (await http.get(started.headers["location"])).json()
+    assert (run["id"], run["status"], run["input"]) == (
+        started.json()["run_id"],
+        "succeeded",
+        {"name": "Ada"},
+    )
+    steps = (await http.get(f"{started.headers['location']}/steps")).json()["items"]
+    assert {(step["node_id"], step["status"]) for step in steps} == {
+        ("start", "succeeded"), ("greet", "succeeded"),
+    }  # fmt: skip
+    greet = next(step for step in steps if step["node_id"] == "greet")
+    assert greet["outputs"]["out"] == {"text": "Hello Ada"}
+    assert (await http.get(f"{started.headers['location']}/logs")).status_code == 200
+
+
+async def test_an_async_run_is_queued_and_can_be_stopped(http: httpx.AsyncClient, workflow: str) -> None:
+    started = await http.post(f"/api/v1/workflows/{workflow}/runs", json={})
+    assert (started.status_code, started.json()["status"]) == (202, "queued")
+    path = started.headers["location"]
+    stopped = await http.post(f"{path}/stop")
+    assert (stopped.status_code, stopped.json()["status"]) == (202, "cancelled")
+    again = await http.post(f"{path}/stop")
+    assert (again.status_code, again.json()["code"]) == (409, "run.over")
+    async with http.stream("GET", f"{path}/events") as response:
+        seen = events_of((await response.aread()).decode())
+    assert [event["type"] for event in seen] == ["run.accepted", "run.finished"]
+
+
+async def test_events_resume_after_the_cursor_and_end(http: httpx.AsyncClient, workflow: str) -> None:
+    started = await http.post(
+        f"/api/v1/workflows/{workflow}/runs", json={"mode": "sync", "input": {"name": 1}}
+    )
+    path = f"{started.headers['location']}/events"
+    whole = await http.get(path)
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    events = events_of(whole.text)
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "run.finished"
+    rest = events_of((await http.get(path, headers={"last-event-id": "2"})).text)
+    assert rest == events[2:]
+    assert events_of((await http.get(path, params={"after": 2})).text) == rest
+    assert (await http.get(path, headers={"last-event-id": str(len(events))})).status_code == 204
+    assert (await http.get(path, params={"after": -1})).status_code == 422
+
+
+async def test_runs_are_listed_newest_first_and_narrowed(http: httpx.AsyncClient, workflow: str) -> None:
+    path = f"/api/v1/workflows/{workflow}/runs"
+    ids = [
+        (await http.post(path, json={"mode": "sync", "input": {"name": "x"}})).json()["run_id"] for _ in "abc"
+    ]
+    queued = (await http.post(path, json={})).json()["run_id"]
+    first = (await http.get("/api/v1/runs", params={"limit": 3})).json()
+    rest = (await http.get("/api/v1/runs", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    assert [run["id"] for run in first["items"] + rest["items"]] == [queued, *ids[::-1]]
+    only = (await http.get("/api/v1/runs", params={"status": "queued"})).json()["items"]
+    assert [run["id"] for run in only] == [queued]
+    assert (await http.get("/api/v1/runs", params={"status": "odd"})).status_code == 422
+    assert (
+        await http.get("/api/v1/runs", params={"accepted_from": "2026-01-01T00:00:00"})
+    ).status_code == 422
+
+
+async def test_a_workflow_without_a_version_cannot_be_started(http: httpx.AsyncClient) -> None:
+    body = {"name": "Draft", "document": greeting()}
+    made = (await http.post("/api/v1/workflows", json=body)).json()
+    path = f"/api/v1/workflows/{made['id']}/runs"
+    refused = await http.post(path, json={"mode": "sync"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "workflow.not_published")
+    assert (await http.post(path, json={"version": 1})).status_code == 404
+    draft = await http.post(path, json={"mode": "sync", "draft": True})
+    assert (draft.status_code, draft.json()["status"]) == (200, "succeeded"), draft.text
