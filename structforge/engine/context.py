@@ -50,6 +50,10 @@ class StepContext:
         return self._environment.files(self._run.organization_id)
 
     @property
+    def max_file_bytes(self) -> int:
+        return self._environment.limits.max_file_bytes
+
+    @property
     def artifacts(self) -> ArtifactAccess:
         return self._environment.artifacts(self._run.organization_id)
 

@@ -51,6 +51,8 @@ class EngineLimits:
     """A larger value of a port is stored as an artifact."""
     max_value_bytes: int = 256 * 1024 * 1024
     """A larger value fails its step."""
+    max_file_bytes: int = 100 * 1024 * 1024
+    """A larger file is not read by nodes (blocking ones get the setting through the pool)."""
     step_timeout_s: float = 3_600.0
     """The limit of an attempt whose node names none."""
     max_parallel: int = 1_000

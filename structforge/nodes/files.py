@@ -28,9 +28,6 @@ from structforge.sdk import (
     parameter,
 )
 
-MAX_FILE_BYTES = 100 * 1024 * 1024
-"""The largest file a node reads; tests lower it."""
-
 Format = Literal["auto", "csv", "json", "text"]
 Delimiter = Literal[",", ";", "|", "tab"]
 
@@ -90,7 +87,8 @@ class ReadFile(Node[ReadFileParameters]):
     """Reads a CSV, JSON or text file.
 
     The file is a path in the organization's files, or a file another node made (`{{ export }}`), or the file
-    that comes in by the edge. It must be UTF-8 and at most 100 MiB.
+    that comes in by the edge. It must be UTF-8 and not larger than the limit of the
+    installation (100 MiB unless set otherwise).
 
     - **CSV** gives a table. A column becomes numbers (or true/false) when each of its values is one and
       nothing is lost: `007` and numbers of more than 18 digits stay text. Dates stay text. A row with too
@@ -128,10 +126,14 @@ class ReadFile(Node[ReadFileParameters]):
         )
         if ref is not None:
             source, media_type = ref.name or "the file", ref.media_type
-            data = _read_bounded(context.artifacts.path(ref), source, must_not_link=False)
+            data = _read_bounded(
+                context.artifacts.path(ref), source, must_not_link=False, limit=context.max_file_bytes
+            )
         elif isinstance(parameters.file, str) and parameters.file:
             source, media_type = parameters.file, ""
-            data = _read_bounded(file_path(context.files, source), source, must_not_link=True)
+            data = _read_bounded(
+                file_path(context.files, source), source, must_not_link=True, limit=context.max_file_bytes
+            )
         else:
             raise NodeError(
                 "file.not_given",
@@ -293,7 +295,7 @@ def file_path(folder: Path, path: str) -> Path:
     return place
 
 
-def _read_bounded(path: Path, source: str, *, must_not_link: bool) -> bytes:
+def _read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) -> bytes:
     """Read a regular file up to the limit; the flag closes the gap between the check and the opening."""
     flags = os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if must_not_link else 0)
     try:
@@ -308,16 +310,16 @@ def _read_bounded(path: Path, source: str, *, must_not_link: bool) -> bytes:
             "file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it."
         )
     with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
+        data = stream.read(limit + 1)
+        if len(data) > limit:
             size = os.fstat(descriptor).st_size
             raise NodeError(
                 "file.too_large",
-                f"{source} has {size} bytes; the limit is {MAX_FILE_BYTES}.",
+                f"{source} has {size} bytes; the limit is {limit}.",
                 where=source,
                 hint="Split the file, or filter it where it is made.",
                 size_bytes=size,
-                limit_bytes=MAX_FILE_BYTES,
+                limit_bytes=limit,
             )
     return data
 
@@ -350,7 +352,7 @@ def _refuse_undecodable(data: bytes, source: str) -> None:
 
 def _json(data: bytes, source: str) -> Any:
     try:
-        return decode_json(data.removeprefix(b"\xef\xbb\xbf"), max_bytes=MAX_FILE_BYTES)
+        return decode_json(data.removeprefix(b"\xef\xbb\xbf"), max_bytes=len(data))
     except InvalidError as error:
         problem = error.problem
         raise NodeError(

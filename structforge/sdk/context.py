@@ -145,6 +145,11 @@ class NodeContext(Protocol):
         ...
 
     @property
+    def max_file_bytes(self) -> int:
+        """The size of the largest file a node may read."""
+        ...
+
+    @property
     def artifacts(self) -> ArtifactAccess: ...
     @property
     def http(self) -> HttpAccess:

@@ -109,6 +109,7 @@ class FakeContext:
     step_key: str = "node"
     run_id: UUID = RUN_ID
     organization_id: UUID = ORGANIZATION_ID
+    max_file_bytes: int = 100 * 1024 * 1024
     lines: list[LogLine] = field(default_factory=list)
 
     @property
@@ -140,13 +141,20 @@ class Bench:
     """A place for several nodes that share files and artifacts; a context manager that removes both
     afterwards."""
 
-    def __init__(self, *, files: Path | None = None, http: HttpAccess | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        files: Path | None = None,
+        http: HttpAccess | None = None,
+        max_file_bytes: int = 100 * 1024 * 1024,
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="structforge-bench-"))
         (self._folder / "artifacts").mkdir()
         (self._folder / "files").mkdir()
         self.files = files or self._folder / "files"
         self.artifacts = FolderArtifacts(self._folder / "artifacts")
         self.http: HttpAccess = http or FakeHttp()
+        self._max_file_bytes = max_file_bytes
 
     def __enter__(self) -> "Bench":
         return self
@@ -168,7 +176,9 @@ class Bench:
         Raises: NodeError as the node does; InvalidError with every wrong parameter, or for a result that no
         engine would take.
         """
-        context = FakeContext(self.files, self.artifacts, self.http, attempt, step_key)
+        context = FakeContext(
+            self.files, self.artifacts, self.http, attempt, step_key, max_file_bytes=self._max_file_bytes
+        )
         given = dict(parameters or {})
         values = dict(inputs or {})
         _check_inputs(node, given, values)

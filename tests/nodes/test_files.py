@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from structforge.nodes import files
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.sdk import ArtifactRef, NodeError
 from structforge.sdk.testing import Bench, run_node
@@ -99,10 +98,14 @@ def test_json_outside_the_standard_is_an_error_that_names_the_file(content: str)
     assert problem.message.startswith("data.json: ")
 
 
-def test_a_file_over_the_limit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
-    assert read("a\n1234567\n") == [{"a": 1234567}]
-    problem = error_of("a\n12345678\n").problem
+def test_a_file_over_the_limit_is_an_error() -> None:
+    with Bench(max_file_bytes=10) as bench:
+        (bench.files / "fits.csv").write_text("a\n1234567\n")
+        (bench.files / "large.csv").write_text("a\n12345678\n")
+        assert bench.run(ReadFile(), {"file": "fits.csv"}).value == [{"a": 1234567}]
+        with pytest.raises(NodeError) as caught:
+            bench.run(ReadFile(), {"file": "large.csv"})
+    problem = caught.value.problem
     assert (problem.code, problem.details) == ("file.too_large", {"size_bytes": 11, "limit_bytes": 10})
 
 
