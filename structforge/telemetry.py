@@ -44,7 +44,12 @@ def configure_logging(settings: Settings, process: str) -> Redactor:
     """Send all logging through one JSON handler; returns the redactor, to register secrets with."""
     redactor = Redactor(
         url.get_secret_value()
-        for url in (settings.database_url, settings.database_app_url, settings.database_engine_url, settings.redis_url)
+        for url in (
+            settings.database_url,
+            settings.database_app_url,
+            settings.database_engine_url,
+            settings.redis_url,
+        )
         if url is not None
     )
     handler = logging.StreamHandler(sys.stderr)

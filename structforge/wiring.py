@@ -45,7 +45,7 @@ from structforge.services.runs import RunService
 from structforge.services.targets import Targets
 from structforge.services.workflows import WorkflowService
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
-from structforge.storage.database import Database
+from structforge.storage.database import Database, connection_string
 from structforge.storage.journal import PostgresJournal
 from structforge.storage.versions import load_document
 
@@ -120,12 +120,16 @@ def build_engine(settings: Settings, registry: NodeRegistry | None = None) -> En
             limits=EngineLimits(inline_value_bytes=settings.inline_value_max_bytes),
         ),
         plans=PlanCache(registry, load),
-        journal=PostgresJournal(settings.database_engine_role_url, publisher, passing=faults.point),
+        journal=PostgresJournal(_engine_conninfo(settings), publisher, passing=faults.point),
         publisher=publisher,
         hub=EventHub(connect_subscriber(settings.redis_server_url)),
         bell=bell,
         closing=closing,
     )
+
+
+def _engine_conninfo(settings: Settings) -> str:
+    return connection_string(settings.database_engine_role_url, "structforge-engine")
 
 
 def _files_of(root: Path, organization_id: UUID) -> Path:
@@ -138,7 +142,7 @@ def build_targets(engine: Engine) -> Targets:
         engine.database,
         engine.plans,
         checker(engine.registry),
-        engine.settings.database_app_role_url,
+        connection_string(engine.settings.database_app_role_url, "structforge-notifications"),
     )
 
 
@@ -204,7 +208,7 @@ def build_worker(engine: Engine) -> RunWorker:
     name = f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-6:]}"
     return RunWorker(
         name,
-        settings.database_engine_role_url,
+        _engine_conninfo(settings),
         engine.journal,
         engine.environment,
         engine.plans,
@@ -223,4 +227,4 @@ def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
         Duty("partitions", 3_600.0, ensure_partitions),
         Duty("idempotency keys", 300.0, expire_idempotency_keys),
     )
-    return Scheduler(settings.database_engine_role_url, duties), bell
+    return Scheduler(_engine_conninfo(settings), duties), bell

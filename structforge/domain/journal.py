@@ -179,7 +179,7 @@ class LeaseLostError(Exception):
 
 
 class IdempotencyLostError(Exception):
-    """Another request with the same key was first. `run_id` is the winner's; `same_body` tells whether it asked the same."""
+    """Another request with the same key was first: `run_id` is its run, `same_body` whether it asked the same."""
 
     def __init__(self, run_id: UUID, same_body: bool) -> None:
         super().__init__(str(run_id))

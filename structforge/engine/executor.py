@@ -22,7 +22,15 @@ from structforge.engine.control import RunControl
 from structforge.engine.environment import Environment
 from structforge.engine.planner import Plan, PlannedNode
 from structforge.engine.recorder import RunRecorder
-from structforge.engine.step import Outcome, Step, failure, finish_large, has_references, run_attempts, run_inline
+from structforge.engine.step import (
+    Outcome,
+    Step,
+    failure,
+    finish_large,
+    has_references,
+    run_attempts,
+    run_inline,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +215,19 @@ class Executor:
             return True
         planned = step.planned
         step.lost_attempts = 1
+        lost = Problem("step.worker_died", "The worker died while this attempt was running.")
+        self._recorder.step(
+            StepRecord(
+                step.key,
+                history.attempt,
+                planned.id,
+                StepStatus.FAILED,
+                False,
+                error=encode_json(lost.as_json()),
+                started_at=history.started_at,
+                finished_at=datetime.now(UTC),
+            )
+        )
         rule = planned.policies.on_interrupted or ("hold" if planned.node.effect is Effect.ONCE else "retry")
         if rule == "retry":
             return True
@@ -241,7 +262,9 @@ class Executor:
 
     def _note_failure(self, planned: PlannedNode, history: StepHistory) -> None:
         if history.status is StepStatus.FAILED and not history.outputs and self._failure is None:
-            self._failure = Problem.from_json(dict(history.error or {"code": "step.failed", "message": "Failed."}))
+            self._failure = Problem.from_json(
+                dict(history.error or {"code": "step.failed", "message": "Failed."})
+            )
 
     def _record(self, step: Step, outcome: Outcome) -> None:
         error = outcome.problem.as_json() if outcome.problem else None

@@ -125,9 +125,7 @@ def make_plan(document: WorkflowDocument, registry: NodeRegistry) -> Plan:
         incoming[target].append(InEdge(source, edge.source_port, edge.target_port, many))
         outgoing[source].append(OutEdge(edge.source_port, target))
     nodes = tuple(
-        _plan_node(
-            index, spec, registry[spec.type], tuple(incoming[index]), tuple(outgoing[index]), position
-        )
+        _plan_node(index, spec, registry[spec.type], tuple(incoming[index]), tuple(outgoing[index]), position)
         for index, spec in enumerate(order)
     )
     return Plan(
@@ -167,9 +165,7 @@ def _plan_node(
         literal=literal,
         compiled=compiled,
         fixed=fixed,
-        referenced=tuple(
-            sorted({position[ref.name] for ref in compiled.references if ref.name in position})
-        ),
+        referenced=tuple(sorted({position[ref.name] for ref in compiled.references if ref.name in position})),
         many_ports=frozenset(port.name for port in node.input_ports(spec.parameters) if port.many),
         fires_first=node.fires_on_first(spec.parameters),
         plain=(
@@ -198,4 +194,3 @@ def validate_parameters(spec: NodeSpec, node: Node[Any], values: Mapping[str, An
                 for found in error.errors(include_url=False)
             )
         ) from None
-

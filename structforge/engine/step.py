@@ -76,7 +76,9 @@ def describe(error: Exception) -> tuple[Problem, bool]:
     if isinstance(error, StructForgeError):
         return error.problem, error.status < 500
     if isinstance(error, TimeoutError):
-        return Problem("step.timeout", "The step took longer than it may.", hint="Raise its time limit."), False
+        return Problem(
+            "step.timeout", "The step took longer than it may.", hint="Raise its time limit."
+        ), False
     logger.exception("node failed unexpectedly", exc_info=error)
     return crash_problem(error), False
 
@@ -246,7 +248,8 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
     organization_id = recorder.run.organization_id
     if planned.fixed is None:
         step.scope = {
-            name: await load(value, environment, organization_id, every_kind=True) for name, value in step.scope.items()
+            name: await load(value, environment, organization_id, every_kind=True)
+            for name, value in step.scope.items()
         }
     parameters = parameters_of(step)
     inputs = step.inputs

@@ -39,9 +39,7 @@ def encode(ports: Mapping[str, Any], limit_bytes: int) -> Encoded | None:
     return _encoded(safe, data)
 
 
-async def store_large(
-    ports: Mapping[str, Any], environment: Environment, organization_id: UUID
-) -> Encoded:
+async def store_large(ports: Mapping[str, Any], environment: Environment, organization_id: UUID) -> Encoded:
     """Encode ports of which at least one is large: those are stored as artifacts, off the event loop."""
     return await asyncio.to_thread(_store_large, ports, environment, organization_id)
 

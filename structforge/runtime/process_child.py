@@ -27,7 +27,9 @@ PR_SET_PDEATHSIG = 1
 class ProcessContext:
     """Implements `sdk.NodeContext` inside the process; log lines travel with the answer."""
 
-    def __init__(self, call: dict[str, Any], artifacts: ArtifactAccess, files: Path, file_max_bytes: int) -> None:
+    def __init__(
+        self, call: dict[str, Any], artifacts: ArtifactAccess, files: Path, file_max_bytes: int
+    ) -> None:
         self.run_id = UUID(call["run_id"])
         self.organization_id = UUID(call["organization_id"])
         self.step_key: str = call["step_key"]
@@ -82,7 +84,9 @@ def _answer(call: dict[str, Any], context: ProcessContext, registry: NodeRegistr
         return {key: journal_safe(value)}
     except MemoryError:
         problem = Problem(
-            "step.out_of_memory", "The step needed more memory than there is.", hint="Filter the data earlier."
+            "step.out_of_memory",
+            "The step needed more memory than there is.",
+            hint="Filter the data earlier.",
         )
         return {"error": problem.as_json(), "final": False}
     except Exception as error:  # Whatever a node raises has to become an answer.

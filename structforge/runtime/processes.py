@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 from structforge.domain.errors import Problem
 from structforge.domain.values import decode_json, encode_json
 from structforge.engine.environment import LogSink, ProcessCall
@@ -133,5 +132,3 @@ def _result(answer: Any, log: LogSink) -> Any:
             **problem.details,
         )
     return Ports(answer["ports"]) if "ports" in answer else answer["value"]
-
-

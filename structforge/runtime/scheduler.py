@@ -20,6 +20,9 @@ DELETE FROM idempotency_keys WHERE (organization_id, route, key) IN (
     LIMIT 10000 FOR UPDATE SKIP LOCKED)
 """
 
+RETRY_S = 5.0
+"""A duty that could not be done is tried again after this long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Duty:
@@ -63,11 +66,16 @@ class Scheduler:
                     connection = await AsyncConnection.connect(self._conninfo, autocommit=True)
                 for duty in self._duties:
                     if clock() >= due[duty.name]:
-                        due[duty.name] = clock() + duty.every_s
+                        due[duty.name] = clock() + RETRY_S
                         await duty.work(connection)
-            except psycopg.OperationalError as error:
+                        due[duty.name] = clock() + duty.every_s
+            except psycopg.errors.LockNotAvailable as error:
+                logger.info("a duty gave way to a busy table and is tried again: %s", error)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 logger.warning("the database is away, trying again: %s", error)
-                connection = None
+                if connection is not None:
+                    await connection.close()
+                    connection = None
             pause_s = max(0.05, min(due.values()) - clock())
             try:
                 async with asyncio.timeout(min(pause_s, 1.0)):

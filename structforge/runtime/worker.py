@@ -103,7 +103,9 @@ class RunWorker:
 
     async def run(self) -> None:
         """Claim and execute until drained."""
-        renewer = _Renewer(self._leases, self._conninfo, self._limits.lease_s, asyncio.get_running_loop(), self)
+        renewer = _Renewer(
+            self._leases, self._conninfo, self._limits.lease_s, asyncio.get_running_loop(), self
+        )
         renewer.start()
         following = asyncio.create_task(self._follow_control(), name="control")
         try:
@@ -254,7 +256,12 @@ class _Renewer(threading.Thread):
     """Extends the leases from a thread with its own connection, so that a busy event loop loses none."""
 
     def __init__(
-        self, leases: Leases, conninfo: str, lease_s: float, loop: asyncio.AbstractEventLoop, worker: RunWorker
+        self,
+        leases: Leases,
+        conninfo: str,
+        lease_s: float,
+        loop: asyncio.AbstractEventLoop,
+        worker: RunWorker,
     ) -> None:
         super().__init__(name="lease-renewer", daemon=True)
         self._leases = leases

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
 from structforge.domain.ids import new_id
@@ -254,7 +253,9 @@ class RunService:
         if stopped.outcome is StopOutcome.OVER:
             found = await self._result(principal, run_id)
             raise ConflictError(
-                Problem("run.over", f"The run is over: it {found.status}.", f"runs.{run_id}", "Start a new one.")
+                Problem(
+                    "run.over", f"The run is over: it {found.status}.", f"runs.{run_id}", "Start a new one."
+                )
             )
         if stopped.outcome is StopOutcome.REQUESTED:
             await self._publisher.control(run_id, "stop")

@@ -32,6 +32,7 @@ CHANNEL = "structforge_workflows"
 """PostgreSQL notifications: the id of a workflow whose published version or existence changed."""
 MAX_ENTRIES = 10_000
 
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A version that can be started."""
@@ -52,7 +53,9 @@ class Target:
                 "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
                 "The workflow's inputs say what it takes.",
             )
-            for fault in sorted(self.schema.iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))
+            for fault in sorted(
+                self.schema.iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path))
+            )
         ]
         if problems:
             raise InvalidError(*problems[:50])

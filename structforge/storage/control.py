@@ -19,9 +19,15 @@ SELECT workflow_id, accepted_on, owner IS NULL OR lease_expires_at < now() FROM 
 WHERE run_id = %(run)s AND organization_id = %(organization)s FOR UPDATE
 """
 
+# Of several open attempts of a step only the last becomes its outcome.
 _CANCEL_STEPS = """
-UPDATE execution_steps SET status = 'cancelled', settled = true, finished_at = now()
-WHERE accepted_on = %(day)s AND run_id = %(run)s AND NOT settled AND status IN ('pending', 'running', 'waiting')
+UPDATE execution_steps s SET status = 'cancelled', settled = true, finished_at = now()
+WHERE s.accepted_on = %(day)s AND s.run_id = %(run)s AND NOT s.settled
+    AND s.status IN ('pending', 'running', 'waiting')
+    AND NOT EXISTS (
+        SELECT FROM execution_steps later
+        WHERE later.accepted_on = s.accepted_on AND later.run_id = s.run_id AND later.step_key = s.step_key
+            AND later.attempt > s.attempt)
 """
 
 _CANCEL_RUN = """
@@ -77,9 +83,7 @@ async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, 
         return Stopped(StopOutcome.REQUESTED, workflow_id)
 
 
-async def _cancel(
-    connection: AsyncConnection[Any], key: dict[str, UUID], day: date
-) -> dict[str, Any] | None:
+async def _cancel(connection: AsyncConnection[Any], key: dict[str, UUID], day: date) -> dict[str, Any] | None:
     await connection.execute(_CANCEL_STEPS, {**key, "day": day})
     row = await (await connection.execute(_CANCEL_RUN, {**key, "day": day})).fetchone()
     await connection.execute("DELETE FROM run_outbox WHERE run_id = %(run)s", key)
