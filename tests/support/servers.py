@@ -50,9 +50,9 @@ class Servers:
         self._administer(f'drop database if exists "{name}" with (force)')
 
     def flush_redis(self) -> None:
-        """Empty Redis."""
+        """Empty the database of Redis that tests use; a site that lives longer has another."""
         with redis.Redis(unix_socket_path=str(self.redis.socket)) as client:
-            client.flushall()
+            client.flushdb()
 
     def settings(self, database: str, home: Path, **overrides: object) -> Settings:
         """Return settings that point at a database of this pair."""
