@@ -10,14 +10,14 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -346,6 +346,27 @@ class IdentityService:
             task.add_done_callback(lambda _: self._checking.pop(access_token, None))
         return await asyncio.shield(task)
 
+    async def continued(self, access_token: str) -> Principal:
+        """Return the principal of a connection that was opened with this token, which may have expired since.
+
+        A token's life limits how long a stolen one opens doors; an open websocket goes on while its session does.
+        Raises: as `principal`, also when this process never saw the token while it was good.
+        """
+        known = self._known.get(access_token)
+        if known is None or known.principal.user_id is None or time.time() < known.expires_at:
+            return await self.principal(access_token)
+        if time.monotonic() - known.checked_at > RECHECK_S:
+            user_id, organization_id = known.principal.user_id, known.principal.organization_id
+            row = await self._session_row(
+                AccessClaims(user_id, organization_id, known.session_id, known.expires_at)
+            )
+            if row is None:
+                self._known.pop(access_token, None)
+                raise _session_ended()
+            known.principal = replace(known.principal, permissions=permissions_of(frozenset(row.roles)))
+            known.checked_at = time.monotonic()
+        return known.principal
+
     async def me(self, principal: Principal) -> dict[str, Any]:
         """Return the person, the organization of the session, all memberships and what they may do here."""
         async with self._database.transaction(principal.organization_id) as session:
@@ -469,9 +490,9 @@ class IdentityService:
         for token in [token for token, known in self._known.items() if known.principal.user_id == user.id]:
             del self._known[token]
 
-    async def _check(self, access_token: str, claims: AccessClaims) -> Principal:
+    async def _session_row(self, claims: AccessClaims) -> Row[Any] | None:
         async with self._database.transaction(claims.organization_id) as session:
-            row = (
+            return (
                 await session.execute(
                     _SESSION,
                     {
@@ -481,6 +502,9 @@ class IdentityService:
                     },
                 )
             ).one_or_none()
+
+    async def _check(self, access_token: str, claims: AccessClaims) -> Principal:
+        row = await self._session_row(claims)
         if row is None:
             self._known.pop(access_token, None)
             raise _session_ended()

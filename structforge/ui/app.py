@@ -1,6 +1,6 @@
 """The Reflex app: its pages and what belongs to all of them. Reflex finds it by name (rxconfig.py).
 
-Invariant: importing builds pages only; services come in with `backend.install` in the serving process.
+Invariant: importing builds pages only; services come in with `services.install` in the serving process.
 """
 
 import reflex as rx

@@ -1,6 +1,6 @@
-"""Run events to every viewer: one subscription a process (`runtime.events.EventHub`), one room a run.
+"""What changes, to everybody who looks at it: one subscription a process, one room a run or draft.
 
-Invariant: the run is followed before its snapshot is read, so the two leave no gap; what Redis loses shows as
+Invariant: a topic is followed before its snapshot is read, so the two leave no gap; what Redis loses shows as
 a gap in the sequence, and the page asks PostgreSQL again. Relies on two internals of Reflex: the name of the
 socket event and the `_rx_state_` suffix of vars (tests/ui/test_live.py holds them).
 """
@@ -16,9 +16,7 @@ from reflex.state import StateUpdate
 
 from structforge.domain.run import StepStatus
 
-ROOM = "run:{}"
-COALESCE_S = 0.04
-# How soon a run that nobody looks at any more is let go.
+# How soon a topic that nobody looks at any more is let go.
 IDLE_S = 15.0
 READY_S = 2.0
 # Past every sequence, so that a page that gets it asks for a snapshot.
@@ -27,16 +25,17 @@ GAP = 2**53 - 1
 _TERMINAL = frozenset(status.value for status in StepStatus if status.terminal)
 
 Patch = list[Any]
-"""`[run id, first seq, last seq, [[step key, fields], …]]`; step key "" is the run itself."""
+"""`[topic, first seq, last seq, items]`; a run's items are `[step key, fields]`, "" is the run itself."""
 Message = dict[str, Any] | None
-"""`{"run_id", "events": [{"seq", "type", "at", …}]}`, or None: something may be missing."""
+"""What was published, or None: something may be missing."""
+Fold = Callable[[str, list[Message]], Patch]
 Follow = Callable[[UUID], AbstractAsyncContextManager["asyncio.Queue[Message]"]]
 
 
 def patch_of(run_id: str, messages: list[Message]) -> Patch:
     """Fold consecutive messages about one run into a patch; later fields of a step win."""
     if None in messages or not messages:
-        return [run_id, GAP, GAP, []]
+        return missing(run_id)
     events = [event for message in messages if message for event in message["events"]]
     rows: dict[str, dict[str, Any]] = {}
     for event in events:
@@ -64,17 +63,33 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
         fields["attempt"] = event["attempt"]
     if event.get("error"):
         fields["note"] = event["error"].get("message", "")[:200]
+    summary = event.get("summary")
+    if summary and summary.get("preview"):
+        fields["preview"] = str(summary["preview"])[:120]
+    if summary and summary.get("items") is not None:
+        fields["items"] = summary["items"]
     node_id, key = event.get("node_id"), event.get("step_key")
     if node_id and key != node_id:
         fields["node_id"] = node_id
     return fields
 
 
-class RunFeed:
-    """Follows the runs that somebody in this process is looking at."""
+def missing(topic: str) -> Patch:
+    """Return the patch that makes a page read a new snapshot."""
+    return [topic, GAP, GAP, []]
 
-    def __init__(self, state: type[rx.State], var: str) -> None:
-        """Patches are emitted as the var `var` of `state`."""
+
+class Feed:
+    """Follows the topics of one kind that somebody in this process is looking at."""
+
+    def __init__(self, kind: str, state: type[rx.State], var: str, fold: Fold, *, coalesce_s: float) -> None:
+        """Patches, which `fold` makes of messages, are emitted as the var `var` of `state`.
+
+        Messages of `coalesce_s` become one patch: browsers draw sixty times a second at most.
+        """
+        self._kind = kind
+        self._fold = fold
+        self._coalesce_s = coalesce_s
         self._app: rx.App | None = None
         self._state = state.get_full_name()
         self._var = f"{var}_rx_state_"
@@ -86,26 +101,26 @@ class RunFeed:
         self._app = app
 
     def use(self, follow: Follow) -> None:
-        """Say how to follow a run's messages."""
+        """Say how to follow a topic's messages."""
         self._follow = follow
 
-    async def watch(self, sid: str, run_id: UUID) -> None:
-        """Let the websocket `sid` see the patches of a run. The caller has checked that it may."""
+    async def watch(self, sid: str, topic: UUID) -> None:
+        """Let the websocket `sid` see the patches of a topic. The caller has checked that it may."""
         try:
-            await self._sio.enter_room(sid, ROOM.format(run_id), namespace=self._namespace)
+            await self._sio.enter_room(sid, self._room(topic), namespace=self._namespace)
         except ValueError:
             return  # The websocket has gone meanwhile; the page loads anew when it is back.
         if self._follow is None:
             return
-        if run_id not in self._tasks:
+        if topic not in self._tasks:
             ready = asyncio.Event()
-            self._tasks[run_id] = (asyncio.create_task(self._pass_on(run_id, self._follow, ready)), ready)
+            self._tasks[topic] = (asyncio.create_task(self._pass_on(topic, self._follow, ready)), ready)
         async with asyncio.timeout(READY_S):
-            await self._tasks[run_id][1].wait()
+            await self._tasks[topic][1].wait()
 
-    async def unwatch(self, sid: str, run_id: UUID) -> None:
+    async def unwatch(self, sid: str, topic: UUID) -> None:
         """Stop what `watch` began."""
-        await self._sio.leave_room(sid, ROOM.format(run_id), namespace=self._namespace)
+        await self._sio.leave_room(sid, self._room(topic), namespace=self._namespace)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -118,31 +133,33 @@ class RunFeed:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _pass_on(self, run_id: UUID, follow: Follow, ready: asyncio.Event) -> None:
+    async def _pass_on(self, topic: UUID, follow: Follow, ready: asyncio.Event) -> None:
         try:
-            async with follow(run_id) as queue:
+            async with follow(topic) as queue:
                 ready.set()
-                while self._viewers(run_id):
+                while self._viewers(topic):
                     try:
                         async with asyncio.timeout(IDLE_S):
                             messages = [await queue.get()]
                     except TimeoutError:
                         continue
-                    # A burst becomes one update: browsers draw sixty times a second at most.
-                    await asyncio.sleep(COALESCE_S)
+                    await asyncio.sleep(self._coalesce_s)
                     while not queue.empty():
                         messages.append(queue.get_nowait())
-                    await self._emit(patch_of(str(run_id), messages))
+                    await self._emit(self._fold(str(topic), messages))
         finally:
-            del self._tasks[run_id]
+            del self._tasks[topic]
 
     async def _emit(self, patch: Patch) -> None:
         update = StateUpdate(delta={self._state: {self._var: patch}})
-        await self._sio.emit("event", update, room=ROOM.format(patch[0]), namespace=self._namespace)
+        await self._sio.emit("event", update, room=self._room(patch[0]), namespace=self._namespace)
 
-    def _viewers(self, run_id: UUID) -> int:
+    def _viewers(self, topic: UUID) -> int:
         rooms = self._sio.manager.rooms.get(self._namespace, {})
-        return len(rooms.get(ROOM.format(run_id), ()))
+        return len(rooms.get(self._room(topic), ()))
+
+    def _room(self, topic: object) -> str:
+        return f"{self._kind}:{topic}"
 
     @property
     def _sio(self) -> Any:

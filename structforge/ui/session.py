@@ -11,12 +11,12 @@ import reflex as rx
 
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.ui import routes
-from structforge.ui.backend import Visitor, backend
+from structforge.ui.services import Visitor, services
 
 
 async def visitor_of(state: rx.State) -> Visitor | None:
     """Return the signed-in visitor of this state's websocket, checked now."""
-    return await backend().visitor(state.router.headers.cookie)
+    return await services().visitor(state.router.headers.cookie)
 
 
 def parse_id(text: object) -> UUID | None:

@@ -1,13 +1,15 @@
 """The web process: Reflex's app and the API behind one edge, served by granian.
 
-Invariant: the pages are imported and frozen in the parent, everything with a connection is made in the child.
-An entry point: started by `ui/server.py`.
+Invariant: the pages are imported and frozen in the parent; everything with a connection is made in the child,
+on its event loop, before the first request. An entry point: started by `ui/server.py`.
 """
 
 import ctypes
 import gc
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from granian.constants import Interfaces, Loops
@@ -15,28 +17,78 @@ from granian.log import LogLevels
 from granian.server import Server
 from reflex.utils import prerequisites
 from reflex_base.config import get_config
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from structforge import wiring
+from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
+from structforge.runtime.events import RUN_CHANNEL, connect_async
+from structforge.services.drafts import DraftService
+from structforge.services.run_views import RunViews
+from structforge.telemetry import configure_logging
+from structforge.ui import services as ui_services
 from structforge.ui.app import app
 from structforge.ui.edge import Edge
+from structforge.ui.pages.run import RUN_FEED
 
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 10
 
 
-def assemble(settings: Settings, api: ASGIApp) -> ASGIApp:
-    """Put the web app and the API behind the edge; call in the serving process, after `backend.install`."""
+class OpenedApi:
+    """The API, which exists from the moment its services are open."""
+
+    def __init__(self) -> None:
+        self.gateway: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if self.gateway is None:
+            raise RuntimeError("a request came before the services were open")
+        await self.gateway(scope, receive, send)
+
+
+def application() -> ASGIApp:
+    """Build the application of one web process; granian calls it in the child."""
     _die_with_parent()
-    origin = get_config().cors_allowed_origins[0]
+    settings = load_settings()
+    configure_logging(settings, "web")
+    api = OpenedApi()
+
+    @asynccontextmanager
+    async def services_open() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _open(settings, api, stack)
+            yield
+
+    app.register_lifespan_task(services_open)
     public = urlsplit(settings.web_url)
     return Edge(
         web=app(),
         api=api,
         client=prerequisites.get_web_dir() / "build" / "client",
         origins={f"{public.scheme}://{public.netloc}"},
-        inner_origin=origin,
+        inner_origin=get_config().cors_allowed_origins[0],
     )
+
+
+async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> None:
+    engine = wiring.build_engine(settings)
+    await engine.open()
+    stack.push_async_callback(engine.close)
+    targets = wiring.build_targets(engine)
+    await targets.open()
+    stack.push_async_callback(targets.close)
+    services = wiring.build_api(engine, wiring.build_runs(engine, targets))
+    redis = connect_async(settings.redis_server_url)
+    stack.push_async_callback(redis.aclose)
+    ui_services.install(
+        ui_services.WebServices(
+            services, RunViews(engine.database), DraftService(engine.database, redis), engine.registry
+        )
+    )
+    RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))
+    api.gateway = create_app(services)
 
 
 def main() -> None:

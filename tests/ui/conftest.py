@@ -1,9 +1,10 @@
-"""The real web process and a real browser, once per session; any console error fails the page's test."""
+"""A whole installation and a real browser, once per session; any console error fails the page's test."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
@@ -16,48 +17,83 @@ from tests.support.ports import free_port
 from tests.support.programs import ROOT, Program
 from tests.support.servers import Servers
 
-DEMO = (
-    "from structforge.config import load_settings; from structforge.ui import server; "
-    "server.serve(load_settings(), 'tests.ui.demo:application')"
-)
+EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
 
 OpenPage = Callable[..., Awaitable[Page]]
 
 
+@dataclass(frozen=True)
+class Site:
+    """A running installation and one session in it."""
+
+    url: str
+    cookies: dict[str, str]
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a client of the API that is signed in."""
+        return httpx.AsyncClient(base_url=self.url, cookies=self.cookies, timeout=30)
+
+    async def start(self, name: str, **body: object) -> str:
+        """Start the workflow of that name; return the run's id."""
+        async with self.client() as client:
+            found = (await client.get("/api/v1/workflows", params={"search": name})).json()["items"]
+            path = f"/api/v1/workflows/{found[0]['id']}/runs"
+            answer = await client.post(path, json={"input": {}, **body})
+            assert answer.status_code in (200, 201, 202), answer.text
+            run_id: str = answer.json()["run_id"]
+            return run_id
+
+
 @pytest.fixture(scope="session")
-def bundle_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder that shares its bundles with the checkout's own, so that one is built once."""
-    home = tmp_path_factory.mktemp("web-home")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, servers: Servers, migrated_template: str
+) -> Iterator[Site]:
+    """Web, worker and scheduler on a database with the starter workflows."""
+    home = tmp_path_factory.mktemp("site")
+    # Bundles are shared with the checkout's own, so that one is built once.
     shared = load_settings(home=ROOT / ".structforge").bundle_dir
     shared.mkdir(parents=True, exist_ok=True)
     (home / "web").symlink_to(shared)
     build_bundle(load_settings(home=home))
-    return home
-
-
-@pytest.fixture(scope="session")
-def demo_url(bundle_home: Path, servers: Servers) -> Iterator[str]:
-    """The address of a real web process whose runs are a demo (tests/ui/demo.py)."""
-    port = free_port()
+    database, port = servers.create_database(migrated_template), free_port()
     environment = {
-        "STRUCTFORGE_HOME": str(bundle_home),
+        "STRUCTFORGE_HOME": str(home),
         "STRUCTFORGE_PORT": str(port),
-        "DEMO_REDIS_URL": servers.redis.url,
+        "STRUCTFORGE_ADMIN_EMAIL": EMAIL,
+        "STRUCTFORGE_ADMIN_PASSWORD": PASSWORD,
+        "DATABASE_URL": servers.postgres.url(database=database),
+        "REDIS_URL": servers.redis.url,
     }
-    program = Program(["-c", DEMO], bundle_home / "demo", environment=environment)
+    programs: list[Program] = []
 
-    def listens() -> bool:
-        if program.process.poll() is not None:
-            raise RuntimeError(program.output)
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+    def start(*arguments: str) -> Program:
+        programs.append(Program(arguments, home / "logs", environment=environment))
+        return programs[-1]
 
     try:
-        eventually_sync(listens, timeout_s=60)
-        yield f"http://127.0.0.1:{port}"
-        assert program.terminate() == 0
+        prepared = start("-m", "structforge.embedded.setup", "prepare")
+        assert prepared.wait() == 0, prepared.output
+        web = start("-m", "structforge.ui.server")
+        start("-m", "workers.run")
+        start("-m", "workers.schedule")
+        eventually_sync(lambda: _listens(web, port), timeout_s=90)
+        url = f"http://127.0.0.1:{port}"
+        credentials = {"email": EMAIL, "password": PASSWORD}
+        answer = httpx.post(f"{url}/api/v1/auth/sign-in", json=credentials, timeout=30)
+        assert answer.status_code == 200, answer.text
+        yield Site(url, dict(answer.cookies))
+        assert web.terminate() == 0, web.output
     finally:
-        program.clean_up()
+        for program in programs:
+            program.clean_up()
+        servers.drop_database(database)
+
+
+def _listens(program: Program, port: int) -> bool:
+    if program.process.poll() is not None:
+        raise RuntimeError(program.output)
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -73,24 +109,22 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, demo_url: str) -> AsyncIterator[OpenPage]:
-    """Open pages of the demo; afterwards none may have logged an error or asked another host."""
+async def open_page(browser: Browser, site: Site) -> AsyncIterator[OpenPage]:
+    """Open pages; afterwards none may have logged an error or asked another host."""
     faults: list[str] = []
     contexts: list[BrowserContext] = []
-    own = (demo_url, demo_url.replace("http", "ws"), "data:", "blob:")
+    own = (site.url, site.url.replace("http", "ws"), "data:", "blob:")
 
     async def opened(path: str, *, signed_in: bool = True, locale: str = "en", **options: object) -> Page:
         context = await browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
-        cookies = [{"name": "sf_locale", "value": locale, "url": demo_url}]
-        if signed_in:
-            cookies.append({"name": "demo", "value": "ada", "url": demo_url})
-        await context.add_cookies(cookies)  # type: ignore[arg-type]
+        cookies = {"sf_locale": locale} | (site.cookies if signed_in else {})
+        await context.add_cookies([{"name": n, "value": v, "url": site.url} for n, v in cookies.items()])
         page = await context.new_page()
         page.on("console", lambda m: faults.append(m.text) if _is_fault(m) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(own) else faults.append(r.url))
-        await page.goto(demo_url + path)
+        await page.goto(site.url + path)
         return page
 
     yield opened

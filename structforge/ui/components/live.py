@@ -10,11 +10,11 @@ from typing import Any
 
 import reflex as rx
 
-_MODULE = rx.asset("live.jsx", shared=True)
+MODULE = rx.asset("live.jsx", shared=True).importable_path
 
 
 class _Live(rx.Component):
-    library = _MODULE.importable_path
+    library = MODULE
 
 
 class LiveFeed(_Live):

@@ -14,10 +14,10 @@ import reflex as rx
 from structforge.domain.errors import NotFoundError, StructForgeError
 from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
-from structforge.ui.backend import RunItem, RunView, Visitor, backend
 from structforge.ui.components.live import live_duration, live_feed, live_status, live_table, when
-from structforge.ui.live import RunFeed
+from structforge.ui.live import Feed, patch_of
 from structforge.ui.locale import CATALOGUES, LocaleState, label_of, labels, language_tag, t
+from structforge.ui.services import RunItem, RunView, Visitor, services
 from structforge.ui.session import parse_id, tell, tell_problem, visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
 
@@ -28,7 +28,7 @@ class RunPatchState(rx.State):
     patch: list[Any] = []
 
 
-RUN_FEED = RunFeed(RunPatchState, "patch")
+RUN_FEED = Feed("run", RunPatchState, "patch", patch_of, coalesce_s=0.04)
 
 
 class RunState(rx.State):
@@ -76,7 +76,7 @@ class RunState(rx.State):
             return
         locale = (await self.get_state(LocaleState)).locale
         try:
-            await backend().stop_run(visitor, run_id)
+            await services().api.runs.stop(visitor.principal, run_id)
         except StructForgeError as error:
             await tell_problem(self, error)
         else:
@@ -98,7 +98,7 @@ class RunState(rx.State):
 
     async def _read(self, visitor: Visitor, run_id: UUID) -> bool:
         try:
-            view = await backend().view_run(visitor, run_id)
+            view = await services().view_run(visitor, run_id)
         except NotFoundError:
             self.state, self.channel = "missing", ""
             return False

@@ -13,11 +13,11 @@ import reflex as rx
 from structforge.domain.errors import StructForgeError
 from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus
 from structforge.ui import routes
-from structforge.ui.backend import RunItem, backend
 from structforge.ui.components.live import duration, status_mark, when
 from structforge.ui.components.page import ticker
 from structforge.ui.locale import label_of, language_tag, t
-from structforge.ui.session import parse_id, visitor_of
+from structforge.ui.services import RunItem, services
+from structforge.ui.session import visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
 
 PAGE_ROWS = 25
@@ -42,7 +42,8 @@ class RunsState(rx.State):
     loaded: bool = False
     problem: str = ""
     _before: list[str] = []
-    """The last id of each page before this one."""
+    """The cursors of the pages up to this one; none for the first."""
+    _next: str = ""
 
     @rx.event
     async def enter(self) -> None:
@@ -66,8 +67,8 @@ class RunsState(rx.State):
     @rx.event
     async def older(self) -> None:
         """Go to the next page."""
-        if self.has_more and self.rows:
-            self._before = [*self._before, self.rows[-1]["id"]]
+        if self._next:
+            self._before = [*self._before, self._next]
             await self._load()
 
     @rx.event
@@ -82,11 +83,11 @@ class RunsState(rx.State):
             self.rows = []
             return
         try:
-            rows = await backend().list_runs(
+            rows, self._next = await services().list_runs(
                 visitor,
                 statuses=FILTERS[self.filter],
-                before=parse_id(self._before[-1]) if self._before else None,
-                limit=PAGE_ROWS + 1,
+                cursor=self._before[-1] if self._before else "",
+                limit=PAGE_ROWS,
             )
         except StructForgeError as error:
             self.problem = str(error.problem)
@@ -94,8 +95,8 @@ class RunsState(rx.State):
             return
         # Assigned only when changed: an assignment is sent to the browser.
         changes: dict[str, Any] = {
-            "rows": rows[:PAGE_ROWS],
-            "has_more": len(rows) > PAGE_ROWS,
+            "rows": rows,
+            "has_more": bool(self._next),
             "page": len(self._before) + 1,
             "loaded": True,
             "problem": "",

@@ -14,7 +14,12 @@ from structforge.ui.locale import t
 from structforge.ui.session import visitor_of
 from structforge.ui.shell import brand_mark, bridge, language_picker, theme_button
 
-ERRORS = ("credentials", "throttled", "expired")
+ERRORS = {
+    "auth.wrong_credentials": "credentials",
+    "auth.too_many_attempts": "throttled",
+    "auth.session_ended": "expired",
+}
+"""Problem code in the address to the message that tells it."""
 
 
 class SignInState(rx.State):
@@ -31,7 +36,7 @@ class SignInState(rx.State):
         self.next_path = routes.local_path(query.get("next", routes.HOME))
         self.email = query.get("email", "")[:254]
         error = query.get("error", "")
-        self.error = error if error in ERRORS else "other" if error else ""
+        self.error = ERRORS.get(error, "other") if error else ""
         if not error and await visitor_of(self) is not None:
             return rx.redirect(self.next_path)
         return None
@@ -40,7 +45,7 @@ class SignInState(rx.State):
 def _error() -> rx.Component:
     text = rx.match(
         SignInState.error,
-        *((name, t(f"sign_in.error.{name}")) for name in ERRORS),
+        *((name, t(f"sign_in.error.{name}")) for name in ERRORS.values()),
         t("sign_in.error.other"),
     )
     return rx.cond(

@@ -1,0 +1,385 @@
+"""Edits of a draft: small operations that several people can make on one document at the same time.
+
+Invariant: an edit names what it changes and nothing else, so edits of different things never undo each other;
+applying what `Applied.inverse` holds gives the document back. Any layer may import it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.policies import Policies
+from structforge.domain.workflow import (
+    MAX_EDGES,
+    MAX_NODES,
+    Edge,
+    Layout,
+    LayoutNote,
+    NodeId,
+    NodeSpec,
+    Position,
+    WorkflowDocument,
+    WorkflowSettings,
+)
+
+MAX_EDITS = 10_000
+
+
+class _Edit(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AddNode(_Edit):
+    """Put a node on the canvas; its id must be free."""
+
+    kind: Literal["add_node"] = "add_node"
+    node: NodeSpec
+    position: Position = Position()
+
+
+class RemoveNode(_Edit):
+    """Take a node away, with its edges."""
+
+    kind: Literal["remove_node"] = "remove_node"
+    id: NodeId
+
+
+class SetTitle(_Edit):
+    """Name a node."""
+
+    kind: Literal["set_title"] = "set_title"
+    id: NodeId
+    title: Annotated[str, Field(max_length=200)]
+
+
+class SetDisabled(_Edit):
+    """Turn a node off or on."""
+
+    kind: Literal["set_disabled"] = "set_disabled"
+    id: NodeId
+    disabled: bool
+
+
+class SetParameter(_Edit):
+    """Give one parameter a value; `unset` takes it away, so that its default holds."""
+
+    kind: Literal["set_parameter"] = "set_parameter"
+    id: NodeId
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    value: Any = None
+    unset: bool = False
+
+
+class SetPolicy(_Edit):
+    """Change one policy of a node."""
+
+    kind: Literal["set_policy"] = "set_policy"
+    id: NodeId
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    value: Any = None
+
+
+class AddEdge(_Edit):
+    """Connect two ports."""
+
+    kind: Literal["add_edge"] = "add_edge"
+    edge: Edge
+
+
+class RemoveEdge(_Edit):
+    """Cut a connection."""
+
+    kind: Literal["remove_edge"] = "remove_edge"
+    edge: Edge
+
+
+class Move(_Edit):
+    """Place nodes on the canvas."""
+
+    kind: Literal["move"] = "move"
+    positions: Annotated[dict[NodeId, Position], Field(max_length=MAX_NODES)]
+
+
+class PutNote(_Edit):
+    """Write or change a sticky note."""
+
+    kind: Literal["put_note"] = "put_note"
+    note: LayoutNote
+
+
+class RemoveNote(_Edit):
+    """Take a sticky note away."""
+
+    kind: Literal["remove_note"] = "remove_note"
+    id: Annotated[str, Field(max_length=48)]
+
+
+class SetSettings(_Edit):
+    """Change the settings of the whole workflow."""
+
+    kind: Literal["set_settings"] = "set_settings"
+    settings: WorkflowSettings
+
+
+class SetDocumentation(_Edit):
+    """Change the workflow's own text."""
+
+    kind: Literal["set_documentation"] = "set_documentation"
+    text: Annotated[str, Field(max_length=200_000)]
+
+
+Edit = Annotated[
+    AddNode
+    | RemoveNode
+    | SetTitle
+    | SetDisabled
+    | SetParameter
+    | SetPolicy
+    | AddEdge
+    | RemoveEdge
+    | Move
+    | PutNote
+    | RemoveNote
+    | SetSettings
+    | SetDocumentation,
+    Field(discriminator="kind"),
+]
+
+_EDITS: TypeAdapter[list[Edit]] = TypeAdapter(Annotated[list[Edit], Field(max_length=MAX_EDITS)])
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a list of edits."""
+
+    document: WorkflowDocument
+    made: list[Edit]
+    """The edits that changed something, in order."""
+    inverse: list[Edit]
+    """Undoes `made`."""
+    refused: list[Problem] = field(default_factory=list)
+    """One for each edit that could not be made: what it names is gone or taken."""
+
+
+def parse_edits(body: object) -> list[Edit]:
+    """Read edits from JSON. Raises: InvalidError with one problem per fault."""
+    try:
+        return _EDITS.validate_python(body)
+    except ValidationError as error:
+        raise InvalidError(
+            *(
+                Problem("edit.invalid", f"{fault['msg']}.", ".".join(map(str, ("edits", *fault["loc"]))))
+                for fault in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+            )
+        ) from None
+
+
+def edits_json(edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    """Return edits as JSON, defaults of nodes and edges left out."""
+    return [edit.model_dump(mode="json", exclude_defaults=True) | {"kind": edit.kind} for edit in edits]
+
+
+def apply(document: WorkflowDocument, edits: Sequence[Edit]) -> Applied:
+    """Make the edits in order; what cannot be made is refused and the rest still made."""
+    draft = _Draft(document)
+    made: list[Edit] = []
+    inverse: list[Edit] = []
+    refused: list[Problem] = []
+    for edit in edits:
+        try:
+            undo = draft.make(edit)
+        except _Refused as refusal:
+            refused.append(refusal.problem)
+            continue
+        if undo is not None:
+            made.append(edit)
+            inverse[:0] = undo
+    return Applied(draft.document(), made, inverse, refused)
+
+
+class _Refused(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class _Draft:
+    """A document taken apart for changing. `make` returns what undoes the edit, or None when nothing changed."""
+
+    def __init__(self, document: WorkflowDocument) -> None:
+        self._start = document
+        self._nodes = {node.id: node for node in document.nodes}
+        self._edges = dict.fromkeys(document.edges)
+        self._positions = dict(document.layout.positions)
+        self._notes = {note.id: note for note in document.layout.notes}
+        self._settings = document.settings
+        self._documentation = document.documentation
+        self._makers: Mapping[type[BaseModel], Callable[[Any], list[Edit] | None]] = {
+            AddNode: self._add_node,
+            RemoveNode: self._remove_node,
+            SetTitle: self._set_title,
+            SetDisabled: self._set_disabled,
+            SetParameter: self._set_parameter,
+            SetPolicy: self._set_policy,
+            AddEdge: self._add_edge,
+            RemoveEdge: self._remove_edge,
+            Move: self._move,
+            PutNote: self._put_note,
+            RemoveNote: self._remove_note,
+            SetSettings: self._set_settings,
+            SetDocumentation: self._set_documentation,
+        }
+
+    def make(self, edit: Edit) -> list[Edit] | None:
+        return self._makers[type(edit)](edit)
+
+    def document(self) -> WorkflowDocument:
+        return self._start.model_copy(
+            update={
+                "nodes": tuple(self._nodes.values()),
+                "edges": tuple(self._edges),
+                "settings": self._settings,
+                "documentation": self._documentation,
+                "layout": Layout(positions=self._positions, notes=tuple(self._notes.values())),
+            }
+        )
+
+    def _node(self, node_id: str) -> NodeSpec:
+        if node_id not in self._nodes:
+            raise _Refused(
+                Problem(
+                    "edit.node_gone",
+                    f"The node {node_id!r} is not there any more.",
+                    f"nodes.{node_id}",
+                    "Somebody removed it meanwhile; undo their change or make the node again.",
+                )
+            )
+        return self._nodes[node_id]
+
+    def _add_node(self, edit: AddNode) -> list[Edit]:
+        if edit.node.id in self._nodes:
+            raise _Refused(
+                Problem(
+                    "edit.id_taken", f"There is a node {edit.node.id!r} already.", f"nodes.{edit.node.id}"
+                )
+            )
+        if len(self._nodes) >= MAX_NODES:
+            raise _Refused(
+                Problem("edit.too_many_nodes", f"A workflow has at most {MAX_NODES} nodes.", "nodes")
+            )
+        self._nodes[edit.node.id] = edit.node
+        self._positions[edit.node.id] = edit.position
+        return [RemoveNode(id=edit.node.id)]
+
+    def _remove_node(self, edit: RemoveNode) -> list[Edit] | None:
+        if edit.id not in self._nodes:
+            return None
+        undo: list[Edit] = [
+            AddNode(node=self._nodes.pop(edit.id), position=self._positions.pop(edit.id, Position()))
+        ]
+        for edge in [edge for edge in self._edges if edit.id in (edge.source, edge.target)]:
+            del self._edges[edge]
+            undo.append(AddEdge(edge=edge))
+        return undo
+
+    def _set_title(self, edit: SetTitle) -> list[Edit] | None:
+        before = self._node(edit.id)
+        if before.title == edit.title:
+            return None
+        self._nodes[edit.id] = before.model_copy(update={"title": edit.title})
+        return [SetTitle(id=edit.id, title=before.title)]
+
+    def _set_disabled(self, edit: SetDisabled) -> list[Edit] | None:
+        before = self._node(edit.id)
+        if before.disabled == edit.disabled:
+            return None
+        self._nodes[edit.id] = before.model_copy(update={"disabled": edit.disabled})
+        return [SetDisabled(id=edit.id, disabled=before.disabled)]
+
+    def _set_parameter(self, edit: SetParameter) -> list[Edit] | None:
+        before = self._node(edit.id)
+        had = edit.name in before.parameters
+        if edit.unset:
+            if not had:
+                return None
+            parameters = {name: value for name, value in before.parameters.items() if name != edit.name}
+        else:
+            if had and before.parameters[edit.name] == edit.value:
+                return None
+            parameters = {**before.parameters, edit.name: edit.value}
+        self._nodes[edit.id] = before.model_copy(update={"parameters": parameters})
+        return [
+            SetParameter(id=edit.id, name=edit.name, value=before.parameters.get(edit.name), unset=not had)
+        ]
+
+    def _set_policy(self, edit: SetPolicy) -> list[Edit] | None:
+        before = self._node(edit.id)
+        old = before.policies.model_dump(mode="json")
+        try:
+            policies = Policies.model_validate({**old, edit.name: edit.value})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(map(str, ("nodes", edit.id, "policies", *first["loc"])))
+            raise _Refused(Problem("edit.policy_invalid", f"{first['msg']}.", where)) from None
+        if policies == before.policies:
+            return None
+        self._nodes[edit.id] = before.model_copy(update={"policies": policies})
+        return [SetPolicy(id=edit.id, name=edit.name, value=old[edit.name])]
+
+    def _add_edge(self, edit: AddEdge) -> list[Edit] | None:
+        if edit.edge in self._edges:
+            return None
+        self._node(edit.edge.source)
+        self._node(edit.edge.target)
+        if len(self._edges) >= MAX_EDGES:
+            raise _Refused(
+                Problem("edit.too_many_edges", f"A workflow has at most {MAX_EDGES} edges.", "edges")
+            )
+        self._edges[edit.edge] = None
+        return [RemoveEdge(edge=edit.edge)]
+
+    def _remove_edge(self, edit: RemoveEdge) -> list[Edit] | None:
+        if edit.edge not in self._edges:
+            return None
+        del self._edges[edit.edge]
+        return [AddEdge(edge=edit.edge)]
+
+    def _move(self, edit: Move) -> list[Edit] | None:
+        moved = {
+            node_id: position
+            for node_id, position in edit.positions.items()
+            if node_id in self._nodes and self._positions.get(node_id) != position
+        }
+        if not moved:
+            return None
+        before = {node_id: self._positions.get(node_id, Position()) for node_id in moved}
+        self._positions.update(moved)
+        return [Move(positions=before)]
+
+    def _put_note(self, edit: PutNote) -> list[Edit] | None:
+        before = self._notes.get(edit.note.id)
+        if before == edit.note:
+            return None
+        self._notes[edit.note.id] = edit.note
+        return [RemoveNote(id=edit.note.id) if before is None else PutNote(note=before)]
+
+    def _remove_note(self, edit: RemoveNote) -> list[Edit] | None:
+        before = self._notes.pop(edit.id, None)
+        return None if before is None else [PutNote(note=before)]
+
+    def _set_settings(self, edit: SetSettings) -> list[Edit] | None:
+        before = self._settings
+        if before == edit.settings:
+            return None
+        self._settings = edit.settings
+        return [SetSettings(settings=before)]
+
+    def _set_documentation(self, edit: SetDocumentation) -> list[Edit] | None:
+        before = self._documentation
+        if before == edit.text:
+            return None
+        self._documentation = edit.text
+        return [SetDocumentation(text=before)]

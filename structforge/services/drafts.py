@@ -1,0 +1,110 @@
+"""Editing a draft together: small edits, applied to what the draft is now, told to everybody who looks at it.
+
+Invariant: edits of one draft are applied one after another under its row's lock, so none is lost; each makes
+the next revision, and the message about it names that revision. The table is the truth, messages may be lost.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.edits import (
+    AddNode,
+    Applied,
+    Edit,
+    SetDisabled,
+    SetParameter,
+    SetPolicy,
+    SetTitle,
+    apply,
+    edits_json,
+)
+from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.validation import parse_document
+from structforge.storage.database import Database
+from structforge.storage.repositories.workflows import Workflows
+
+DRAFT_CHANNEL = "structforge:draft:"
+"""Followed by the workflow id: `{"revision", "edits", "nodes"}`, the nodes as they are after the edits that
+touched them; no edits mean "read the draft again"."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The draft after some edits."""
+
+    revision: int
+    applied: Applied
+
+
+class DraftService:
+    """Edits drafts."""
+
+    def __init__(self, database: Database, redis: "Redis") -> None:
+        self._database = database
+        self._redis = redis
+
+    async def edit(self, principal: Principal, workflow_id: UUID, edits: Sequence[Edit]) -> Edited:
+        """Apply edits to the draft as it is now; what cannot be applied is told and the rest is made.
+
+        Raises: NotFoundError; ForbiddenError.
+        """
+        authorize(principal, Permission.WORKFLOW_EDIT)
+        async with self._database.transaction(principal.organization_id) as session:
+            workflows = Workflows(session)
+            row = await workflows.lock(principal.organization_id, workflow_id)
+            if row is None:
+                raise NotFoundError(
+                    Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+                )
+            applied = apply(parse_document(row.draft), edits)
+            revision = row.draft_revision
+            if applied.made:
+                await workflows.change_draft(
+                    principal.organization_id,
+                    workflow_id,
+                    revision=revision,
+                    draft=applied.document.as_json(),
+                    updated_by=principal.user_id,
+                )
+                revision += 1
+        if applied.made:
+            await self._tell(workflow_id, revision, edits_json(applied.made), _touched(applied))
+        return Edited(revision, applied)
+
+    async def announce(self, workflow_id: UUID, revision: int) -> None:
+        """Tell everybody who looks at a draft that it was replaced as a whole."""
+        await self._tell(workflow_id, revision, [], {})
+
+    async def _tell(
+        self, workflow_id: UUID, revision: int, edits: list[dict[str, Any]], nodes: dict[str, Any]
+    ) -> None:
+        try:
+            body = orjson.dumps({"revision": revision, "edits": edits, "nodes": nodes})
+            await self._redis.publish(f"{DRAFT_CHANNEL}{workflow_id}", body)
+        except (RedisError, OSError) as error:
+            logger.warning(
+                "a change of a draft is not announced, lookers-on see it at the next one: %s", error
+            )
+
+
+def _touched(applied: Applied) -> dict[str, Any]:
+    names = {
+        edit.node.id if isinstance(edit, AddNode) else edit.id
+        for edit in applied.made
+        if isinstance(edit, AddNode | SetTitle | SetDisabled | SetParameter | SetPolicy)
+    }
+    return {
+        node.id: node.model_dump(mode="json", exclude_defaults=True)
+        for node in applied.document.nodes
+        if node.id in names
+    }

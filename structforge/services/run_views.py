@@ -1,0 +1,140 @@
+"""Runs as people look at them: with the names of their workflows, and with every node of the graph as a step.
+
+Invariant: read-only; every method checks the permission and reads within the principal's organization. A run's
+event number is read before its steps, so that events after it only ever repeat what the steps show.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.validation import parse_document
+from structforge.domain.workflow import WorkflowDocument
+from structforge.storage.database import Database
+from structforge.storage.repositories.paging import Cursor, Page
+from structforge.storage.repositories.runs import RunFilter, Runs
+from structforge.storage.repositories.versions import Versions
+from structforge.storage.tables import RunRow, StepRow, WorkflowRow, WorkflowVersionRow
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRun:
+    """A run with what it is a run of."""
+
+    run: RunRow
+    workflow: str
+    version: int | None
+    """None: a copy of a draft."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPicture:
+    """A run, the document it executes, and the last attempt of each step."""
+
+    named: NamedRun
+    document: WorkflowDocument
+    steps: tuple[StepRow, ...]
+    """In the order they began."""
+    attempts: dict[str, int]
+    """Step key to the number of its last attempt."""
+
+
+class RunViews:
+    """Reads runs for people."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, principal: Principal, only: RunFilter, *, cursor: Cursor | None = None, limit: int = 50
+    ) -> Page[NamedRun]:
+        """List runs, newest first."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            page = await Runs(session).page(principal.organization_id, only, cursor=cursor, limit=limit)
+            return Page(await _named(session, principal, page.items), page.next_cursor)
+
+    async def last_of(self, principal: Principal, workflow_ids: Sequence[UUID]) -> dict[UUID, RunRow]:
+        """Return the newest run of each of these workflows, where there is one."""
+        authorize(principal, Permission.RUN_READ)
+        newest = (
+            select(col(RunRow.id))
+            .where(
+                col(RunRow.organization_id) == principal.organization_id,
+                col(RunRow.workflow_id) == col(WorkflowRow.id),
+            )
+            .order_by(col(RunRow.accepted_at).desc(), col(RunRow.id).desc())
+            .limit(1)
+            .correlate(WorkflowRow)
+            .scalar_subquery()
+        )
+        statement = (
+            select(RunRow)
+            .join(WorkflowRow, col(RunRow.id) == newest)
+            .where(
+                col(WorkflowRow.organization_id) == principal.organization_id,
+                col(WorkflowRow.id).in_(workflow_ids),
+            )
+        )
+        async with self._database.transaction(principal.organization_id) as session:
+            rows = (await session.execute(statement)).scalars().all()
+        return {row.workflow_id: row for row in rows}
+
+    async def picture(self, principal: Principal, run_id: UUID) -> RunPicture:
+        """Return one run with its document and steps. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            run = await Runs(session).get(principal.organization_id, run_id)
+            if run is None:
+                raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+            named = (await _named(session, principal, [run]))[0]
+            version = await Versions(session).get(principal.organization_id, run.version_id)
+            attempts = await Runs(session).steps(principal.organization_id, run_id, run.accepted_on)
+        last: dict[str, StepRow] = {}
+        for step in attempts:
+            known = last.get(step.step_key)
+            if known is None or step.attempt >= known.attempt:
+                last[step.step_key] = step
+        document = WorkflowDocument() if version is None else parse_document(version.document)
+        return RunPicture(
+            named, document, tuple(last.values()), {key: row.attempt for key, row in last.items()}
+        )
+
+    async def step(self, principal: Principal, run_id: UUID, step_key: str) -> Sequence[StepRow]:
+        """Return all attempts of one step, with outputs and errors. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            run = await Runs(session).get(principal.organization_id, run_id)
+            if run is None:
+                raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+            return await Runs(session).step(principal.organization_id, run_id, run.accepted_on, step_key)
+
+
+async def _named(session: AsyncSession, principal: Principal, runs: Sequence[RunRow]) -> list[NamedRun]:
+    organization = principal.organization_id
+    names: dict[UUID, str] = await _pairs(
+        session,
+        select(col(WorkflowRow.id), col(WorkflowRow.name)).where(
+            col(WorkflowRow.organization_id) == organization,
+            col(WorkflowRow.id).in_({run.workflow_id for run in runs}),
+        ),
+    )
+    numbers: dict[UUID, int | None] = await _pairs(
+        session,
+        select(col(WorkflowVersionRow.id), col(WorkflowVersionRow.number)).where(
+            col(WorkflowVersionRow.organization_id) == organization,
+            col(WorkflowVersionRow.id).in_({run.version_id for run in runs}),
+        ),
+    )
+    return [NamedRun(run, names.get(run.workflow_id, ""), numbers.get(run.version_id)) for run in runs]
+
+
+async def _pairs(session: AsyncSession, statement: Any) -> dict[UUID, Any]:
+    return dict((await session.execute(statement)).tuples().all())

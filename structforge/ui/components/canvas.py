@@ -1,0 +1,60 @@
+"""Python side of canvas.jsx: a graph on React Flow. Knows no StructForge words.
+
+Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is
+`[doc, first seq, last seq, items]`; an item is `["put", node]`, `["drop", id]`, `["move", {id: {x, y}}]`,
+`["link", edge]` or `["unlink", edge]`. What the visitor does arrives as `on_act(kind, value)`.
+"""
+
+# Reflex names the arguments of an event by a function in place of a type.
+# mypy: disable-error-code="type-arg, valid-type, override"
+
+from typing import Any
+
+import reflex as rx
+
+from structforge.ui.components import glyphs, live
+
+# canvas.jsx imports these two by their place in the bundle.
+NEEDS = (glyphs.MODULE, live.MODULE)
+
+
+def _act_spec(kind: rx.Var[str], value: rx.Var[Any]) -> tuple[rx.Var[str], rx.Var[Any]]:
+    return (kind, value)
+
+
+class GraphCanvas(rx.NoSSRComponent):
+    """The canvas."""
+
+    library = rx.asset("canvas.jsx", shared=True).importable_path
+    tag = "GraphCanvas"
+    lib_dependencies: list[str] = ["@xyflow/react@12.12.1", "lucide-react@^1.26.0"]
+    graph: rx.Var[dict[str, Any]]
+    ops: rx.Var[list[Any]]
+    channel: rx.Var[str]
+    """Live rows of this channel, by node id, show on the nodes."""
+    labels: rx.Var[dict[str, str]]
+    texts: rx.Var[dict[str, Any]]
+    accepts: rx.Var[dict[str, Any]]
+    """`{"any": name, "into": {port type: [types it takes besides its own]}}`."""
+    focus: rx.Var[dict[str, Any]]
+    """`{"ids": [...]}`: select these and bring them into view."""
+    read_only: rx.Var[bool]
+    on_act: rx.EventHandler[_act_spec]
+    on_gap: rx.EventHandler[rx.event.no_args_event_spec]
+
+    def add_imports(self) -> dict[str, str]:
+        """Add React Flow's own style sheet."""
+        return {"": "@xyflow/react/dist/style.css"}
+
+
+class DragItem(rx.Component):
+    """Something that can be dragged onto a canvas, or chosen with Enter or a click."""
+
+    library = rx.asset("palette.jsx", shared=True).importable_path
+    tag = "DragItem"
+    kind: rx.Var[str]
+    on_choose: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+graph_canvas = GraphCanvas.create
+drag_item = DragItem.create

@@ -1,0 +1,208 @@
+"""What the pages ask of the rest of the program: the services, and their answers as the rows that pages show.
+
+Invariant: every call takes the visitor and authorises inside; pages pass on what the browser sent unchecked.
+A serving process installs one; pages find it with `services()`.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+from uuid import UUID
+
+import orjson
+
+from structforge.api.cookies import ACCESS_COOKIE, cookie_value
+from structforge.api.services import ApiServices
+from structforge.domain.access import Principal
+from structforge.domain.errors import UnauthenticatedError
+from structforge.domain.events import iso
+from structforge.sdk import NodeRegistry
+from structforge.services.drafts import DraftService
+from structforge.services.run_views import NamedRun, RunPicture, RunViews
+from structforge.storage.repositories.paging import Cursor
+from structforge.storage.repositories.runs import RunFilter
+from structforge.storage.tables import StepRow
+
+MAX_KNOWN_PEOPLE = 1_000
+RESULT_CHARACTERS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The signed-in person behind a websocket."""
+
+    principal: Principal
+    name: str
+    email: str
+    organization_name: str
+
+
+class RunItem(TypedDict):
+    """One row of the list of runs. Instants are ISO 8601, empty when there is none."""
+
+    id: str
+    workflow_id: str
+    workflow: str
+    version: int
+    """0 for a draft."""
+    status: str
+    trigger: str
+    created_at: str
+    started_at: str
+    finished_at: str
+
+
+class StepItem(TypedDict, total=False):
+    """One step of a run as live.jsx keeps it; what does not apply is absent."""
+
+    key: str
+    title: str
+    status: str
+    started_at: str
+    finished_at: str
+    attempt: int
+    note: str
+    preview: str
+
+
+class RunView(TypedDict):
+    """A run with its steps as of event `seq`."""
+
+    run: RunItem
+    steps: list[StepItem]
+    seq: int
+    result: str
+    """The result as Markdown, or as indented JSON; empty while there is none."""
+    problem: dict[str, Any]
+    """The `Problem` of a failed run; empty otherwise."""
+
+
+class WebServices:
+    """The services of one web process, for its pages."""
+
+    def __init__(
+        self, api: ApiServices, views: RunViews, drafts: DraftService, registry: NodeRegistry
+    ) -> None:
+        self.api = api
+        self.views = views
+        self.drafts = drafts
+        self.registry = registry
+        self._people: OrderedDict[tuple[UUID | None, UUID], tuple[str, str, str]] = OrderedDict()
+
+    async def visitor(self, cookies: str) -> Visitor | None:
+        """Return who sent this Cookie header, or None when it holds no session that goes on."""
+        token = cookie_value(cookies, ACCESS_COOKIE)
+        if not token:
+            return None
+        try:
+            principal = await self.api.identity.continued(token)
+            who = (principal.user_id, principal.organization_id)
+            if who not in self._people:
+                me = await self.api.identity.me(principal)
+                user = me["user"]
+                organization = me["organization"] or {"name": ""}
+                self._people[who] = (user["name"] or user["email"], user["email"], organization["name"])
+                while len(self._people) > MAX_KNOWN_PEOPLE:
+                    self._people.popitem(last=False)
+        except UnauthenticatedError:
+            return None
+        return Visitor(principal, *self._people[who])
+
+    async def list_runs(
+        self, visitor: Visitor, *, statuses: tuple[str, ...], cursor: str, limit: int
+    ) -> tuple[list[RunItem], str]:
+        """Return a page of runs, newest first, and the cursor of the next page (empty after the last)."""
+        page = await self.views.page(
+            visitor.principal,
+            RunFilter(statuses=statuses),
+            cursor=Cursor.decode(cursor) if cursor else None,
+            limit=limit,
+        )
+        return [_run_item(named) for named in page.items], page.next_cursor or ""
+
+    async def view_run(self, visitor: Visitor, run_id: UUID) -> RunView:
+        """Return a run of the visitor's organization. Raises: NotFoundError."""
+        picture = await self.views.picture(visitor.principal, run_id)
+        run = picture.named.run
+        return {
+            "run": _run_item(picture.named),
+            "steps": _step_items(picture),
+            "seq": run.event_seq,
+            "result": readable(run.output),
+            "problem": run.error or {},
+        }
+
+
+class _Place:
+    services: WebServices | None = None
+
+
+def install(services: WebServices) -> None:
+    """Give this process's pages their services."""
+    _Place.services = services
+
+
+def services() -> WebServices:
+    """Return the installed services. Raises: RuntimeError before `install`, which is a bug."""
+    if _Place.services is None:
+        raise RuntimeError("no services are installed in this process")
+    return _Place.services
+
+
+def readable(value: Any) -> str:
+    """Return a JSON value as text for people: Markdown of a report as it is, else indented JSON, cut if long."""
+    if value is None:
+        return ""
+    if isinstance(value, dict) and isinstance(value.get("markdown"), str):
+        text: str = value["markdown"]
+    elif isinstance(value, str):
+        text = value
+    else:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return text if len(text) <= RESULT_CHARACTERS else f"{text[:RESULT_CHARACTERS]}\n…"
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else iso(moment)
+
+
+def _run_item(named: NamedRun) -> RunItem:
+    run = named.run
+    return {
+        "id": str(run.id),
+        "workflow_id": str(run.workflow_id),
+        "workflow": named.workflow,
+        "version": named.version or 0,
+        "status": run.status,
+        "trigger": run.trigger_kind,
+        "created_at": _at(run.accepted_at),
+        "started_at": _at(run.started_at or run.accepted_at),
+        "finished_at": _at(run.finished_at),
+    }
+
+
+def _step_items(picture: RunPicture) -> list[StepItem]:
+    """List the nodes of the graph with what their steps show, then the steps inside loops."""
+    titles = {node.id: node.title or node.id for node in picture.document.nodes}
+    by_key = {step.step_key: step for step in picture.steps}
+    items: list[StepItem] = []
+    for node_id, title in titles.items():
+        step = by_key.pop(node_id, None)
+        pending: StepItem = {"key": node_id, "title": title, "status": "pending"}
+        items.append(pending if step is None else _step_item(step, title))
+    items += [_step_item(step, titles.get(step.node_id, step.node_id)) for step in by_key.values()]
+    return items
+
+
+def _step_item(step: StepRow, title: str) -> StepItem:
+    item: StepItem = {"key": step.step_key, "title": title, "status": step.status}
+    if step.started_at is not None:
+        item["started_at"] = iso(step.started_at)
+    if step.finished_at is not None:
+        item["finished_at"] = iso(step.finished_at)
+    if step.attempt > 1:
+        item["attempt"] = step.attempt
+    if step.error:
+        item["note"] = str(step.error.get("message", ""))[:200]
+    return item

@@ -1,0 +1,114 @@
+"""Edits of a draft."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from structforge.domain.edits import apply, edits_json, parse_edits
+from structforge.domain.errors import InvalidError
+from structforge.domain.workflow import WorkflowDocument
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+NODES = NAMES.map(lambda name: {"id": name, "type": "data.set"})
+EDGES = st.tuples(NAMES, NAMES).map(lambda pair: {"source": pair[0], "target": pair[1]})
+POSITIONS = st.integers(-3, 3).map(lambda n: {"x": float(n), "y": 0.0})
+EDITS = st.one_of(
+    st.builds(
+        lambda node, position: {"kind": "add_node", "node": node, "position": position}, NODES, POSITIONS
+    ),
+    st.builds(lambda name: {"kind": "remove_node", "id": name}, NAMES),
+    st.builds(
+        lambda name, title: {"kind": "set_title", "id": name, "title": title}, NAMES, st.text(max_size=3)
+    ),
+    st.builds(
+        lambda name, flag: {"kind": "set_disabled", "id": name, "disabled": flag}, NAMES, st.booleans()
+    ),
+    st.builds(
+        lambda name, value, unset: {
+            "kind": "set_parameter",
+            "id": name,
+            "name": "p",
+            "value": value,
+            "unset": unset,
+        },
+        NAMES,
+        st.integers(0, 2),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda name, t: {"kind": "set_policy", "id": name, "name": "timeout_s", "value": t},
+        NAMES,
+        st.sampled_from([None, 1.0, 2.0]),
+    ),
+    st.builds(lambda edge: {"kind": "add_edge", "edge": edge}, EDGES),
+    st.builds(lambda edge: {"kind": "remove_edge", "edge": edge}, EDGES),
+    st.builds(lambda name, position: {"kind": "move", "positions": {name: position}}, NAMES, POSITIONS),
+    st.builds(
+        lambda name, text: {"kind": "put_note", "note": {"id": name, "text": text}},
+        NAMES,
+        st.text(max_size=2),
+    ),
+    st.builds(lambda name: {"kind": "remove_note", "id": name}, NAMES),
+    st.builds(lambda text: {"kind": "set_documentation", "text": text}, st.text(max_size=3)),
+)
+
+
+def sorted_parts(document: WorkflowDocument) -> dict[str, Any]:
+    """Return the document as JSON without the order of its nodes, edges and notes."""
+    body = document.model_dump(mode="json")
+    body["nodes"].sort(key=lambda node: node["id"])
+    body["edges"].sort(key=str)
+    body["layout"]["notes"] = sorted(body["layout"]["notes"], key=str)
+    return body
+
+
+@given(st.lists(EDITS, max_size=12), st.lists(EDITS, max_size=12))
+def test_the_inverse_gives_the_document_back(setup: list[Any], edits: list[Any]) -> None:
+    before = apply(WorkflowDocument(), parse_edits(setup)).document
+    applied = apply(before, parse_edits(edits))
+    assert sorted_parts(apply(applied.document, applied.inverse).document) == sorted_parts(before)
+    # The document is a valid one, and the edits survive the trip through JSON.
+    WorkflowDocument.model_validate(applied.document.as_json())
+    assert parse_edits(edits_json(applied.made)) == applied.made
+    assert apply(before, applied.made).document == applied.document
+
+
+def test_edits_of_different_things_made_at_once_are_all_kept() -> None:
+    start = apply(
+        WorkflowDocument(), parse_edits([{"kind": "add_node", "node": {"id": "a", "type": "t"}}])
+    ).document
+    mine = parse_edits([{"kind": "set_title", "id": "a", "title": "Mine"}])
+    theirs = parse_edits([{"kind": "set_parameter", "id": "a", "name": "rows", "value": 5}])
+    one, other = apply(apply(start, mine).document, theirs), apply(apply(start, theirs).document, mine)
+    assert one.document == other.document
+    assert (one.document.nodes[0].title, one.document.nodes[0].parameters) == ("Mine", {"rows": 5})
+
+
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        ({"kind": "set_title", "id": "gone", "title": "x"}, "edit.node_gone"),
+        ({"kind": "add_edge", "edge": {"source": "a", "target": "gone"}}, "edit.node_gone"),
+        ({"kind": "add_node", "node": {"id": "a", "type": "t"}}, "edit.id_taken"),
+        ({"kind": "set_policy", "id": "a", "name": "timeout_s", "value": -1}, "edit.policy_invalid"),
+        ({"kind": "set_policy", "id": "a", "name": "nonsense", "value": 1}, "edit.policy_invalid"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_and_the_rest_is_made(edit: dict[str, Any], code: str) -> None:
+    start = apply(
+        WorkflowDocument(), parse_edits([{"kind": "add_node", "node": {"id": "a", "type": "t"}}])
+    ).document
+    applied = apply(start, parse_edits([edit, {"kind": "set_title", "id": "a", "title": "still"}]))
+    assert [problem.code for problem in applied.refused] == [code]
+    assert applied.document.nodes[0].title == "still"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, {}, [{"kind": "drop_database"}], [{"kind": "remove_node", "id": "No!"}], [{"kind": "add_node"}]],
+)
+def test_garbage_is_refused(body: object) -> None:
+    with pytest.raises(InvalidError):
+        parse_edits(body)
