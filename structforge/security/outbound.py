@@ -446,7 +446,7 @@ async def _read_body(response: httpx.Response, limit: int, source: str) -> bytes
         raise NodeError(
             "http.encoding", f"{source} answers in the encoding `{encoding[:40]}`, which was not asked for."
         )
-    inflate = _Inflate(encoding) if encoding not in ("identity", "") else None
+    inflate = Inflate(encoding) if encoding not in ("identity", "") else None
     body = bytearray()
     async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous transport's stream
         try:
@@ -467,7 +467,7 @@ async def _read_body(response: httpx.Response, limit: int, source: str) -> bytes
     return bytes(body)
 
 
-class _Inflate:
+class Inflate:
     """Decompresses gzip and deflate piece by piece, never more than asked for."""
 
     def __init__(self, encoding: str) -> None:

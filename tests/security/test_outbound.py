@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from structforge.sdk import NodeError
-from structforge.security.outbound import AllowedHosts, OutboundClient, OutboundResponse, refusal
+from structforge.security.outbound import AllowedHosts, Inflate, OutboundClient, OutboundResponse, refusal
 
 REFUSED = [
     "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.255.255",
@@ -367,6 +367,11 @@ async def test_bad_compression_is_an_error(encoding: str, data: bytes, code: str
     async with serving(lambda seen: http(body=data, Content_Encoding=encoding)) as server:
         async with client("service.test") as outbound:
             await refused(code, outbound, server.url(), max_response_bytes=1_000_000)
+
+
+def test_decompression_never_gives_more_than_asked_for() -> None:
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    assert len(Inflate("gzip").feed(bomb, 1_000)) == 1_000
 
 
 async def test_a_server_that_says_nothing_is_a_timeout_worth_a_retry() -> None:
