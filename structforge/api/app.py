@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from structforge.api import openapi
+from structforge.api.access_log import AccessLog
 from structforge.api.responses import error_response, problem_response
 from structforge.api.routes import auth, files, nodes, runs, starts, system, workflows
 from structforge.api.services import ApiServices
@@ -28,7 +29,6 @@ from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.values import path_of
 
 logger = logging.getLogger(__name__)
-access_log = logging.getLogger("structforge.access")
 
 REQUEST_ID = "structforge.request_id"
 
@@ -44,6 +44,7 @@ class Gateway:
         self._services = services
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
+        self._access_log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -84,18 +85,7 @@ class Gateway:
             elif not finished:
                 raise  # The server cuts the connection, so that nobody takes half an answer for a whole one.
         finally:
-            if access_log.isEnabledFor(logging.INFO):
-                access_log.info(
-                    "%s %s %d",
-                    scope["method"],
-                    scope["path"],
-                    status,
-                    extra={
-                        "request_id": request_id,
-                        "ms": round((time.perf_counter() - began) * 1000, 2),
-                        "address": scope["client"][0] if scope.get("client") else "",
-                    },
-                )
+            self._access_log.add(scope, status, request_id, time.perf_counter() - began)
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:

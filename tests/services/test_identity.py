@@ -1,0 +1,145 @@
+"""Accounts: the first organization, members, roles, passwords, and how fast a change takes effect."""
+
+import pytest
+from sqlalchemy import text
+
+from structforge.domain.access import ROLE_PERMISSIONS, Permission, Role
+from structforge.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from structforge.security.keyring import generate_key, parse_keyring
+from structforge.security.tokens import AccessTokens
+from structforge.services import identity as module
+from structforge.services.identity import Client
+from tests.support.installation import FIRST, PASSWORD, SECOND, Installation
+
+
+async def actions(installation: Installation) -> list[str]:
+    async with installation.engine.database.transaction(installation.first.organization_id) as session:
+        found = await session.execute(text("SELECT action FROM audit_entries ORDER BY at, id"))
+        return list(found.scalars())
+
+
+async def test_bootstrap_wrote_the_roles_and_is_done_once(installation: Installation) -> None:
+    async with installation.engine.database.global_transaction() as session:
+        rows = (await session.execute(text("SELECT role, permission FROM role_permissions"))).all()
+    assert {(role, permission) for role, permission in rows} == {
+        (role.value, item.value) for role, given in ROLE_PERMISSIONS.items() for item in given
+    }
+    assert (await actions(installation))[:2] == ["organization.create", "auth.sign_in"]
+
+
+async def test_a_member_gets_a_password_once_and_the_roles_permissions(installation: Installation) -> None:
+    identity = installation.services.identity
+    user_id, password = await identity.create_user(installation.first, " New@Example.org ", role="operator")
+    assert password is not None
+    session = await identity.sign_in("new@example.org", password, Client())
+    principal = await identity.principal(session.access_token)
+    assert (principal.user_id, principal.permissions) == (user_id, ROLE_PERMISSIONS[Role.OPERATOR])
+    with pytest.raises(ConflictError):
+        await identity.create_user(installation.first, "new@example.org")
+    assert "member.add" in await actions(installation)
+
+
+async def test_a_person_of_another_organization_joins_with_the_same_account(
+    installation: Installation,
+) -> None:
+    identity = installation.services.identity
+    user_id, password = await identity.create_user(installation.first, SECOND, role="viewer")
+    assert (user_id, password) == (installation.second.user_id, None)
+    at_home = await identity.sign_in(SECOND, PASSWORD, Client())
+    assert at_home.organization_id == installation.second.organization_id
+    first = installation.first.organization_id
+    here = await identity.sign_in(SECOND, PASSWORD, Client(), organization_id=first)
+    assert (await identity.principal(here.access_token)).permissions == ROLE_PERMISSIONS[Role.VIEWER]
+    with pytest.raises(UnauthenticatedError):
+        await identity.sign_in(FIRST, PASSWORD, Client(), organization_id=installation.second.organization_id)
+
+
+async def test_nobody_gives_more_than_they_have(installation: Installation) -> None:
+    identity = installation.services.identity
+    _, token = await installation.member(Role.ADMIN)
+    admin = await identity.principal(token)
+    with pytest.raises(ForbiddenError):
+        await identity.create_user(admin, "x@example.org", role="owner")
+    assert installation.first.user_id is not None
+    with pytest.raises(ForbiddenError):
+        await identity.remove_member(admin, installation.first.user_id)
+    _, viewer_token = await installation.member(Role.VIEWER)
+    with pytest.raises(ForbiddenError):
+        await identity.create_user(await identity.principal(viewer_token), "y@example.org", role="viewer")
+
+
+async def test_a_removed_member_is_out_at_once(installation: Installation) -> None:
+    identity = installation.services.identity
+    user_id, token = await installation.member(Role.EDITOR)
+    assert (await identity.principal(token)).may(Permission.WORKFLOW_EDIT)
+    await identity.remove_member(installation.first, user_id)
+    with pytest.raises(UnauthenticatedError):
+        await identity.principal(token)
+    with pytest.raises(NotFoundError):
+        await identity.remove_member(installation.first, user_id)
+    with pytest.raises(NotFoundError):
+        await identity.remove_member(installation.second, user_id)
+
+
+async def test_what_another_process_changed_is_seen_after_the_recheck(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = installation.services.identity
+    _, token = await installation.member(Role.EDITOR)
+    principal = await identity.principal(token)
+    async with installation.engine.database.transaction(principal.organization_id) as session:
+        await session.execute(text("UPDATE user_roles SET role = 'viewer' WHERE role = 'editor'"))
+    assert identity.known_principal(token) is principal, "within the documented time"
+    monkeypatch.setattr(module, "RECHECK_S", 0.0)
+    assert identity.known_principal(token) is None
+    assert not (await identity.principal(token)).may(Permission.WORKFLOW_EDIT)
+
+
+async def test_a_known_token_is_forgotten_when_it_expires(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = installation.services.identity
+    token = await installation.token()
+    await identity.principal(token)
+    known = identity._known[token]
+    monkeypatch.setattr(known, "expires_at", 0)
+    assert identity.known_principal(token) is None
+
+
+async def test_a_new_password_ends_every_session(installation: Installation) -> None:
+    identity = installation.services.identity
+    token = await installation.token()
+    session = await identity.sign_in(FIRST, PASSWORD, Client())
+    principal = await identity.principal(token)
+    with pytest.raises(UnauthenticatedError):
+        await identity.change_password(principal, "wrong", "another good password")
+    with pytest.raises(InvalidError):
+        await identity.change_password(principal, PASSWORD, "short")
+    await identity.change_password(principal, PASSWORD, "another good password")
+    for ended in (token, session.access_token):
+        with pytest.raises(UnauthenticatedError):
+            await identity.principal(ended)
+    with pytest.raises(UnauthenticatedError):
+        await identity.refresh(session.refresh_token, Client())
+    await identity.sign_in(FIRST, "another good password", Client())
+
+
+async def test_a_token_of_another_installation_is_refused(installation: Installation) -> None:
+    tokens = AccessTokens(parse_keyring(generate_key(), where="test"), ttl_s=600)
+    first = installation.first
+    assert first.user_id is not None
+    token, _ = tokens.issue(first.user_id, first.organization_id, first.organization_id)
+    with pytest.raises(UnauthenticatedError):
+        await installation.services.identity.principal(token)
+
+
+@pytest.mark.parametrize("email", ["", "x", "a@b@c", "a b@c", "a@", "@b", "a@b\n", "x" * 300 + "@b"])
+async def test_an_address_must_be_one(installation: Installation, email: str) -> None:
+    with pytest.raises(InvalidError):
+        await installation.services.identity.create_user(installation.first, email.replace("\n", "\x01"))
