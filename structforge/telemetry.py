@@ -3,9 +3,11 @@
 Invariant: whatever logger writes, a registered secret does not pass. Entry points call `configure_logging` once.
 """
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -37,21 +39,29 @@ class JsonFormatter(logging.Formatter):
             body |= self._redactor.value(extras)
         if record.exc_info:
             body["exception"] = self._redactor.text(self.formatException(record.exc_info))
-        return orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z).decode()
+        try:
+            return orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z).decode()
+        except TypeError:
+            # Half a UTF-16 pair or an endless integer in a value: told in ASCII, never lost.
+            return json.dumps(body, default=str)
 
 
 def configure_logging(settings: Settings, process: str) -> Redactor:
     """Send all logging through one JSON handler; returns the redactor, to register secrets with."""
-    redactor = Redactor(
-        url.get_secret_value()
-        for url in (
-            settings.database_url,
-            settings.database_app_url,
-            settings.database_engine_url,
-            settings.redis_url,
-        )
-        if url is not None
+    redactor = Redactor()
+    urls = (
+        settings.database_url,
+        settings.database_app_url,
+        settings.database_engine_url,
+        settings.redis_url,
     )
+    for url in urls:
+        password = None if url is None else urlsplit(url.get_secret_value()).password
+        if password:
+            redactor.add(password, unquote(password))
+    for secret in (settings.secret_key, settings.admin_password, settings.database_role_password):
+        if secret is not None:
+            redactor.add(secret.get_secret_value())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(process, redactor))
     root = logging.getLogger()

@@ -19,7 +19,8 @@ from structforge.domain.events import iso
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-DOCUMENTATION = "/api/docs/errors#"
+TYPE = "urn:structforge:problem:"
+"""Followed by the code; docs/errors.md lists them."""
 
 API_HEADERS = {
     "cache-control": "no-store",
@@ -56,7 +57,7 @@ def problem_body(status: int, problems: Sequence[Problem], *, request_id: str = 
     """Return the members of a problem document; the first problem is the head, all are in `problems`."""
     first = problems[0]
     body: dict[str, Any] = {
-        "type": f"{DOCUMENTATION}{first.code}",
+        "type": f"{TYPE}{first.code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": first.message,
