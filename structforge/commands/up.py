@@ -5,15 +5,17 @@ Invariant: a detached start returns only when everything is healthy, or says wha
 
 import json
 import os
-import subprocess
+import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from structforge.config import Settings, child_environment, load_settings
+from structforge.config import Settings, load_settings
 from structforge.embedded.instance import InstanceLock, read_state
+from structforge.embedded.postgres import tail
 from structforge.embedded.progress import Reporter, StreamReporter, TerminalReporter
 from structforge.embedded.startup import StartOptions, choose_port, prepare_home, startup_steps
 from structforge.embedded.supervisor import Supervisor
@@ -29,23 +31,17 @@ def up(
     starter: Annotated[
         bool, typer.Option(help="Run the starter workflow at the first start of this home folder.")
     ] = True,
-    events_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start the servers, web, worker and scheduler; restart what dies; stop all on Ctrl-C."""
     settings = load_settings()
     prepare_home(settings)
-    if detach:
-        raise typer.Exit(_start_detached(settings, starter))
     # Asked before the port is chosen: the port of the instance that runs is taken for certain.
     probe = InstanceLock(settings.run_dir)
     probe.acquire()
     probe.release()
-    reporter: Reporter
-    if events_fd is None:
-        reporter = TerminalReporter(Console(highlight=False, soft_wrap=True))
-    else:
-        reporter = StreamReporter(os.fdopen(events_fd, "w"))
-    raise typer.Exit(_supervise(settings, reporter, starter))
+    if detach:
+        raise typer.Exit(_start_detached(settings, starter))
+    raise typer.Exit(_supervise(settings, TerminalReporter(_console()), starter))
 
 
 def _supervise(settings: Settings, reporter: Reporter, starter: bool) -> int:
@@ -67,27 +63,15 @@ def _supervise(settings: Settings, reporter: Reporter, starter: bool) -> int:
 
 
 def _start_detached(settings: Settings, starter: bool) -> int:
-    reporter = TerminalReporter(Console(highlight=False, soft_wrap=True))
+    """Fork: the child supervises in a session of its own, this process shows what it reports until it is ready."""
     read_end, write_end = os.pipe()
-    log_file = settings.logs_dir / "supervisor.out.log"
-    with log_file.open("ab") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "structforge.cli",
-                "up",
-                "--starter" if starter else "--no-starter",
-                f"--events-fd={write_end}",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=child_environment(),
-            start_new_session=True,
-            pass_fds=(write_end,),
-        )
+    pid = os.fork()
+    if pid == 0:
+        os.close(read_end)
+        _leave_terminal(settings.logs_dir / "supervisor.out.log")
+        raise typer.Exit(_supervise(settings, StreamReporter(os.fdopen(write_end, "w")), starter))
     os.close(write_end)
+    reporter = TerminalReporter(_console())
     last = ""
     try:
         with os.fdopen(read_end) as events:
@@ -96,19 +80,35 @@ def _start_detached(settings: Settings, starter: bool) -> int:
                 last = event["event"]
                 reporter.emit(event)
                 if last == "ready":
-                    # It lives on; this command is done.
-                    process.returncode = 0
                     return 0
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
         return 130
     finally:
         reporter.close()
-    code = process.wait()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if last not in ("failed", "stopped"):
-        sys.stderr.write(log_file.read_text(errors="replace")[-2000:])
+        sys.stderr.write(tail(settings.logs_dir / "supervisor.out.log", 2000) + "\n")
     return code or 1
+
+
+def _leave_terminal(log_file: Path) -> None:
+    """Have nothing of the terminal any more: no session, no input, output into a file."""
+    os.setsid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    source = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(source, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(source)
+    os.close(log)
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
 
 
 def _last_port(settings: Settings) -> int | None:

@@ -5,6 +5,7 @@ Invariant: the run goes the whole way (API, outbox, worker, journal); a good end
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -40,13 +41,14 @@ async def run_starter(settings: Settings, access_token: str) -> Event:
             client, "POST", f"/workflows/{found['items'][0]['id']}/runs", json={"mode": "async"}
         )
         run = await _until_over(client, started["run_id"])
+        steps = (await _call(client, "GET", f"/runs/{run['id']}/steps"))["items"]
         seconds = time.monotonic() - began
     if run["status"] != RunStatus.SUCCEEDED:
         error = run["error"] or {}
         raise _failed(f"The run ended {run['status']}: {error.get('message', 'no reason was given')}")
     return {
         "event": "result",
-        "title": f"{STARTER_NAME}: {run['status']} in {seconds:.1f} s, {run['step_count']} steps",
+        "title": f"{STARTER_NAME}: {run['status']} in {seconds:.1f} s, {_told(steps)}",
         "markdown": report_of(run["output"]),
         "run_id": run["id"],
         "status": run["status"],
@@ -65,6 +67,11 @@ def report_of(output: Any) -> str:
             if text:
                 return text
     return ""
+
+
+def _told(steps: list[dict[str, Any]]) -> str:
+    counts = Counter(step["status"] for step in steps)
+    return ", ".join(f"{count} steps {status}" for status, count in counts.most_common())
 
 
 async def _until_over(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from structforge.config import Settings
 from structforge.domain.errors import Problem, UnavailableError
@@ -20,7 +20,8 @@ from structforge.embedded.postgres import EmbeddedPostgres, tail
 from structforge.embedded.redis import EmbeddedRedis
 from structforge.embedded.supervisor import Service, Step, Supervisor
 from structforge.embedded.system_user import let_through, server_account
-from structforge.ui.bundle import SOURCE, build_bundle, bundle_is_current
+from structforge.ui.bundle import SOURCE, build_bundle, bundle_is_current, bundle_path
+from structforge.ui.server import APPLICATION, web_environment
 
 READY_TIMEOUT_S = 90.0
 START_ATTEMPTS = 3
@@ -30,6 +31,8 @@ PREPARED_MARK = "structforge-prepared"
 
 ENTRY_MODULES = {"web": "structforge.ui.server", "worker": "workers.run", "scheduler": "workers.schedule"}
 """What each service runs, as `python -m MODULE` does."""
+WEB_MODULE = "structforge.ui.web_process"
+"""What `ui.server` becomes; started directly to save an interpreter's start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +176,29 @@ def _build(supervisor: Supervisor) -> str:
 
 def _start_services(supervisor: Supervisor) -> str:
     settings = supervisor.settings
-    names = ["web", *_worker_names(settings.worker_processes), "scheduler"]
-    for name in names:
-        module = ENTRY_MODULES[name.partition("-")[0]]
-        supervisor.start_service(
-            Service(name, (sys.executable, "-m", "structforge.embedded.service", module))
-        )
+    workers = _worker_names(settings.worker_processes)
+    supervisor.start_service(_web(settings))
+    for name in workers:
+        supervisor.start_service(_service(name, ENTRY_MODULES["worker"]))
+    _wait_until_ready(supervisor, ["web", *workers])
+    # Last, and not waited for: it sweeps, and its start would take the processor from those that people wait for.
+    supervisor.start_service(_service("scheduler", ENTRY_MODULES["scheduler"]))
+    return settings.web_url
+
+
+def _web(settings: Settings) -> Service:
+    bundle = bundle_path(settings)
+    return replace(
+        _service("web", WEB_MODULE, APPLICATION), environment=web_environment(settings, bundle), folder=bundle
+    )
+
+
+def _service(name: str, module: str, *arguments: str) -> Service:
+    return Service(name, (sys.executable, "-m", "structforge.embedded.service", module, *arguments))
+
+
+def _wait_until_ready(supervisor: Supervisor, names: list[str]) -> None:
+    settings = supervisor.settings
     deadline = time.monotonic() + READY_TIMEOUT_S
     answer: str | None = "no answer yet"
     while answer is not None or not all(supervisor.service_running(name) for name in names):
@@ -187,9 +207,8 @@ def _start_services(supervisor: Supervisor) -> str:
         if hopeless or time.monotonic() > deadline:
             down = hopeless or [name for name in names if not supervisor.service_running(name)] or ["web"]
             raise _not_healthy(settings, down[0], answer)
-        supervisor.tend(0.1)
+        supervisor.tend(0.05)
         answer = web_answers(settings.local_url)
-    return settings.web_url
 
 
 def _not_healthy(settings: Settings, name: str, answer: str | None) -> UnavailableError:

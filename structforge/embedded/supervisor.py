@@ -11,8 +11,9 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -66,6 +67,10 @@ class Service:
 
     name: str
     command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """On top of what every service gets."""
+    folder: Path | None = None
+    """Where it works; the supervisor's own folder by default."""
 
 
 @dataclass(slots=True)
@@ -231,7 +236,8 @@ class Supervisor:
         process = start_process(
             service.command,
             log_file=self.settings.logs_dir / f"{service.name}.log",
-            environment=self.environment(),
+            environment={**self.environment(), **service.environment},
+            folder=service.folder,
             lifeline_fd=self._lifeline_read,
         )
         self._processes[service.name] = process
