@@ -10,15 +10,31 @@ HOME = "/"
 SIGN_IN = "/sign-in"
 RUNS = "/runs"
 RUN = "/runs/[run_id]"
+WORKFLOWS = "/workflows"
+WORKFLOW = "/workflows/[workflow_id]"
+NODES = "/nodes"
+NODE = "/nodes/[node_type]"
 
 API_SIGN_IN = "/api/v1/auth/form/sign-in"
 API_SIGN_OUT = "/api/v1/auth/form/sign-out"
 API_REFRESH = "/api/v1/auth/refresh"
+API_WORKFLOWS = "/api/v1/workflows"
+API_IMPORT = "/api/v1/workflows/import"
 
 
 def run(run_id: str) -> str:
     """Return the page of one run."""
     return f"/runs/{quote(run_id, safe='')}"
+
+
+def workflow(workflow_id: str) -> str:
+    """Return the editor of one workflow."""
+    return f"{WORKFLOWS}/{quote(workflow_id, safe='')}"
+
+
+def node(node_type: str) -> str:
+    """Return the documentation of one node type."""
+    return f"{NODES}/{quote(node_type, safe='')}"
 
 
 def sign_in(next_path: str = "") -> str:

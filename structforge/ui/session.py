@@ -49,15 +49,17 @@ class SessionState(rx.State):
         self.organization_name = visitor.organization_name
         return None
 
-    def _tell(self, text: str, kind: str = "info") -> None:
+    def _tell(self, text: str, kind: str = "info", act: dict[str, str] | None = None) -> None:
         """Show a toast: from a var, as the page's policy forbids the script a server toast evaluates."""
-        self.toast = {"id": time.time_ns() // 1000, "kind": kind, "text": text}
+        self.toast = {"id": time.time_ns() // 1000, "kind": kind, "text": text} | (
+            {"act": act} if act else {}
+        )
 
 
-async def tell(state: rx.State, text: str, kind: str = "info") -> None:
-    """Show a message to the visitor of `state`."""
+async def tell(state: rx.State, text: str, kind: str = "info", act: dict[str, str] | None = None) -> None:
+    """Show a message to the visitor of `state`; `act` (`name`, `value`, `text`) gives it a button."""
     session = await state.get_state(SessionState)
-    session._tell(text, kind)
+    session._tell(text, kind, act)
 
 
 async def tell_problem(state: rx.State, error: StructForgeError) -> None:

@@ -22,6 +22,18 @@ class PageBridge(rx.Component):
     refresh_seconds: rx.Var[int]
 
 
+def _act_spec(name: rx.Var[str], value: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return (name, value)
+
+
+class ToastActs(rx.Component):
+    """Fires `on_act(name, value)` for the button of a toast with `act: {"name", "value", "text"}`."""
+
+    library = rx.asset("page.jsx", shared=True).importable_path
+    tag = "ToastActs"
+    on_act: rx.EventHandler[_act_spec]
+
+
 class Ticker(rx.Component):
     """Fires `on_tick` every `every_ms` milliseconds while the page is visible."""
 
@@ -41,5 +53,6 @@ class NativeForm(rx.Component):
 
 
 page_bridge = PageBridge.create
+toast_acts = ToastActs.create
 ticker = Ticker.create
 native_form = NativeForm.create
