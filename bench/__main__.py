@@ -16,6 +16,7 @@ from bench import report
 from bench.measures import Result, fan, hook, queue, start, w40
 from bench.stack import Api, BenchError, Stack
 from bench.wrk import find_wrk
+from structforge.domain.errors import StructForgeError
 
 
 class Part(StrEnum):
@@ -45,7 +46,7 @@ def main(
             results["START"] = _timed(console, "START, IDLE", start.measure)
         if wanted != [Part.START]:
             _measure_stack(console, wanted, results, settings)
-    except BenchError as error:
+    except (BenchError, StructForgeError) as error:
         console.print(f"[red]✗[/red] {error}")
         raise typer.Exit(1) from None
     body = report.compose(results, settings)

@@ -5,6 +5,8 @@ rows in the database are counted against wrk's requests, so that an answer witho
 """
 
 import json
+import time
+from collections.abc import Callable
 from statistics import median
 
 from bench.documents import chain
@@ -17,6 +19,7 @@ from structforge.embedded.startup import port_is_free
 
 STEPS = 4
 CONCURRENCY = (1, 16, 64)
+SETTLE_S = 0.1
 BODY = json.dumps({"mode": "sync", "input": {"order": 17, "city": "Seattle"}}, separators=(",", ":"))
 
 
@@ -41,13 +44,13 @@ def measure(stack: Stack, api: Api, *, rounds: int = 3, duration_s: int = 4, war
         post(ours_url, BODY, concurrency=16, duration_s=warm_up_s, token=api.token)
         for _ in range(rounds):
             for concurrency in CONCURRENCY:
-                before = stack.count_runs(workflow_id)
+                before = _settled(lambda: stack.count_runs(workflow_id))
                 load = post(ours_url, BODY, concurrency=concurrency, duration_s=duration_s, token=api.token)
-                _compare(load, stack.count_runs(workflow_id) - before, concurrency)
+                _compare(load, _settled(lambda: stack.count_runs(workflow_id)) - before, concurrency)
                 ours[str(concurrency)].append(load)
-                before = _floor_rows(stack)
+                before = _settled(lambda: _floor_rows(stack))
                 load = post(floor_url, BODY, concurrency=concurrency, duration_s=duration_s)
-                _compare(load, _floor_rows(stack) - before, concurrency)
+                _compare(load, _settled(lambda: _floor_rows(stack)) - before, concurrency)
                 floors[str(concurrency)].append(load)
     finally:
         end_tree(floor)
@@ -75,6 +78,15 @@ def _per_s(loads: list[Load]) -> Figure:
 
 def _latency(loads: list[Load]) -> dict[str, float]:
     return {"p50": median(load.p50_ms for load in loads), "p99": median(load.p99_ms for load in loads)}
+
+
+def _settled(count: Callable[[], int]) -> int:
+    """Return the count once it stands still: what was on its way when wrk left is committed a moment later."""
+    last = -1
+    while (now := count()) != last:
+        last = now
+        time.sleep(SETTLE_S)
+    return now
 
 
 def _floor_rows(stack: Stack) -> int:
