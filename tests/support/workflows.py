@@ -1,0 +1,54 @@
+"""Workflow documents and node types for tests of the engine, in a few words.
+
+`document(node("a", "test.pass"), node("b", "test.gate"), edges=["a>b"])`; an edge may name ports: `a.error>b.in`.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from structforge.domain.workflow import WorkflowDocument
+from structforge.plugins import load_registry
+from structforge.sdk import NodeRegistry
+
+PLUGIN_FOLDER = Path(__file__).parent / "plugin"
+
+
+def registry_with_test_nodes() -> NodeRegistry:
+    """Load the registry of an installation that has the test plugin."""
+    if str(PLUGIN_FOLDER) not in sys.path:
+        sys.path.append(str(PLUGIN_FOLDER))
+    return load_registry()
+
+
+def node(node_id: str, kind: str = "test.pass", /, *, disabled: bool = False, **parameters: Any) -> dict[str, Any]:
+    """Return a node; `policies` among the parameters are the node's policies."""
+    policies = parameters.pop("policies", {})
+    return {
+        "id": node_id,
+        "type": kind,
+        "parameters": parameters,
+        "policies": policies,
+        "disabled": disabled,
+    }
+
+
+def edge(text: str) -> dict[str, str]:
+    """Read `source.port>target.port`."""
+    source, target = text.split(">")
+    source_id, _, source_port = source.partition(".")
+    target_id, _, target_port = target.partition(".")
+    return {
+        "source": source_id,
+        "source_port": source_port or "out",
+        "target": target_id,
+        "target_port": target_port or "in",
+    }
+
+
+def document(*nodes: dict[str, Any], edges: Iterable[str] = (), **settings: Any) -> WorkflowDocument:
+    """Return a document."""
+    return WorkflowDocument.model_validate(
+        {"nodes": list(nodes), "edges": [edge(text) for text in edges], "settings": settings}
+    )
