@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, and_, cast, func, or_, select, tuple_
+from sqlalchemy import Select, String, and_, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -128,8 +128,10 @@ class WorkflowLists:
         own = col(WorkflowRow.organization_id) == principal.organization_id
         present = and_(own, col(WorkflowRow.deleted_at).is_(None))
         deleted = and_(own, col(WorkflowRow.deleted_at).is_not(None))
-        folder = select(col(WorkflowRow.folder).label("name")).where(present)
-        tag = select(func.jsonb_array_elements_text(col(WorkflowRow.tags)).label("name")).where(present)
+        folder: Select[Any] = select(col(WorkflowRow.folder).label("name")).where(present)
+        tag: Select[Any] = select(func.jsonb_array_elements_text(col(WorkflowRow.tags)).label("name")).where(
+            present
+        )
         async with self._database.transaction(principal.organization_id) as session:
             total = (await session.execute(select(func.count()).where(present))).scalar_one()
             gone = (await session.execute(select(func.count()).where(deleted))).scalar_one()
