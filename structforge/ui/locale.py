@@ -39,6 +39,11 @@ class LocaleState(rx.State):
             self.locale = locale
 
 
+def message(locale: str, key: str, **values: Any) -> str:
+    """Return a message as text, for what the server itself says. Raises: KeyError."""
+    return CATALOGUES.get(locale, CATALOGUES[DEFAULT_LOCALE])[key].format(**values)
+
+
 def t(key: str, **values: Any) -> rx.Var[str]:
     """Return a message in the visitor's language; `values` fill its `{names}`. Raises: KeyError."""
     filled = {name: f"{value}" if isinstance(value, rx.Var) else value for name, value in values.items()}

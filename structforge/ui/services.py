@@ -17,7 +17,7 @@ from structforge.api.services import ApiServices
 from structforge.domain.access import Principal
 from structforge.domain.errors import UnauthenticatedError
 from structforge.domain.events import iso
-from structforge.sdk import NodeRegistry
+from structforge.sdk import ArtifactRef, NodeRegistry
 from structforge.services.drafts import DraftService
 from structforge.services.run_views import NamedRun, RunPicture, RunViews
 from structforge.storage.repositories.paging import Cursor
@@ -26,6 +26,7 @@ from structforge.storage.tables import StepRow
 
 MAX_KNOWN_PEOPLE = 1_000
 RESULT_CHARACTERS = 200_000
+LOG_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,20 @@ class WebServices:
             "problem": run.error or {},
         }
 
+    async def step_view(self, visitor: Visitor, run_id: UUID, step_key: str) -> dict[str, Any]:
+        """Return what value.jsx shows of a step: its outputs by port, its logs, why it failed."""
+        attempts = await self.views.step(visitor.principal, run_id, step_key)
+        if not attempts:
+            return {}
+        last = attempts[-1]
+        lines = await self.api.runs.logs(visitor.principal, run_id)
+        logs = [[line.level, line.message] for line in lines if line.step_key == step_key]
+        ports = [_port_view(name, value) for name, value in (last.outputs or {}).items()]
+        view: dict[str, Any] = {"status": last.status, "ports": ports, "logs": logs[-LOG_LINES:]}
+        if last.error:
+            view["problem"] = f"{last.error.get('message', '')} {last.error.get('hint', '')}".strip()
+        return view
+
 
 class _Place:
     services: WebServices | None = None
@@ -206,3 +221,12 @@ def _step_item(step: StepRow, title: str) -> StepItem:
     if step.error:
         item["note"] = str(step.error.get("message", ""))[:200]
     return item
+
+
+def _port_view(name: str, value: Any) -> list[Any]:
+    """Return a port's value; one that was stored as an artifact is a link and what is known about it."""
+    ref = ArtifactRef.from_json(value)
+    if ref is None:
+        return [name, value, ""]
+    about = {"name": ref.name, "size_bytes": ref.size_bytes, "media_type": ref.media_type}
+    return [name, about, f"/api/v1/artifacts/{ref.hash}"]

@@ -11,6 +11,7 @@ import reflex as rx
 
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.ui import routes
+from structforge.ui.locale import LocaleState, message
 from structforge.ui.services import Visitor, services
 
 
@@ -66,3 +67,9 @@ async def tell_problem(state: rx.State, error: StructForgeError) -> None:
     """Show why something was refused."""
     problem: Problem = error.problem
     await tell(state, f"{problem.message} {problem.hint}".strip(), "error")
+
+
+async def say(state: rx.State, key: str, **values: Any) -> None:
+    """Show a message of the catalogue to the visitor of `state`."""
+    locale = await state.get_state(LocaleState)
+    await tell(state, message(locale.locale, key, **values))

@@ -135,6 +135,18 @@ def shell(*content: rx.Component) -> rx.Component:
     )
 
 
+def bare_shell(*content: rx.Component) -> rx.Component:
+    """Give a page the whole window, which brings its own bar."""
+    return rx.fragment(
+        bridge(refresh=True),
+        rx.cond(
+            SessionState.signed_in,
+            rx.el.main(*content, id="content", class_name="bare"),
+            rx.el.main(class_name="bare", aria_busy="true"),
+        ),
+    )
+
+
 def page_head(
     title: rx.Var[str] | str, lead: rx.Component | rx.Var[str] | str = "", *actions: rx.Component
 ) -> rx.Component:

@@ -23,12 +23,13 @@ from structforge import wiring
 from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
 from structforge.runtime.events import RUN_CHANNEL, connect_async
-from structforge.services.drafts import DraftService
+from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.run_views import RunViews
 from structforge.telemetry import configure_logging
 from structforge.ui import services as ui_services
 from structforge.ui.app import app
 from structforge.ui.edge import Edge
+from structforge.ui.pages.editor import DRAFT_FEED
 from structforge.ui.pages.run import RUN_FEED
 
 PR_SET_PDEATHSIG = 1
@@ -88,6 +89,7 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
         )
     )
     RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))
+    DRAFT_FEED.use(lambda workflow_id: engine.hub.follow(f"{DRAFT_CHANNEL}{workflow_id}"))
     api.gateway = create_app(services)
 
 

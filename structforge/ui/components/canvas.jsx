@@ -6,8 +6,8 @@ import {
   Background, BaseEdge, Controls, EdgeLabelRenderer, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider,
   SelectionMode, applyEdgeChanges, applyNodeChanges, getBezierPath, useReactFlow, useStore,
 } from "@xyflow/react";
-import { StatusMark, spanText, useRow } from "$/public/external/structforge/ui/components/live/live.jsx";
-import { Glyph } from "$/public/external/structforge/ui/components/glyphs/glyphs.jsx";
+import { StatusMark, applySnapshot, channelOf, spanText, useRow } from "$/public/jsx/live.jsx";
+import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
 const FAR = 0.4;
@@ -52,6 +52,13 @@ function Ports({ ports, side, showNames }) {
   ));
 }
 
+// Marks live in the store too: a new fault renders one node.
+const Faults = memo(function Faults({ id }) {
+  const { doc } = useContext(Canvas);
+  const mark = useRow(`marks:${doc}`, id);
+  return mark?.faults ? <span className="cv-faults" title={mark.text}>{mark.faults}</span> : null;
+});
+
 const Card = memo(function Card({ id, data, selected }) {
   const far = useStore(farAway);
   const many = data.outputs.length > 1;
@@ -70,7 +77,7 @@ const Card = memo(function Card({ id, data, selected }) {
               <span className="cv-title">{data.title}</span>
               <span className="cv-subtitle">{data.subtitle}</span>
             </span>
-            {data.faults > 0 && <span className="cv-faults" title={data.faultText}>{data.faults}</span>}
+            <Faults id={id} />
           </div>
           <LiveStrip id={id} />
         </>
@@ -145,6 +152,8 @@ function mergeNodes(nodes, items) {
       result = known
         ? result.map((node) => (node.id === value.id ? { ...node, ...made, position: node.dragging ? node.position : made.position } : node))
         : [...result, made];
+    } else if (kind === "data") {
+      result = result.map((node) => (node.id === value.id ? { ...node, data: value, ariaLabel: `${value.title}, ${value.subtitle}` } : node));
     } else if (kind === "drop") {
       result = result.filter((node) => node.id !== value);
     } else if (kind === "move") {
@@ -174,7 +183,7 @@ const typing = (target) => target instanceof Element && target.closest("input, t
 
 // ---- the canvas -----------------------------------------------------------------------------------------------
 
-function Inner({ graph, ops, channel, labels, texts, accepts, focus, readOnly, onAct, onGap }) {
+function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
   const [refusal, setRefusal] = useState("");
@@ -212,7 +221,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, focus, readOnly, o
       return graph.nodes.map((item) => ({ ...toNode(item), selected: chosen.has(item.id) }));
     });
     setEdges(graph.edges.map(toEdge));
-    if (first) requestAnimationFrame(() => requestAnimationFrame(() => flow.fitView({ padding: 0.15, maxZoom: 1 })));
+    if (first) requestAnimationFrame(() => requestAnimationFrame(() => flow.fitView({ padding: 0.07, maxZoom: 1 })));
     for (const batch of state.waiting) mergeOps(batch);
   }, [graph, flow, mergeOps]);
 
@@ -374,7 +383,12 @@ function Inner({ graph, ops, channel, labels, texts, accepts, focus, readOnly, o
     };
   }, [act, flow, removeSelected]);
 
-  const context = useMemo(() => ({ channel, labels, texts, act, readOnly }), [channel, labels, texts, act, readOnly]);
+  const doc = graph?.doc ?? "";
+  useEffect(() => {
+    const name = `marks:${doc}`;
+    if (doc && marks) applySnapshot(name, { seq: channelOf(name).seq + 1, rows: Object.entries(marks) });
+  }, [doc, marks]);
+  const context = useMemo(() => ({ channel, labels, texts, act, readOnly, doc }), [channel, labels, texts, act, readOnly, doc]);
   const miniColor = useCallback((node) => (node.type === "note" ? "transparent" : `var(--cat-${node.data.tone}, var(--ink-3))`), []);
   return (
     <Canvas.Provider value={context}>

@@ -1,7 +1,7 @@
 """Python side of canvas.jsx: a graph on React Flow. Knows no StructForge words.
 
-Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is
-`[doc, first seq, last seq, items]`; an item is `["put", node]`, `["drop", id]`, `["move", {id: {x, y}}]`,
+Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is `[doc, first seq, last seq,
+items]`; an item is `["put", node]`, `["data", node]` (its place stays), `["drop", id]`, `["move", {id: {x, y}}]`,
 `["link", edge]` or `["unlink", edge]`. What the visitor does arrives as `on_act(kind, value)`.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import reflex as rx
 
 from structforge.ui.components import glyphs, live
+from structforge.ui.components.modules import jsx_module
 
 # canvas.jsx imports these two by their place in the bundle.
 NEEDS = (glyphs.MODULE, live.MODULE)
@@ -22,10 +23,14 @@ def _act_spec(kind: rx.Var[str], value: rx.Var[Any]) -> tuple[rx.Var[str], rx.Va
     return (kind, value)
 
 
+def _kind_spec(kind: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (kind,)
+
+
 class GraphCanvas(rx.NoSSRComponent):
     """The canvas."""
 
-    library = rx.asset("canvas.jsx", shared=True).importable_path
+    library = jsx_module("canvas.jsx")
     tag = "GraphCanvas"
     lib_dependencies: list[str] = ["@xyflow/react@12.12.1", "lucide-react@^1.26.0"]
     graph: rx.Var[dict[str, Any]]
@@ -36,6 +41,8 @@ class GraphCanvas(rx.NoSSRComponent):
     texts: rx.Var[dict[str, Any]]
     accepts: rx.Var[dict[str, Any]]
     """`{"any": name, "into": {port type: [types it takes besides its own]}}`."""
+    marks: rx.Var[dict[str, Any]]
+    """Node id to `{"faults": count, "text": why}`."""
     focus: rx.Var[dict[str, Any]]
     """`{"ids": [...]}`: select these and bring them into view."""
     read_only: rx.Var[bool]
@@ -47,14 +54,19 @@ class GraphCanvas(rx.NoSSRComponent):
         return {"": "@xyflow/react/dist/style.css"}
 
 
-class DragItem(rx.Component):
-    """Something that can be dragged onto a canvas, or chosen with Enter or a click."""
+class Palette(rx.Component):
+    """What can be put on a canvas: `{"kind", "title", "summary", "icon", "tone", "text"}`, grouped by tone.
 
-    library = rx.asset("palette.jsx", shared=True).importable_path
-    tag = "DragItem"
-    kind: rx.Var[str]
-    on_choose: rx.EventHandler[rx.event.no_args_event_spec]
+    `text` is what the search looks into, in lower case.
+    """
+
+    library = jsx_module("palette.jsx")
+    tag = "Palette"
+    items: rx.Var[list[dict[str, str]]]
+    groups: rx.Var[dict[str, str]]
+    texts: rx.Var[dict[str, str]]
+    on_choose: rx.EventHandler[_kind_spec]
 
 
 graph_canvas = GraphCanvas.create
-drag_item = DragItem.create
+palette = Palette.create

@@ -2,7 +2,9 @@
 
 import reflex as rx
 
-MODULE = rx.asset("glyphs.jsx", shared=True).importable_path
+from structforge.ui.components.modules import jsx_module
+
+MODULE = jsx_module("glyphs.jsx")
 
 
 class Glyph(rx.Component):

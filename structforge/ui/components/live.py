@@ -10,7 +10,9 @@ from typing import Any
 
 import reflex as rx
 
-MODULE = rx.asset("live.jsx", shared=True).importable_path
+from structforge.ui.components.modules import jsx_module
+
+MODULE = jsx_module("live.jsx")
 
 
 class _Live(rx.Component):

@@ -7,11 +7,13 @@ from typing import Any
 
 import reflex as rx
 
+from structforge.ui.components.modules import jsx_module
+
 
 class PageBridge(rx.Component):
     """Toasts from a var, the document's language, the connection strip and the refresh of the session."""
 
-    library = rx.asset("page.jsx", shared=True).importable_path
+    library = jsx_module("page.jsx")
     tag = "PageBridge"
     toast: rx.Var[dict[str, Any]]
     language: rx.Var[str]
@@ -29,7 +31,7 @@ def _act_spec(name: rx.Var[str], value: rx.Var[str]) -> tuple[rx.Var[str], rx.Va
 class ToastActs(rx.Component):
     """Fires `on_act(name, value)` for the button of a toast with `act: {"name", "value", "text"}`."""
 
-    library = rx.asset("page.jsx", shared=True).importable_path
+    library = jsx_module("page.jsx")
     tag = "ToastActs"
     on_act: rx.EventHandler[_act_spec]
 
@@ -37,7 +39,7 @@ class ToastActs(rx.Component):
 class Ticker(rx.Component):
     """Fires `on_tick` every `every_ms` milliseconds while the page is visible."""
 
-    library = rx.asset("page.jsx", shared=True).importable_path
+    library = jsx_module("page.jsx")
     tag = "Ticker"
     every_ms: rx.Var[int]
     on_tick: rx.EventHandler[rx.event.no_args_event_spec]

@@ -16,9 +16,9 @@ from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
 from structforge.ui.components.live import live_duration, live_feed, live_status, live_table, when
 from structforge.ui.live import Feed, patch_of
-from structforge.ui.locale import CATALOGUES, LocaleState, label_of, labels, language_tag, t
+from structforge.ui.locale import label_of, labels, language_tag, t
 from structforge.ui.services import RunItem, RunView, Visitor, services
-from structforge.ui.session import parse_id, tell, tell_problem, visitor_of
+from structforge.ui.session import parse_id, say, tell_problem, visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
 
 
@@ -74,13 +74,12 @@ class RunState(rx.State):
         visitor, run_id = await visitor_of(self), parse_id(self.channel)
         if visitor is None or run_id is None:
             return
-        locale = (await self.get_state(LocaleState)).locale
         try:
             await services().api.runs.stop(visitor.principal, run_id)
         except StructForgeError as error:
             await tell_problem(self, error)
         else:
-            await tell(self, CATALOGUES[locale]["run.stopping"])
+            await say(self, "run.stopping")
 
     async def _follow(self, visitor: Visitor, run_id: UUID | None) -> None:
         sid = self.router.session.session_id
@@ -110,7 +109,7 @@ class RunState(rx.State):
 
     def _show(self, view: RunView) -> None:
         run, problem = view["run"], view["problem"]
-        snapshot = _snapshot(view)
+        snapshot = snapshot_of(view)
         if snapshot != self.snapshot:
             self.snapshot = snapshot
         self.channel = run["id"]
@@ -126,7 +125,7 @@ class RunState(rx.State):
         self.state = "shown"
 
 
-def _snapshot(view: RunView) -> dict[str, Any]:
+def snapshot_of(view: RunView) -> dict[str, Any]:
     """Return what live.jsx takes in: the run as row "", then its steps."""
     run: RunItem = view["run"]
     head = {"status": run["status"], "started_at": run["started_at"], "finished_at": run["finished_at"]}
