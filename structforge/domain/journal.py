@@ -124,6 +124,8 @@ class Commit:
     """Bodies of the artifact references in `steps` and `change`: `hash`, `size_bytes`, `media_type`."""
     release: bool = False
     """Give the lease back: the run waits, or another worker goes on with it."""
+    resume_at: datetime | None = None
+    """With `release` of a waiting run: when it goes on by itself."""
     progress: bool = False
     """The run got further since it was claimed: its deaths are forgotten."""
 
@@ -138,6 +140,7 @@ class Commit:
             self.change = later.change
             self.change.started_at = later.change.started_at or started_at
         self.release = self.release or later.release
+        self.resume_at = later.resume_at
         self.progress = self.progress or later.progress
 
 

@@ -7,36 +7,71 @@ from collections.abc import Mapping
 from typing import Any
 
 from structforge.domain.errors import Problem, StructForgeError
-from structforge.engine.planner import Plan
+from structforge.engine.planner import EdgeKind, InEdge, Plan, Region
 
 DEAD: Mapping[str, Any] = {}
 """The ports of a step that gave nothing."""
 
+NOTHING = object()
+"""The carry of an iteration whose `again` is dead."""
+
 
 class Activation:
-    """The edges of one run of a plan (DESIGN 4, Activation)."""
+    """The edges of one execution of a region: of the whole run, or of one iteration of a loop (DESIGN 4)."""
 
-    __slots__ = ("_live", "_open", "_plan", "results")
+    __slots__ = (
+        "_live", "_open", "_plan", "_region", "carry", "index", "item", "parent", "prefix", "remaining", "results",
+    )  # fmt: skip
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        region: Region | None = None,
+        parent: "Activation | None" = None,
+        *,
+        prefix: str = "",
+        item: Any = None,
+        index: int = 0,
+    ) -> None:
         self._plan = plan
-        self._open = list(plan.in_degree)
-        self._live = [0] * len(plan.nodes)
-        self.results: list[Mapping[str, Any] | None] = [None] * len(plan.nodes)
-        """Live port name to value of each settled node; None while it is not settled."""
+        self._region = region or plan.top
+        self._open = list(self._region.in_degree)
+        self._live = [0] * len(self._open)
+        self.results: list[Mapping[str, Any] | None] = [None] * len(self._open)
+        """By slot: live port name to value of each settled node; None while it is not settled."""
+        self.remaining = len(self._open)
+        """Nodes that are not settled."""
+        self.parent = parent
+        self.prefix = prefix
+        """What the keys of its steps begin with: `outer[1]/inner[4]/`."""
+        self.item = item
+        self.index = index
+        self.carry: Any = NOTHING
+        """What arrived at the loop's `again`."""
 
-    def start(self, trigger: int | None) -> tuple[list[int], list[int]]:
-        """Wake the roots; of the triggers only `trigger`. Returns the ready and the dead nodes."""
+    def start(self, trigger: int | None = None) -> tuple[list[int], list[int]]:
+        """Wake what waits for nothing; of the triggers only `trigger`. Returns the ready and the dead nodes."""
         ready: list[int] = []
         dead: list[int] = []
-        for root in self._plan.roots:
-            if self._plan.nodes[root].node.trigger and root != trigger:
-                dead.append(root)
-                more_ready, more_dead = self.settle(root, DEAD)
+        nodes = self._plan.nodes
+        entered = set()
+        for entry in self._region.entries:
+            entered.add(entry.target)
+            given, port = self._given(entry.edge)
+            self._live[nodes[entry.target].slot] += given is not None and port in given
+        for slot, member in enumerate(self._region.members):
+            if self._open[slot] or self.results[slot] is not None:
+                if nodes[member].fires_first and self._live[slot]:
+                    ready.append(member)
+                continue
+            asleep = nodes[member].node.trigger and member != trigger
+            if asleep or (member in entered and not self._live[slot]):
+                dead.append(member)
+                more_ready, more_dead = self.settle(member, DEAD)
                 ready += more_ready
                 dead += more_dead
             else:
-                ready.append(root)
+                ready.append(member)
         return ready, dead
 
     def settle(self, index: int, ports: Mapping[str, Any]) -> tuple[list[int], list[int]]:
@@ -47,24 +82,29 @@ class Activation:
         nodes, open_edges, live = self._plan.nodes, self._open, self._live
         while stack:
             source, given = stack.pop()
-            self.results[source] = given
+            self.results[nodes[source].slot] = given
+            self.remaining -= 1
             for edge in nodes[source].out_edges:
-                target = edge.target
-                open_edges[target] -= 1
                 arrived = edge.port in given
-                live[target] += arrived
-                if nodes[target].fires_first:
-                    if arrived and live[target] == 1:
-                        ready.append(target)
-                    elif not open_edges[target] and not live[target]:
-                        dead.append(target)
-                        stack.append((target, DEAD))
-                elif not open_edges[target]:
-                    if live[target]:
-                        ready.append(target)
+                if edge.kind:
+                    if edge.kind is EdgeKind.AGAIN and arrived and self.carry is NOTHING:
+                        self.carry = given[edge.port]
+                    if edge.kind is not EdgeKind.GATE:
+                        continue
+                    arrived = False
+                target = nodes[edge.target]
+                slot = target.slot
+                open_edges[slot] -= 1
+                live[slot] += arrived
+                if target.fires_first and live[slot]:
+                    if arrived and live[slot] == 1:
+                        ready.append(edge.target)
+                elif not open_edges[slot]:
+                    if live[slot] or not target.in_edges:
+                        ready.append(edge.target)
                     else:
-                        dead.append(target)
-                        stack.append((target, DEAD))
+                        dead.append(edge.target)
+                        stack.append((edge.target, DEAD))
         return ready, dead
 
     def inputs(self, index: int) -> dict[str, Any]:
@@ -74,10 +114,10 @@ class Activation:
         """
         values: dict[str, Any] = {}
         for edge in self._plan.nodes[index].in_edges:
-            given = self.results[edge.source]
-            if given is None or edge.source_port not in given:
+            given, port = self._given(edge)
+            if given is None or port not in given:
                 continue
-            value = given[edge.source_port]
+            value = given[port]
             if edge.many:
                 values.setdefault(edge.target_port, []).append(value)
             elif edge.target_port in values:
@@ -96,10 +136,29 @@ class Activation:
     def value_of(self, index: int) -> Any:
         """Return what expressions see under the node's name: the value of its first live port.
 
-        Raises: KeyError when the node gave nothing.
+        A loop seen from inside is its iteration, `{"item", "index"}`. Raises: KeyError when the node gave nothing.
         """
-        given = self.results[index]
-        if not given:
-            raise KeyError(self._plan.nodes[index].id)
         planned = self._plan.nodes[index]
+        at: Activation | None = self
+        while at is not None:
+            members = at._region.members
+            if planned.slot < len(members) and members[planned.slot] == index:
+                break
+            if at._region is self._plan.regions.get(index):
+                return {"item": at.item, "index": at.index}
+            at = at.parent
+        given = at.results[planned.slot] if at is not None else None
+        if not given:
+            raise KeyError(planned.id)
         return given[planned.default_port] if planned.default_port in given else next(iter(given.values()))
+
+    def _given(self, edge: InEdge) -> tuple[Mapping[str, Any] | None, str]:
+        """Find the live ports of an edge's source, however many iterations outward."""
+        at = self
+        for _ in range(edge.up):
+            if at.parent is None:
+                return None, edge.source_port
+            at = at.parent
+        if edge.body:
+            return {edge.source_port: at.item}, edge.source_port
+        return at.results[self._plan.nodes[edge.source].slot], edge.source_port

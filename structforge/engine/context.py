@@ -3,6 +3,7 @@
 Invariant: it belongs to one attempt; nothing in it lets a node write to the journal.
 """
 
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def idempotency_key(run_id: UUID, step_key: str) -> str:
 class StepContext:
     """Implements `sdk.NodeContext`."""
 
-    __slots__ = ("_environment", "_recorder", "_run", "attempt", "step_key")
+    __slots__ = ("_environment", "_recorder", "_run", "answer", "attempt", "step_key", "waiting_since")
 
     def __init__(
         self, run: RunIdentity, step_key: str, attempt: int, environment: Environment, recorder: RunRecorder
@@ -32,6 +33,8 @@ class StepContext:
         self._recorder = recorder
         self.step_key = step_key
         self.attempt = attempt
+        self.waiting_since: datetime | None = None
+        self.answer: Any = None
 
     @property
     def run_id(self) -> UUID:

@@ -9,12 +9,14 @@ import asyncio
 class RunControl:
     """Requests to one execution, from the same event loop."""
 
-    __slots__ = ("_wake", "deadline", "lost", "stop_requested", "yield_requested")
+    __slots__ = ("_wake", "deadline", "lost", "pause_requested", "stop_requested", "yield_requested")
 
     def __init__(self, *, deadline: float | None = None) -> None:
         self.stop_requested = False
         self.yield_requested = False
         """Finish what is in flight, start nothing, release the lease."""
+        self.pause_requested = False
+        """Finish what is in flight, start nothing, rest until somebody resumes the run."""
         self.lost = False
         """The lease is gone: drop everything at once."""
         self.deadline = deadline
@@ -24,6 +26,11 @@ class RunControl:
     def stop(self) -> None:
         """Cancel the run: nothing starts any more, what can be interrupted is."""
         self.stop_requested = True
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Let the run rest, after the steps in flight have ended."""
+        self.pause_requested = True
         self._wake.set()
 
     def give_back(self) -> None:

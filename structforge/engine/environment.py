@@ -57,6 +57,8 @@ class EngineLimits:
     """The limit of an attempt whose node names none."""
     max_parallel: int = 1_000
     """Steps of one run in flight at the same time, unless the workflow asks for fewer."""
+    short_wait_s: float = 2.0
+    """A wait shorter than this is slept through by the worker; a longer one gives the run back."""
     slice_s: float = 0.005
     """Inline steps give the loop back after this long."""
 

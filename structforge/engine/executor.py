@@ -6,7 +6,8 @@ depends on it. The rules are elsewhere: activation in `activation`, attempts in 
 
 import asyncio
 import heapq
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,20 +18,30 @@ from structforge.domain.journal import LeaseLostError, RunChange, StepHistory, S
 from structforge.domain.run import Effect, RunStatus, StepStatus
 from structforge.domain.values import encode_json
 from structforge.engine import faults
-from structforge.engine.activation import DEAD, Activation
+from structforge.engine.activation import DEAD, NOTHING, Activation
+from structforge.engine.composite import Composite, Each, Loop, closed, make_each, make_loop
 from structforge.engine.control import RunControl
 from structforge.engine.environment import Environment
 from structforge.engine.planner import Plan, PlannedNode
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.step import (
     Outcome,
+    Returned,
     Step,
+    Waiting,
+    describe,
     failure,
     finish_large,
     has_references,
+    load_scope,
+    record_start,
     run_attempts,
     run_inline,
+    success,
 )
+from structforge.engine.values import encode
+
+Ended = Callable[[Step, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class RunOrder:
     started_at: datetime | None = None
     """Set when an earlier worker began the run."""
     history: Mapping[str, StepHistory] | None = None
+    answers: Mapping[str, Any] | None = None
+    """Step key to what came in while it waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,8 @@ class RunEnd:
     """Terminal; `waiting` when a person must decide; `queued` when it goes on elsewhere."""
     output: bytes | None = None
     error: Problem | None = None
+    resume_at: datetime | None = None
+    """When a waiting run goes on by itself; none waits for somebody."""
 
 
 class Executor:
@@ -72,13 +87,18 @@ class Executor:
         self._recorder = recorder
         self._environment = environment
         self._control = control
-        self._activation = Activation(plan)
-        self._ready: list[int] = []
-        self._tasks: dict[asyncio.Task[Outcome], Step] = {}
-        self._ended: list[asyncio.Task[Outcome]] = []
+        self._top = Activation(plan)
+        self._ready: list[tuple[int, int, Activation]] = []
+        self._sequence = itertools.count()
+        self._tasks: dict[asyncio.Task[Any], tuple[Step, Ended]] = {}
+        self._ended: list[asyncio.Task[Any]] = []
+        self._owners: dict[Activation, Loop] = {}
+        self._waiting: dict[str, tuple[Step, datetime | None]] = {}
         self._failure: Problem | None = None
         self._held: Problem | None = None
+        self._returned: Any = NOTHING
         self._history = order.history or {}
+        self._answers = order.answers or {}
         self._names = {
             "inputs": order.input,
             "run": {
@@ -110,8 +130,12 @@ class Executor:
         trigger = self._order.trigger
         triggers = self._plan.triggers()
         fired = self._plan.by_id[trigger].index if trigger else triggers[0].index if triggers else None
-        ready, dead = self._activation.start(fired)
-        self._take(ready, dead)
+        self._take(self._top, *self._top.start(fired))
+
+    @property
+    def _over(self) -> bool:
+        """Nothing may start any more, and what can be interrupted is."""
+        return self._control.stop_requested or self._failure is not None or self._returned is not NOTHING
 
     async def _loop(self) -> None:
         control, limits = self._control, self._environment.limits
@@ -119,29 +143,26 @@ class Executor:
         slice_end = clock() + limits.slice_s
         while True:
             while self._ready and self._may_start():
-                self._start(heapq.heappop(self._ready))
+                index, _, activation = heapq.heappop(self._ready)
+                self._start(activation, index)
                 if clock() > slice_end:
                     self._hand_over_records()
                     await asyncio.sleep(0)
                     slice_end = clock() + limits.slice_s
-            if not self._tasks:
+            if not self._tasks or self._over:
                 return
             self._hand_over_records()
             await control.wait()
             if control.lost:
                 raise LeaseLostError
-            if control.stop_requested:
-                return
             self._take_ended()
-            if self._failure:
-                return
             slice_end = clock() + limits.slice_s
 
     def _may_start(self) -> bool:
         control = self._control
         if control.lost:
             raise LeaseLostError
-        if control.stop_requested or control.yield_requested or self._failure or self._held:
+        if self._over or control.yield_requested or control.pause_requested or self._held:
             return False
         if control.deadline is not None and asyncio.get_running_loop().time() > control.deadline:
             control.yield_requested = True
@@ -157,59 +178,96 @@ class Executor:
         if not pending.cancelled() and pending.exception() is not None:
             self._control.lose()
 
-    def _start(self, index: int) -> None:
+    def _start(self, activation: Activation, index: int) -> None:
         planned = self._plan.nodes[index]
-        history = self._history.get(planned.id)
-        if history is not None and history.settled:
-            self._settle(index, history.outputs or DEAD)
-            self._note_failure(planned, history)
+        owner = self._owners.get(activation) if activation.parent is not None else None
+        if owner is not None and (owner.closed or closed(owner.step)):
             return
-        if planned.spec.disabled:
-            self._pass_through(planned)
+        key = activation.prefix + planned.id
+        history = self._history.get(key)
+        if history is not None and history.settled:
+            self._recall(activation, planned, key, history, owner)
             return
         try:
             # A trigger has no edges: what fired it comes in as `in`.
-            inputs = {"in": self._order.input} if planned.node.trigger else self._activation.inputs(index)
+            inputs = {"in": self._order.input} if planned.node.trigger else activation.inputs(index)
         except StructForgeError as error:
-            step = Step(planned, planned.id, {}, {})
+            step = Step(planned, key, {}, {}, activation, owner)
             self._end(step, failure(step, error.problem))
             return
-        step = Step(planned, planned.id, inputs, self._scope(planned) if planned.fixed is None else {})
-        if history is not None and not self._resume(step, history):
+        if planned.spec.disabled:
+            self._pass_through(Step(planned, key, inputs, {}, activation, owner))
             return
-        if planned.plain and not has_references(step):
+        composite = planned.node.loop or planned.policies.each is not None
+        scope = self._scope(activation, planned) if planned.fixed is None or composite else {}
+        step = Step(planned, key, inputs, scope, activation, owner)
+        if composite:
+            self._spawn(step, self._prepare(step, history), self._prepared)
+        elif history is None or self._resume(step, history):
+            self._run(step)
+
+    def _run(self, step: Step) -> None:
+        """Run a step: at once if it is plain, else as a task."""
+        if step.planned.plain and not has_references(step):
             outcome = run_inline(step, self._recorder, self._environment)
-            if isinstance(outcome, Outcome):
+            if isinstance(outcome, Outcome | Returned):
                 self._end(step, outcome)
-                return
-            work = finish_large(step, outcome, self._recorder, self._environment)
+            else:
+                work = finish_large(step, outcome, self._recorder, self._environment)
+                self._spawn(step, work, self._end)
         else:
-            work = run_attempts(step, self._recorder, self._environment)
+            self._spawn(step, run_attempts(step, self._recorder, self._environment), self._end)
+
+    def _spawn(self, step: Step, work: Coroutine[Any, Any, Any], ended: Ended) -> None:
         task = asyncio.get_running_loop().create_task(work, name=step.key)
-        self._tasks[task] = step
+        self._tasks[task] = (step, ended)
         task.add_done_callback(self._task_done)
 
-    def _task_done(self, task: "asyncio.Task[Outcome]") -> None:
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
         self._ended.append(task)
         self._control.notify()
 
     def _take_ended(self) -> None:
         ended, self._ended = self._ended, []
         for task in ended:
-            self._end(self._tasks.pop(task), task.result())
+            if task in self._tasks:
+                step, then = self._tasks.pop(task)
+                then(step, task.result())
 
-    def _scope(self, planned: PlannedNode) -> Mapping[str, Any]:
+    def _scope(self, activation: Activation, planned: PlannedNode) -> Mapping[str, Any]:
         names = dict(self._names)
+        at: Activation | None = activation
+        while at is not None and at.parent is not None:
+            names.setdefault("item", at.item)
+            names.setdefault("index", at.index)
+            at = at.parent
         for index in planned.referenced:
             node = self._plan.nodes[index]
             try:
-                names[node.id] = self._activation.value_of(index)
+                names[node.id] = activation.value_of(index)
             except KeyError:
                 names[node.id] = Skipped(node.id)
         return names
 
+    # What an earlier worker left.
+
+    def _recall(
+        self, activation: Activation, planned: PlannedNode, key: str, history: StepHistory, owner: Loop | None
+    ) -> None:
+        """Take a durable outcome over instead of running the step."""
+        ports = history.outputs or DEAD
+        if history.status is StepStatus.FAILED and not ports:
+            problem = Problem.from_json(dict(history.error or {"code": "step.failed", "message": "Failed."}))
+            self._give_up(Step(planned, key, {}, {}, activation, owner), problem)
+        self._settle(activation, planned.index, ports)
+
     def _resume(self, step: Step, history: StepHistory) -> bool:
-        """Go on after a crash in the middle of this step. Returns False when a person has to decide."""
+        """Go on with a step that has begun. Returns False when a person has to decide."""
+        if history.status is StepStatus.WAITING:
+            step.attempt = history.attempt
+            step.started_at = step.waiting_since = history.started_at or datetime.now(UTC)
+            step.answer = self._answers.get(step.key)
+            return True
         step.attempt = history.attempt + 1
         if history.status is not StepStatus.RUNNING:
             return True
@@ -233,7 +291,7 @@ class Executor:
             return True
         problem = Problem(
             "step.interrupted",
-            f"The worker died while {planned.id!r} was running, and this step must not be repeated silently.",
+            f"The worker died while {step.key!r} was running, and this step must not be repeated silently.",
             f"nodes.{planned.id}",
             "Find out whether its effect happened, then retry the run from here or stop it.",
         )
@@ -243,28 +301,197 @@ class Executor:
             self._held = problem
         return False
 
-    def _pass_through(self, planned: PlannedNode) -> None:
+    # Loops, and nodes that run once for each element of a list.
+
+    async def _prepare(self, step: Step, history: StepHistory | None) -> Composite | Outcome:
+        """Resolve what a composite step goes through."""
+        if history is not None:
+            step.attempt, step.started_at = history.attempt, history.started_at or step.started_at
+        try:
+            await load_scope(step, self._recorder, self._environment)
+            each, activation = step.planned.policies.each, step.activation
+            if step.planned.node.loop and activation is not None:
+                composite: Composite = make_loop(step, activation)
+            elif each is not None:
+                composite = make_each(step, each)
+        except Exception as error:  # A wrong list is an outcome like any other.
+            return failure(step, describe(error)[0])
+        if history is None:
+            await record_start(step, self._recorder, intent=False)
+        return composite
+
+    def _prepared(self, step: Step, composite: Composite | Outcome) -> None:
+        if isinstance(composite, Outcome):
+            self._end(step, composite)
+        else:
+            self._advance(composite)
+
+    def _advance(self, composite: Composite) -> None:
+        """Begin what may begin; end the composite when nothing is left."""
+        while composite.may_begin:
+            index, item = composite.begin()
+            if isinstance(composite, Loop):
+                self._begin_iteration(composite, index, item)
+            else:
+                self._begin_element(composite, index, item)
+        if composite.done and not composite.closed:
+            composite.closed = True
+            self._complete(composite)
+
+    def _begin_iteration(self, loop: Loop, index: int, item: Any) -> None:
+        planned = loop.step.planned
+        region = self._plan.regions[planned.index]
+        prefix = f"{loop.step.key}[{index}]/"
+        activation = Activation(self._plan, region, loop.activation, prefix=prefix, item=item, index=index)
+        if not region.members:
+            # `body` leads straight to `again`.
+            self._collect(loop, index, item)
+            return
+        self._owners[activation] = loop
+        self._take(activation, *activation.start())
+        if not activation.remaining:
+            self._iteration_over(activation)
+
+    def _iteration_over(self, activation: Activation) -> None:
+        loop = self._owners.pop(activation, None)
+        if loop is not None and not loop.closed:
+            self._collect(loop, activation.index, activation.carry)
+            if not loop.advancing:
+                self._advance_guarded(loop)
+
+    def _advance_guarded(self, loop: Loop) -> None:
+        loop.advancing = True
+        try:
+            self._advance(loop)
+        finally:
+            loop.advancing = False
+
+    def _collect(self, loop: Loop, index: int, carry: Any) -> None:
+        try:
+            loop.collect(index, carry)
+        except StructForgeError as error:
+            self._close(loop)
+            self._end(loop.step, failure(loop.step, error.problem))
+
+    def _begin_element(self, each: Each, index: int, item: Any) -> None:
+        whole = each.step
+        key = f"{whole.key}#{index}"
+        history = self._history.get(key)
+        if (
+            history is not None
+            and history.settled
+            and (history.outputs or history.status is not StepStatus.FAILED)
+        ):
+            each.collect(index, history.outputs or DEAD)
+            return
+        inputs = dict(whole.inputs)
+        for port in whole.planned.node.input_ports(whole.planned.spec.parameters)[:1]:
+            inputs[port.name] = item
+        scope = {**whole.scope, "item": item, "index": index}
+        step = Step(whole.planned, key, inputs, scope, None, each, index)
+        if history is None or self._resume(step, history):
+            self._run(step)
+
+    def _complete(self, composite: Composite) -> None:
+        step, ports = composite.step, composite.ports()
+        try:
+            encoded = encode(ports, self._environment.limits.inline_value_bytes)
+        except StructForgeError as error:
+            self._end(step, failure(step, error.problem))
+            return
+        if encoded is None:
+            self._spawn(step, finish_large(step, ports, self._recorder, self._environment), self._end)
+        else:
+            self._end(step, success(step, encoded))
+
+    def _close(self, composite: Composite) -> None:
+        """Give a composite up: nothing in it starts any more, what runs is cancelled."""
+        composite.closed = True
+        now = datetime.now(UTC)
+        for task, (step, _) in list(self._tasks.items()):
+            if closed(step) and step.planned.node.effect is not Effect.ONCE:
+                task.cancel()
+                del self._tasks[task]
+                self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
+
+    # How steps end.
+
+    def _pass_through(self, step: Step) -> None:
         """A disabled node hands its first live input on, so that a branch can be tried without it."""
         now = datetime.now(UTC)
-        inputs = self._activation.inputs(planned.index)
-        ports = {planned.default_port: next(iter(inputs.values()))} if inputs else DEAD
-        self._record(
-            Step(planned, planned.id, inputs, {}),
-            Outcome(StepStatus.SKIPPED, ports, encode_json(dict(ports)) if ports else None, None, now, now),
-        )
-        self._settle(planned.index, ports)
+        ports = {step.planned.default_port: next(iter(step.inputs.values()))} if step.inputs else DEAD
+        data = encode_json(dict(ports)) if ports else None
+        self._end(step, Outcome(StepStatus.SKIPPED, ports, data, None, now, now))
 
-    def _end(self, step: Step, outcome: Outcome) -> None:
+    def _end(self, step: Step, ended: Outcome | Waiting | Returned) -> None:
+        if isinstance(ended, Waiting):
+            self._wait(step, ended)
+            return
+        outcome = ended.outcome if isinstance(ended, Returned) else ended
         self._record(step, outcome)
-        if outcome.fails_run and self._failure is None:
-            self._failure = outcome.problem
-        self._settle(step.planned.index, outcome.ports)
+        if isinstance(ended, Returned):
+            self._returned = next(iter(outcome.ports.values()))
+        if closed(step):
+            return
+        if outcome.fails_run:
+            self._give_up(step, outcome.problem)
+        if step.element is not None:
+            step.owner.collect(step.element, outcome.ports)
+            if not step.owner.closed:
+                self._advance(step.owner)
+        elif step.activation is not None:
+            self._settle(step.activation, step.planned.index, outcome.ports)
 
-    def _note_failure(self, planned: PlannedNode, history: StepHistory) -> None:
-        if history.status is StepStatus.FAILED and not history.outputs and self._failure is None:
-            self._failure = Problem.from_json(
-                dict(history.error or {"code": "step.failed", "message": "Failed."})
+    def _give_up(self, step: Step, problem: Problem | None) -> None:
+        """A step failed and its policy takes no care of it: the loop around it may, else the run fails."""
+        problem = problem or Problem("step.failed", "The step failed.", f"nodes.{step.planned.id}")
+        owner: Composite | None = step.owner
+        while owner is not None:
+            self._close(owner)
+            outcome = failure(owner.step, problem)
+            if not outcome.fails_run:
+                self._end(owner.step, outcome)
+                return
+            self._record(owner.step, outcome)
+            owner = owner.step.owner
+        if self._failure is None:
+            self._failure = problem
+
+    def _wait(self, step: Step, waiting: Waiting) -> None:
+        """Put a step aside until its time, or an answer; the run may go on or rest meanwhile."""
+        first = step.waiting_since is None
+        step.waiting_since = step.waiting_since or step.started_at
+        until = waiting.wait.until
+        self._waiting[step.key] = (step, until)
+        if first:
+            outputs = encode_json({"asks": waiting.wait.asks}) if waiting.wait.asks else None
+            self._recorder.step(
+                StepRecord(
+                    step.key,
+                    step.attempt,
+                    step.planned.id,
+                    StepStatus.WAITING,
+                    False,
+                    outputs,
+                    started_at=step.started_at,
+                )
             )
+            self._recorder.event(
+                "step.waiting",
+                datetime.now(UTC),
+                step_key=step.key,
+                node_id=step.planned.id,
+                attempt=step.attempt,
+                status=StepStatus.WAITING,
+                until=until,
+            )
+        left_s = (until - datetime.now(UTC)).total_seconds() if until else None
+        if left_s is not None and left_s < self._environment.limits.short_wait_s:
+            self._spawn(step, asyncio.sleep(max(left_s, 0.0)), self._waited)
+
+    def _waited(self, step: Step, _: Any) -> None:
+        del self._waiting[step.key]
+        self._run(step)
 
     def _record(self, step: Step, outcome: Outcome) -> None:
         error = outcome.problem.as_json() if outcome.problem else None
@@ -297,37 +524,38 @@ class Executor:
             **fields,
         )
 
-    def _settle(self, index: int, ports: Mapping[str, Any]) -> None:
-        ready, dead = self._activation.settle(index, ports)
-        self._take(ready, dead)
+    def _settle(self, activation: Activation, index: int, ports: Mapping[str, Any]) -> None:
+        self._take(activation, *activation.settle(index, ports))
+        if activation.parent is not None and not activation.remaining:
+            self._iteration_over(activation)
 
-    def _take(self, ready: list[int], dead: list[int]) -> None:
+    def _take(self, activation: Activation, ready: list[int], dead: list[int]) -> None:
         for index in ready:
-            heapq.heappush(self._ready, index)
+            heapq.heappush(self._ready, (index, next(self._sequence), activation))
         if not dead:
             return
         now = datetime.now(UTC)
         for index in dead:
             planned = self._plan.nodes[index]
-            if planned.id not in self._history:
+            key = activation.prefix + planned.id
+            if key not in self._history:
                 self._record(
-                    Step(planned, planned.id, {}, {}), Outcome(StepStatus.SKIPPED, DEAD, None, None, now, now)
+                    Step(planned, key, {}, {}), Outcome(StepStatus.SKIPPED, DEAD, None, None, now, now)
                 )
+
+    # How the execution ends.
 
     async def _finish(self) -> RunEnd:
         """Write the end of this execution and wait until it is durable."""
-        control = self._control
-        if control.stop_requested or self._failure:
+        if self._over:
             await self._let_once_steps_end()
             self._record_cancelled()
-        elif self._tasks:
+        while self._tasks:
             await asyncio.wait(self._tasks)
             self._take_ended()
         end = await self._run_end()
         now = datetime.now(UTC)
-        if end.status is RunStatus.QUEUED:
-            self._recorder.release()
-        else:
+        if end.status is not RunStatus.QUEUED:
             terminal = end.status.terminal
             self._recorder.change(
                 RunChange(
@@ -337,11 +565,11 @@ class Executor:
                     finished_at=now if terminal else None,
                 )
             )
-            fields = {"error": end.error.as_json()} if end.error else {}
+            fields: dict[str, Any] = {"error": end.error.as_json()} if end.error else {}
             kind = "run.finished" if terminal else f"run.{end.status}"
             self._recorder.event(kind, now, status=end.status, **fields)
-            if not terminal:
-                self._recorder.release()
+        if not end.status.terminal:
+            self._recorder.release(end.resume_at)
         faults.point("before_final_commit")
         pending = self._recorder.submit()
         if pending is not None:
@@ -352,39 +580,52 @@ class Executor:
     async def _run_end(self) -> RunEnd:
         if self._failure:
             return RunEnd(RunStatus.FAILED, error=self._failure)
+        if self._returned is not NOTHING:
+            return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._returned))
         if self._control.stop_requested:
             return RunEnd(RunStatus.CANCELLED)
         if self._held:
             return RunEnd(RunStatus.WAITING, error=self._held)
+        if self._control.pause_requested and (self._ready or self._waiting):
+            return RunEnd(RunStatus.PAUSED)
         if self._ready:
             return RunEnd(RunStatus.QUEUED)
+        if self._waiting:
+            times = [until for _, until in self._waiting.values() if until is not None]
+            return RunEnd(RunStatus.WAITING, resume_at=min(times, default=None))
         return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._output()))
 
     def _output(self) -> Any:
         """The value of the only last node, or an object of those that gave one, by node id."""
         given = {}
         for index in self._plan.sinks:
-            if self._activation.results[index]:
-                given[self._plan.nodes[index].id] = self._activation.value_of(index)
+            planned = self._plan.nodes[index]
+            if self._top.results[planned.slot]:
+                given[planned.id] = self._top.value_of(index)
         return next(iter(given.values()), None) if len(self._plan.sinks) == 1 else given
 
     async def _let_once_steps_end(self) -> None:
         """Interrupt what may be interrupted; an effect that must not be repeated is awaited, to know its outcome."""
-        once = [task for task, step in self._tasks.items() if step.planned.node.effect is Effect.ONCE]
+        once = [task for task, (step, _) in self._tasks.items() if step.planned.node.effect is Effect.ONCE]
         for task in self._tasks:
             if task not in once:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         for task in [task for task in self._tasks if not task.cancelled()]:
-            step = self._tasks.pop(task)
-            self._record(step, task.result())
+            step, _ = self._tasks.pop(task)
+            if isinstance(ended := task.result(), Outcome):
+                self._record(step, ended)
 
     def _record_cancelled(self) -> None:
         now = datetime.now(UTC)
-        for step in self._tasks.values():
+        open_steps = [step for step, _ in self._tasks.values()]
+        open_steps += [loop.step for loop in set(self._owners.values()) if not loop.closed]
+        open_steps += [step for step, _ in self._waiting.values()]
+        for step in {step.key: step for step in open_steps}.values():
             self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
         self._tasks.clear()
+        self._waiting.clear()
 
     async def _cancel_tasks(self) -> None:
         tasks = list(self._tasks)

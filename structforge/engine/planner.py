@@ -4,30 +4,48 @@ Invariant: a plan is immutable and shared by all runs of its version in this pro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.expressions import CompiledValue, compile_value
-from structforge.domain.graph import Graph
+from structforge.domain.graph import AGAIN_PORT, Graph
 from structforge.domain.policies import Policies
 from structforge.domain.run import Effect, Execution
-from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.domain.workflow import Edge, NodeSpec, WorkflowDocument
 from structforge.sdk.node import Node
 from structforge.sdk.parameters import literal_fields
 from structforge.sdk.registry import NodeRegistry
 
 
+class EdgeKind(IntEnum):
+    """How an edge lies to the loop regions."""
+
+    SAME = 0
+    """Both ends in one region: the common case."""
+    BODY = 1
+    """From a loop into its region: alive whenever an iteration begins."""
+    AGAIN = 2
+    """From a region back to its loop: the result of the iteration."""
+    GATE = 3
+    """Into a region from outside: the loop waits for its source, and every iteration sees the value."""
+
+
 @dataclass(frozen=True, slots=True)
 class InEdge:
-    """An edge as its target sees it."""
+    """An edge as its target sees it; edges into `again` are left out."""
 
     source: int
     source_port: str
     target_port: str
     many: bool
+    up: int = 0
+    """How many iterations outward the value is found."""
+    body: bool = False
+    """The value is the item of that iteration, not a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,27 @@ class OutEdge:
 
     port: str
     target: int
+    """The node it settles; for a gate, the loop that waits."""
+    kind: EdgeKind = EdgeKind.SAME
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An edge that is settled when an iteration begins."""
+
+    target: int
+    edge: InEdge
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The nodes that are executed together: all at the top level, or those one loop repeats."""
+
+    members: tuple[int, ...]
+    """Nodes directly in the region, in topological order; the position here is the node's `slot`."""
+    in_degree: tuple[int, ...]
+    """By slot: edges that are settled while the region runs."""
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +86,10 @@ class PlannedNode:
     spec: NodeSpec
     node: Node[Any]
     default_port: str
+    slot: int
+    """Place among the members of its region."""
+    depth: int
+    """How many loops it stands in."""
     in_edges: tuple[InEdge, ...]
     out_edges: tuple[OutEdge, ...]
     literal: Mapping[str, Any]
@@ -80,17 +123,17 @@ class Plan:
     document: WorkflowDocument
     nodes: tuple[PlannedNode, ...]
     by_id: Mapping[str, PlannedNode]
-    roots: tuple[int, ...]
-    """Nodes without incoming edges, triggers among them."""
+    top: Region
+    regions: Mapping[int, Region]
+    """Loop node to what it repeats."""
     sinks: tuple[int, ...]
-    """Nodes without outgoing edges: their values are the run's output."""
+    """Top-level nodes whose result nothing else takes: their values are the run's output."""
     in_process_safe: bool
     """All steps are pure and inline: the accepting process may run it and commit once."""
-    in_degree: tuple[int, ...] = field(default=())
 
     def triggers(self) -> tuple[PlannedNode, ...]:
         """Return the trigger nodes in document order."""
-        return tuple(self.nodes[index] for index in self.roots if self.nodes[index].node.trigger)
+        return tuple(planned for planned in self.nodes if planned.node.trigger)
 
 
 def make_plan(document: WorkflowDocument, registry: NodeRegistry) -> Plan:
@@ -111,42 +154,94 @@ def make_plan(document: WorkflowDocument, registry: NodeRegistry) -> Plan:
     ]
     if problems:
         raise InvalidError(*problems)
-    graph = Graph.of(document)
-    order = [document.nodes[position] for position in graph.topological_order()]
-    position = {spec.id: index for index, spec in enumerate(order)}
-    incoming: list[list[InEdge]] = [[] for _ in order]
-    outgoing: list[list[OutEdge]] = [[] for _ in order]
-    for edge in document.edges:
-        source, target = position[edge.source], position[edge.target]
-        node = registry[order[target].type]
-        many = any(
-            port.many for port in node.input_ports(order[target].parameters) if port.name == edge.target_port
-        )
-        incoming[target].append(InEdge(source, edge.source_port, edge.target_port, many))
-        outgoing[source].append(OutEdge(edge.source_port, target))
-    nodes = tuple(
-        _plan_node(index, spec, registry[spec.type], tuple(incoming[index]), tuple(outgoing[index]), position)
-        for index, spec in enumerate(order)
-    )
+    layout = _Layout(document, registry)
+    nodes = tuple(_plan_node(index, layout, registry) for index in range(len(layout.order)))
     return Plan(
         document=document,
         nodes=nodes,
         by_id={planned.id: planned for planned in nodes},
-        roots=tuple(index for index, edges in enumerate(incoming) if not edges),
-        sinks=tuple(index for index, edges in enumerate(outgoing) if not edges),
-        in_process_safe=all(planned.plain for planned in nodes),
-        in_degree=tuple(len(edges) for edges in incoming),
+        top=layout.region(None),
+        regions={loop: layout.region(loop) for loop in layout.loops},
+        sinks=tuple(
+            planned.index
+            for planned in nodes
+            if not planned.depth and all(edge.kind is EdgeKind.BODY for edge in planned.out_edges)
+        ),
+        in_process_safe=all(planned.plain or planned.node.loop for planned in nodes),
     )
 
 
-def _plan_node(
-    index: int,
-    spec: NodeSpec,
-    node: Node[Any],
-    in_edges: tuple[InEdge, ...],
-    out_edges: tuple[OutEdge, ...],
-    position: Mapping[str, int],
-) -> PlannedNode:
+class _Layout:
+    """Order, regions and edges of a document, by topological index."""
+
+    def __init__(self, document: WorkflowDocument, registry: NodeRegistry) -> None:
+        loop_ids = {spec.id for spec in document.nodes if registry[spec.type].loop}
+        graph = Graph.of(document, loop_ids)
+        by_document = graph.topological_order()
+        self.order = [document.nodes[number] for number in by_document]
+        self.position = {spec.id: index for index, spec in enumerate(self.order)}
+        renamed = {number: index for index, number in enumerate(by_document)}
+        self.chains = [tuple(renamed[loop] for loop in graph.enclosing[number]) for number in by_document]
+        """For each node the loops around it, outermost first."""
+        self.loops = [index for index, spec in enumerate(self.order) if spec.id in loop_ids]
+        self.members: dict[int | None, list[int]] = {None: [], **{loop: [] for loop in self.loops}}
+        self.slots: list[int] = []
+        for index, chain in enumerate(self.chains):
+            members = self.members[chain[-1] if chain else None]
+            self.slots.append(len(members))
+            members.append(index)
+        self.incoming: list[list[InEdge]] = [[] for _ in self.order]
+        self.outgoing: list[list[OutEdge]] = [[] for _ in self.order]
+        self.settling = [0] * len(self.order)
+        """Edges that are settled while a node's region runs, gates included."""
+        self.entries: dict[int, list[Entry]] = {loop: [] for loop in self.loops}
+        for edge in document.edges:
+            self._add(edge, registry)
+
+    def _add(self, edge: Edge, registry: NodeRegistry) -> None:
+        source, target = self.position[edge.source], self.position[edge.target]
+        spec = self.order[target]
+        from_chain, to_chain = self.chains[source], self.chains[target]
+        if edge.target_port == AGAIN_PORT and target in self.loops:
+            self.outgoing[source].append(OutEdge(edge.source_port, target, EdgeKind.AGAIN))
+            return
+        many = any(
+            port.many
+            for port in registry[spec.type].input_ports(spec.parameters)
+            if port.name == edge.target_port
+        )
+        depth = len(to_chain) - len(from_chain)
+        body = source in to_chain
+        link = InEdge(
+            source, edge.source_port, edge.target_port, many, up=depth - 1 if body else depth, body=body
+        )
+        self.incoming[target].append(link)
+        if not depth:
+            self.outgoing[source].append(OutEdge(edge.source_port, target))
+            self.settling[target] += 1
+            return
+        self.entries[to_chain[-1]].append(Entry(target, link))
+        if body:
+            self.outgoing[source].append(OutEdge(edge.source_port, target, EdgeKind.BODY))
+        else:
+            gate = to_chain[len(from_chain)]
+            self.outgoing[source].append(OutEdge(edge.source_port, gate, EdgeKind.GATE))
+            self.settling[gate] += 1
+
+    def region(self, loop: int | None) -> Region:
+        """Describe what `loop` repeats, or the top level."""
+        members = tuple(self.members[loop])
+        return Region(
+            members,
+            tuple(self.settling[index] for index in members),
+            () if loop is None else tuple(self.entries[loop]),
+        )
+
+
+def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNode:
+    spec = layout.order[index]
+    node = registry[spec.type]
+    position, chain = layout.position, layout.chains[index]
     literal_names = literal_fields(node.Parameters)
     literal = {name: value for name, value in spec.parameters.items() if name in literal_names}
     compiled = compile_value(
@@ -160,8 +255,10 @@ def _plan_node(
         spec=spec,
         node=node,
         default_port=outputs[0].name if outputs else "out",
-        in_edges=in_edges,
-        out_edges=out_edges,
+        slot=layout.slots[index],
+        depth=len(chain),
+        in_edges=tuple(layout.incoming[index]),
+        out_edges=tuple(layout.outgoing[index]),
         literal=literal,
         compiled=compiled,
         fixed=fixed,
@@ -174,6 +271,7 @@ def _plan_node(
             and policies.retry.max_attempts == 1
             and policies.timeout_s is None
             and policies.each is None
+            and not node.loop
         ),
     )
 

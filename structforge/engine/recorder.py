@@ -103,9 +103,10 @@ class RunRecorder:
         self._commit.change = change
         self._dirty = True
 
-    def release(self) -> None:
-        """Give the lease back with this commit."""
+    def release(self, resume_at: datetime | None = None) -> None:
+        """Give the lease back with this commit; `resume_at` is when a waiting run goes on by itself."""
         self._commit.release = True
+        self._commit.resume_at = resume_at
         self._dirty = True
 
     def submit(self) -> "Future[None] | None":

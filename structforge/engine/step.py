@@ -20,13 +20,14 @@ from structforge.domain.ports import ERROR_PORT
 from structforge.domain.run import Effect, Execution, StepStatus
 from structforge.domain.values import encode_json
 from structforge.engine import faults
-from structforge.engine.activation import DEAD
+from structforge.engine.activation import DEAD, Activation
 from structforge.engine.context import StepContext
 from structforge.engine.environment import Environment, ProcessCall
 from structforge.engine.planner import PlannedNode, validate_parameters
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.values import Encoded, crash_problem, encode, load, needs_loading, store_large
 from structforge.sdk.context import NodeError
+from structforge.sdk.control import Return, Wait
 from structforge.sdk.node import Ports
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,16 @@ class Step:
     inputs: Mapping[str, Any]
     scope: Mapping[str, Any]
     """What its expressions may name."""
+    activation: Activation | None = None
+    """Where its result settles edges; none for an element of a list."""
+    owner: Any = None
+    """The loop or list (`engine.composite`) it is a part of."""
+    element: int | None = None
+    """Its place in the list of an `each` policy."""
+    waiting_since: datetime | None = None
+    """When it first asked to wait."""
+    answer: Any = None
+    """What came in while it waited."""
     attempt: int = 1
     lost_attempts: int = 0
     """Attempts that a crash interrupted: they do not count against the retry policy."""
@@ -65,6 +76,20 @@ class Outcome:
     def fails_run(self) -> bool:
         """A failure that nothing took care of."""
         return self.status is StepStatus.FAILED and not self.ports
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step that is not over and needs no worker meanwhile."""
+
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A step that ends the run with this output."""
+
+    outcome: Outcome
 
 
 def describe(error: Exception) -> tuple[Problem, bool]:
@@ -106,18 +131,23 @@ def has_references(step: Step) -> bool:
     )
 
 
-def run_inline(step: Step, recorder: RunRecorder, environment: Environment) -> Outcome | Mapping[str, Any]:
+def run_inline(
+    step: Step, recorder: RunRecorder, environment: Environment
+) -> Outcome | Returned | Mapping[str, Any]:
     """Run a plain step here and now. Returns its ports unencoded when they are large: `finish_large` goes on."""
     planned = step.planned
     try:
         parameters = parameters_of(step)
         context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
-        result = planned.node.run(context, parameters, step.inputs)
-        ports = result.values if type(result) is Ports else {planned.default_port: result}
+        result: Any = planned.node.run(context, parameters, step.inputs)
+        returns = type(result) is Return
+        ports = {planned.default_port: result.value} if returns else ports_of(step, result)
         encoded = encode(ports, environment.limits.inline_value_bytes)
     except Exception as error:  # Whatever a node raises has to end in an outcome.
         return failure(step, describe(error)[0])
-    return ports if encoded is None else success(step, encoded)
+    if encoded is None:
+        return ports
+    return Returned(success(step, encoded)) if returns else success(step, encoded)
 
 
 async def finish_large(
@@ -165,19 +195,26 @@ def failure(step: Step, problem: Problem) -> Outcome:
     )
 
 
-async def run_attempts(step: Step, recorder: RunRecorder, environment: Environment) -> Outcome:
-    """Run a step until an attempt succeeds or the retry policy gives up."""
+async def run_attempts(
+    step: Step, recorder: RunRecorder, environment: Environment
+) -> Outcome | Waiting | Returned:
+    """Run a step until an attempt succeeds, it asks to wait, or the retry policy gives up."""
     planned = step.planned
     retry = planned.policies.retry
     while True:
-        step.started_at = datetime.now(UTC)
-        await _record_start(step, recorder)
+        if step.waiting_since is None:
+            step.started_at = datetime.now(UTC)
+            await record_start(step, recorder)
         try:
-            ports = await _attempt(step, recorder, environment)
+            result = await _attempt(step, recorder, environment)
+            if type(result) is Wait:
+                return Waiting(result)
+            returns = type(result) is Return
+            ports = {planned.default_port: result.value} if returns else ports_of(step, result)
             encoded = encode(ports, environment.limits.inline_value_bytes)
             if encoded is None:
                 encoded = await store_large(ports, environment, recorder.run.organization_id)
-            return success(step, encoded)
+            return Returned(success(step, encoded)) if returns else success(step, encoded)
         except Exception as error:  # Whatever a node raises has to end in an outcome.
             problem, final = describe(error)
         if final or not _may_retry(step, retry, problem):
@@ -194,7 +231,8 @@ def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
     return step.attempt - step.lost_attempts < retry.max_attempts and retry.retries(problem.code)
 
 
-async def _record_start(step: Step, recorder: RunRecorder) -> None:
+async def record_start(step: Step, recorder: RunRecorder, *, intent: bool = True) -> None:
+    """Write down that an attempt begins; the intent of a `once` step is durable when this returns."""
     recorder.step(
         StepRecord(
             step.key, step.attempt, step.planned.id, StepStatus.RUNNING, False, started_at=step.started_at
@@ -208,7 +246,7 @@ async def _record_start(step: Step, recorder: RunRecorder) -> None:
         attempt=step.attempt,
         status=StepStatus.RUNNING,
     )
-    if step.planned.node.effect is Effect.ONCE:
+    if intent and step.planned.node.effect is Effect.ONCE:
         # The intent, and every result it depends on, must be durable before the outside hears of it.
         durable = recorder.submit()
         if durable is not None:
@@ -243,14 +281,25 @@ def _record_retry(step: Step, recorder: RunRecorder, problem: Problem, wait_s: f
     )
 
 
-async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Mapping[str, Any]:
+async def load_scope(step: Step, recorder: RunRecorder, environment: Environment) -> None:
+    """Put the values in the place of references, so that expressions see them."""
+    organization_id = recorder.run.organization_id
+    step.scope = {
+        name: await load(value, environment, organization_id, every_kind=True)
+        for name, value in step.scope.items()
+    }
+
+
+def ports_of(step: Step, result: Any) -> Mapping[str, Any]:
+    """Return a node's result by port."""
+    return result.values if type(result) is Ports else {step.planned.default_port: result}
+
+
+async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Any:
     planned = step.planned
     organization_id = recorder.run.organization_id
     if planned.fixed is None:
-        step.scope = {
-            name: await load(value, environment, organization_id, every_kind=True)
-            for name, value in step.scope.items()
-        }
+        await load_scope(step, recorder, environment)
     parameters = parameters_of(step)
     inputs = step.inputs
     if has_references(step):
@@ -262,6 +311,7 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
             for port, value in inputs.items()
         }
     context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+    context.waiting_since, context.answer = step.waiting_since, step.answer
     async with asyncio.timeout(planned.policies.timeout_s or environment.limits.step_timeout_s):
         if planned.node.execution is Execution.BLOCKING:
             call = ProcessCall(
@@ -272,9 +322,6 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
                 step.key,
                 step.attempt,
             )
-            result = await environment.processes.run(call, context.log_fields)
-        else:
-            result = planned.node.run(context, parameters, inputs)
-            if planned.node.execution is Execution.ASYNC:
-                result = await result
-    return result.values if type(result) is Ports else {planned.default_port: result}
+            return await environment.processes.run(call, context.log_fields)
+        result = planned.node.run(context, parameters, inputs)
+        return await result if planned.node.execution is Execution.ASYNC else result

@@ -7,6 +7,7 @@ from structforge.nodes.data import SetFields
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.nodes.flow import If, Merge
 from structforge.nodes.http_request import HttpRequest
+from structforge.nodes.loops import Loop
 from structforge.nodes.report import Report
 from structforge.nodes.table_columns import Transform
 from structforge.nodes.table_groups import Aggregate
@@ -28,6 +29,7 @@ NODE_TYPES = (
     Append,
     If,
     Merge,
+    Loop,
     HttpRequest,
     Report,
 )

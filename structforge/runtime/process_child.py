@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -34,6 +35,8 @@ class ProcessContext:
         self.organization_id = UUID(call["organization_id"])
         self.step_key: str = call["step_key"]
         self.attempt: int = call["attempt"]
+        self.waiting_since: datetime | None = None
+        self.answer: Any = None
         self.artifacts = artifacts
         self.files = files
         self.max_file_bytes = file_max_bytes

@@ -4,6 +4,7 @@ Invariant: a node reaches the outside through its context only, so tests can run
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 from uuid import UUID
@@ -132,6 +133,16 @@ class NodeContext(Protocol):
     @property
     def attempt(self) -> int:
         """The try of this step, from 1."""
+        ...
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """When this step first asked to wait; none at its first call."""
+        ...
+
+    @property
+    def answer(self) -> Any:
+        """What came in while the step waited; none if nothing did."""
         ...
 
     @property

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -111,6 +112,8 @@ class FakeContext:
     organization_id: UUID = ORGANIZATION_ID
     max_file_bytes: int = 100 * 1024 * 1024
     lines: list[LogLine] = field(default_factory=list)
+    waiting_since: datetime | None = None
+    answer: Any = None
 
     @property
     def idempotency_key(self) -> str:

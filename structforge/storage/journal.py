@@ -32,9 +32,10 @@ WITH run AS MATERIALIZED (
         %(run_id)s::uuid[], %(run_organization)s::uuid[], %(run_workflow)s::uuid[], %(run_on)s::date[],
         %(run_epoch)s::int[], %(run_status)s::text[], %(run_output)s::text[], %(run_error)s::text[],
         %(run_started)s::timestamptz[], %(run_finished)s::timestamptz[], %(run_seq)s::int[],
-        %(run_steps)s::int[], %(run_release)s::bool[], %(run_progress)s::bool[]
+        %(run_steps)s::int[], %(run_release)s::bool[], %(run_progress)s::bool[],
+        %(run_resume)s::timestamptz[]
     ) AS u(run_id, organization_id, workflow_id, accepted_on, epoch, status, output, error, started_at,
-           finished_at, event_seq, steps, release, progress)
+           finished_at, event_seq, steps, release, progress, resume_at)
 ), held AS MATERIALIZED (
     SELECT o.run_id, o.epoch FROM run_outbox o
     WHERE o.run_id = ANY (%(leased)s::uuid[]) ORDER BY o.run_id FOR UPDATE
@@ -134,8 +135,13 @@ WITH run AS MATERIALIZED (
     UPDATE run_outbox o
     SET owner = CASE WHEN ok.release THEN NULL ELSE o.owner END,
         lease_expires_at = CASE WHEN ok.release THEN NULL ELSE o.lease_expires_at END,
-        available_at = CASE WHEN ok.release AND ok.status = 'waiting' THEN 'infinity'
-                            WHEN ok.release THEN now() ELSE o.available_at END,
+        -- What was asked for while the run was held is not slept through.
+        available_at = CASE WHEN NOT ok.release THEN o.available_at
+                            WHEN o.control IS NOT NULL THEN now()
+                            WHEN ok.status = 'waiting' THEN coalesce(ok.resume_at, 'infinity')
+                            WHEN ok.status = 'paused' THEN 'infinity'
+                            ELSE now() END,
+        control = CASE WHEN ok.release AND o.control <> 'stop' THEN NULL ELSE o.control END,
         announced_at = CASE WHEN ok.release THEN NULL ELSE o.announced_at END,
         deaths = CASE WHEN ok.progress THEN 0 ELSE o.deaths END
     FROM ok
@@ -382,6 +388,7 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
         columns["run_seq"].append(commit.events[-1]["seq"] if commit.events else 0)
         columns["run_steps"].append(sum(step.settled for step in commit.steps.values()))
         columns["run_release"].append(commit.release)
+        columns["run_resume"].append(commit.resume_at)
         columns["run_progress"].append(commit.progress)
         if commit.epoch is not None:
             columns["leased"].append(run.run_id)

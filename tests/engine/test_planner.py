@@ -24,7 +24,8 @@ def test_roots_sinks_and_references(registry: NodeRegistry) -> None:
     )
     plan = make_plan(made, registry)
     ids = [planned.id for planned in plan.nodes]
-    assert [ids[i] for i in plan.roots] == ["start"]
+    assert plan.top.members == (0, 1, 2)
+    assert plan.top.in_degree == (0, 1, 1)
     assert [ids[i] for i in plan.sinks] == ["b"]
     assert [ids[i] for i in plan.by_id["b"].referenced] == ["a"]
     assert plan.by_id["b"].fixed is None

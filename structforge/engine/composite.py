@@ -1,0 +1,178 @@
+"""Steps made of many: a loop's iterations, and a node run once for each element of a list.
+
+Invariant: results keep the order of the items, however many run side by side and in whatever order they end.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from structforge.domain.expressions import CompiledValue, compile_value
+from structforge.domain.policies import EachPolicy
+from structforge.engine.activation import NOTHING, Activation
+from structforge.engine.step import Step, parameters_of
+from structforge.sdk.context import NodeError
+from structforge.sdk.control import LoopParameters
+
+MAX_ITEMS = 1_000_000
+
+
+class Loop:
+    """The iterations of one loop step."""
+
+    def __init__(self, step: Step, parameters: LoopParameters, activation: Activation) -> None:
+        """Raises: NodeError when the items are no list."""
+        self.step = step
+        self.activation = activation
+        self.closed = False
+        self.advancing = False
+        """Iterations are being begun right now: one that ends at once must not begin the next itself."""
+        self.running = 0
+        self._parameters = parameters
+        self._begun = 0
+        self._over = False
+        self._results: dict[int, Any] = {}
+        self._carry = step.inputs.get("in")
+        self._items: list[Any] = []
+        self._until: CompiledValue | None = None
+        if parameters.mode == "for_each":
+            self._items = _as_list(parameters.items, step)
+            self._concurrency = parameters.concurrency
+        else:
+            self._until = compile_value(parameters.until or "{{ true }}", "parameters.until")
+            self._concurrency = 1
+
+    @property
+    def may_begin(self) -> bool:
+        """There is another iteration, and room for it."""
+        if self.closed or self._over or self.running >= self._concurrency:
+            return False
+        return self._until is not None or self._begun < len(self._items)
+
+    @property
+    def done(self) -> bool:
+        """Every iteration has ended."""
+        return not self.running and not self.may_begin
+
+    def begin(self) -> tuple[int, Any]:
+        """Return number and item of the next iteration."""
+        index = self._begun
+        self._begun += 1
+        self.running += 1
+        return index, self._carry if self._until is not None else self._items[index]
+
+    def collect(self, index: int, carry: Any) -> None:
+        """Take what arrived at `again`, if anything did.
+
+        Raises: NodeError `loop.limit`; ExpressionError from the condition.
+        """
+        self.running -= 1
+        if self._until is None:
+            if carry is not NOTHING:
+                self._results[index] = carry
+            return
+        self._carry = None if carry is NOTHING else carry
+        self._over = bool(self._until.resolve({**self.step.scope, "result": self._carry, "index": index}))
+        if not self._over and self._begun >= self._parameters.max_iterations:
+            raise NodeError(
+                "loop.limit",
+                f"The loop has not ended after {self._begun} iterations.",
+                where=f"nodes.{self.step.planned.id}.parameters.max_iterations",
+                hint="Mend its condition, or let it run longer.",
+            )
+
+    def ports(self) -> Mapping[str, Any]:
+        """Return the loop's result."""
+        if self._until is not None:
+            return {"done": self._carry}
+        return {"done": [self._results[index] for index in sorted(self._results)]}
+
+
+class Each:
+    """The elements of one step with an `each` policy."""
+
+    def __init__(self, step: Step, policy: EachPolicy, items: Any) -> None:
+        """Raises: NodeError when the items are no list."""
+        self.step = step
+        self.closed = False
+        self.running = 0
+        self._items = _as_list(items, step)
+        self._concurrency = policy.concurrency
+        self._begun = 0
+        self._ports: dict[int, Mapping[str, Any]] = {}
+
+    @property
+    def may_begin(self) -> bool:
+        """There is another element, and room for it."""
+        return not self.closed and self._begun < len(self._items) and self.running < self._concurrency
+
+    @property
+    def done(self) -> bool:
+        """Every element has ended."""
+        return not self.running and self._begun == len(self._items)
+
+    def begin(self) -> tuple[int, Any]:
+        """Return number and value of the next element."""
+        index = self._begun
+        self._begun += 1
+        self.running += 1
+        return index, self._items[index]
+
+    def collect(self, index: int, ports: Mapping[str, Any]) -> None:
+        """Take the live ports of an element's step."""
+        self.running -= 1
+        self._ports[index] = ports
+
+    def ports(self) -> Mapping[str, Any]:
+        """Return for each port the list of what the elements gave there, in their order."""
+        gathered: dict[str, list[Any]] = {}
+        for index in range(len(self._items)):
+            for port, value in self._ports.get(index, {}).items():
+                gathered.setdefault(port, []).append(value)
+        return gathered or {self.step.planned.default_port: []}
+
+
+def make_loop(step: Step, activation: Activation) -> Loop:
+    """Begin a loop step whose scope is loaded. Raises: ExpressionError, InvalidError, NodeError."""
+    parameters = parameters_of(step)
+    if not isinstance(parameters, LoopParameters):
+        raise NodeError(
+            "loop.parameters", f"{step.planned.node.title} does not declare the parameters of a loop."
+        )
+    return Loop(step, parameters, activation)
+
+
+def make_each(step: Step, policy: EachPolicy) -> Each:
+    """Begin a step with an `each` policy whose scope is loaded. Raises: ExpressionError, NodeError."""
+    return Each(step, policy, compile_value(policy.items, "policies.each.items").resolve(step.scope))
+
+
+def _as_list(items: Any, step: Step) -> list[Any]:
+    where = f"nodes.{step.planned.id}"
+    if not isinstance(items, list):
+        kind = {dict: "an object", str: "text", bool: "a boolean", type(None): "null"}.get(
+            type(items), "a number"
+        )
+        raise NodeError(
+            "items.not_a_list",
+            f"The items are {kind}, not a list.",
+            where=where,
+            hint="Name a list, such as rows.",
+        )
+    if len(items) > MAX_ITEMS:
+        raise NodeError(
+            "items.too_many", f"There are {len(items)} items; at most {MAX_ITEMS} are taken.", where=where
+        )
+    return items
+
+
+Composite = Loop | Each
+
+
+def closed(step: Step) -> bool:
+    """Tell whether a step belongs to a loop or list that has been given up."""
+    owner = step.owner
+    while owner is not None:
+        if owner.closed:
+            return True
+        owner = owner.step.owner
+    return False
