@@ -20,7 +20,7 @@ from structforge.embedded.postgres import EmbeddedPostgres, tail
 from structforge.embedded.redis import EmbeddedRedis
 from structforge.embedded.supervisor import Service, Step, Supervisor
 from structforge.embedded.system_user import let_through, server_account
-from structforge.ui.bundle import SOURCE, build_bundle, bundle_is_current, bundle_path
+from structforge.ui.bundle import SOURCE, build_bundle, bundle_is_current
 from structforge.ui.server import APPLICATION, web_environment
 
 READY_TIMEOUT_S = 90.0
@@ -187,7 +187,8 @@ def _start_services(supervisor: Supervisor) -> str:
 
 
 def _web(settings: Settings) -> Service:
-    bundle = bundle_path(settings)
+    # The one of the step before; built again in case somebody is editing the pages at this moment.
+    bundle = build_bundle(settings)
     return replace(
         _service("web", WEB_MODULE, APPLICATION), environment=web_environment(settings, bundle), folder=bundle
     )

@@ -4,6 +4,7 @@ Invariant: a bundle folder is complete or absent (made aside, then renamed); the
 Node is needed here only; serving needs the result alone. Imported by `cli`, `embedded` and `ui/server.py`.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -57,9 +58,17 @@ def build_bundle(settings: Settings, progress: Progress = lambda line: None) -> 
 
     `progress` gets a sentence at each stage. Raises: UnavailableError `web.build_failed` with the log's end.
     """
-    target = bundle_path(settings)
     if bundle_is_current(settings):
-        return target
+        return bundle_path(settings)
+    settings.bundle_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.bundle_dir / "build.lock").open("a") as lock:
+        # Builds share their working folder: a second one waits, and finds the first one's result.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return bundle_path(settings) if bundle_is_current(settings) else _build(settings, progress)
+
+
+def _build(settings: Settings, progress: Progress) -> Path:
+    target = bundle_path(settings)
     root = settings.bundle_dir
     stage, work = root / f"stage-{os.getpid()}", root / "work"
     shutil.rmtree(stage, ignore_errors=True)

@@ -15,6 +15,7 @@ from structforge.embedded.processes import ProcessIdentity
 from structforge.embedded.redis import EmbeddedRedis
 from structforge.embedded.system_user import Account, let_through
 from tests.support.eventually import eventually_sync
+from tests.support.processes import processes_of
 from tests.support.programs import ROOT, Program
 
 NOBODY = 65534
@@ -46,23 +47,6 @@ def start(home: Path, folder: Path) -> Iterator[Start]:
     yield begin
     for program in started:
         program.clean_up()
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process that the home folder's supervisor started, orphans included.
-
-    Told by the environment it gave them, or by the folder they work in (Redis overwrites its environment).
-    """
-    mark = f"STRUCTFORGE_HOME={home}".encode()
-    found = []
-    for process in psutil.process_iter():
-        try:
-            inside = Path(process.cwd()).is_relative_to(home)
-            if inside or mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
-                found.append(process)
-        except (OSError, psutil.Error):
-            continue
-    return found
 
 
 def names(processes: list[psutil.Process]) -> list[str]:
