@@ -10,7 +10,7 @@ from structforge.domain.ids import readable_id
 from structforge.domain.values import decode_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.sdk import NodeRegistry
-from structforge.ui.graph_view import NOTE_PREFIX, read_edge
+from structforge.ui.graph_view import NOTE_PREFIX, places_of, read_edge
 
 PASTE_OFFSET = 40
 MAX_PASTE_BYTES = 1_000_000
@@ -83,7 +83,7 @@ def additions(
 
 
 def _free_place(draft: WorkflowDocument, after: str | None) -> dict[str, float]:
-    places = draft.layout.positions
+    places = places_of(draft)
     if after is not None and after in places:
         x, y = places[after].x + 300, places[after].y
     else:

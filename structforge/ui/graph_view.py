@@ -36,15 +36,23 @@ def graph_of(
 ) -> dict[str, Any]:
     """Return the whole canvas. `marks` gives nodes a word (`added`, `changed`, …)."""
     used = _used_ports(document.edges)
+    places = places_of(document)
     nodes = []
-    for number, spec in enumerate(document.nodes):
-        at = document.layout.positions.get(spec.id, _default_place(number))
-        item = node_item(spec, registry, at, used.get(spec.id))
+    for spec in document.nodes:
+        item = node_item(spec, registry, places[spec.id], used.get(spec.id))
         if marks and spec.id in marks:
             item["mark"] = marks[spec.id]
         nodes.append(item)
     nodes += [note_item(note) for note in document.layout.notes]
     return {"doc": topic, "seq": seq, "nodes": nodes, "edges": [edge_item(edge) for edge in document.edges]}
+
+
+def places_of(document: WorkflowDocument) -> dict[str, Position]:
+    """Return where each node is drawn, those without a place of their own included."""
+    return {
+        spec.id: document.layout.positions.get(spec.id, _default_place(number))
+        for number, spec in enumerate(document.nodes)
+    }
 
 
 def node_item(

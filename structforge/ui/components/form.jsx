@@ -245,10 +245,35 @@ function visible(schema, values) {
   return Object.entries(rule).every(([name, wanted]) => (Array.isArray(wanted) ? wanted.includes(values[name]) : values[name] === wanted));
 }
 
-export function SchemaForm({ subject, schema, values, problems, texts, readOnly, onSet, onUnset }) {
+export function SchemaForm(props) {
+  return props.schema?.properties ? <Fields key={props.subject} {...props} /> : null;
+}
+
+const GIVE_UP_MS = 6000;
+
+function Fields({ subject, schema, values, problems, texts, readOnly, onSet: send, onUnset: sendUnset }) {
   const prefix = useId();
-  if (!schema?.properties) return null;
-  const given = values ?? {};
+  // What was sent shows at once, and the next commit builds on it; the answer, or none for a while, replaces it.
+  const [sent, setSent] = useState({});
+  useEffect(() => {
+    setSent((before) => {
+      const open = Object.entries(before).filter(([name, value]) => JSON.stringify(values?.[name]) !== JSON.stringify(value));
+      return open.length === Object.keys(before).length ? before : Object.fromEntries(open);
+    });
+  }, [values]);
+  const keep = (name, value) => {
+    setSent((before) => ({ ...before, [name]: value }));
+    setTimeout(() => setSent((before) => (before[name] === value ? Object.fromEntries(Object.entries(before).filter(([each]) => each !== name)) : before)), GIVE_UP_MS);
+  };
+  const onSet = (name, value) => {
+    keep(name, value);
+    send(name, value);
+  };
+  const onUnset = (name) => {
+    keep(name, undefined);
+    sendUnset(name);
+  };
+  const given = { ...values, ...sent };
   const defaults = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, given[name] ?? each.default]));
   const fields = Object.entries(schema.properties).filter(([, each]) => visible(each, defaults));
   if (!fields.length) return <p className="muted">{texts.nothing}</p>;
