@@ -41,6 +41,7 @@ from structforge.security.tokens import AccessTokens
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.nodes import NodeTypeService
+from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
 from structforge.services.targets import Targets
 from structforge.services.workflows import WorkflowService
@@ -173,7 +174,7 @@ def build_identity(settings: Settings, database: Database, redis: Redis) -> Iden
     return IdentityService(database, redis, Passwords(), tokens, refresh_ttl_s=settings.refresh_token_ttl_s)
 
 
-def build_api(engine: Engine, runs: RunService) -> ApiServices:
+def build_api(engine: Engine, runs: RunService, targets: Targets) -> ApiServices:
     """Build what the gateway of a web process needs; `api.app.create_app` makes it an application."""
     settings, database = engine.settings, engine.database
     redis = connect_async(settings.redis_server_url)
@@ -191,6 +192,7 @@ def build_api(engine: Engine, runs: RunService) -> ApiServices:
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
+        replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
         files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),
         probes={"database": ask_database, "redis": ask_redis},

@@ -359,8 +359,28 @@ class LogList(BaseModel):
     items: list[LogPublic]
 
 
+class ReplayBody(Body):
+    """What runs again in a new run."""
+
+    from_nodes: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=5_000)] = []
+    """Node ids to begin from; none retries what had not succeeded."""
+    version: Annotated[int, Field(ge=1)] | Literal["same", "draft"] = "same"
+    input: Any = None
+    """A new input; leave it out to keep the earlier one."""
+
+
+class ReplayPublic(BaseModel):
+    """The new run."""
+
+    run_id: UUID
+    reused: int
+    """Steps taken over from the earlier run."""
+    again: list[str]
+    """Nodes that run again."""
+
+
 class StopPublic(BaseModel):
-    """A run that was asked to stop."""
+    """A run of which something was asked, and its status now."""
 
     run_id: UUID
     status: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.nodes import NodeTypeService
+from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
 from structforge.services.workflows import WorkflowService
 
@@ -23,6 +24,7 @@ class ApiServices:
     identity: IdentityService
     workflows: WorkflowService
     runs: RunService
+    replays: ReplayService
     nodes: NodeTypeService
     files: FileService
     probes: dict[str, Probe]

@@ -106,7 +106,9 @@ class WorkflowDocument(BaseModel):
 
     def meaning(self) -> dict[str, Any]:
         """Return the document as JSON without its layout, every default left out."""
-        return self.model_dump(mode="json", exclude={"layout"}, exclude_defaults=True) | {"format": self.format}
+        return self.model_dump(mode="json", exclude={"layout"}, exclude_defaults=True) | {
+            "format": self.format
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole document as JSON, defaults left out."""

@@ -33,6 +33,11 @@ class RunControl:
         self.pause_requested = True
         self._wake.set()
 
+    def unpause(self) -> None:
+        """Take a pause back that is not complete."""
+        self.pause_requested = False
+        self._wake.set()
+
     def give_back(self) -> None:
         """Let the run go on elsewhere, after the steps in flight have ended."""
         self.yield_requested = True

@@ -54,6 +54,8 @@ class RunOrder:
     accepted_at: datetime
     started_at: datetime | None = None
     """Set when an earlier worker began the run."""
+    status: RunStatus = RunStatus.RUNNING
+    """Of a run that began: what it was when it was claimed."""
     history: Mapping[str, StepHistory] | None = None
     answers: Mapping[str, Any] | None = None
     """Step key to what came in while it waited."""
@@ -127,6 +129,9 @@ class Executor:
         if self._order.started_at is None:
             self._recorder.change(RunChange(RunStatus.RUNNING, started_at=now))
             self._recorder.event("run.started", now, status=RunStatus.RUNNING)
+        elif self._order.status is not RunStatus.RUNNING:
+            self._recorder.change(RunChange(RunStatus.RUNNING))
+            self._recorder.event("run.resumed", now, status=RunStatus.RUNNING)
         trigger = self._order.trigger
         triggers = self._plan.triggers()
         fired = self._plan.by_id[trigger].index if trigger else triggers[0].index if triggers else None

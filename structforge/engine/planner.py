@@ -88,8 +88,8 @@ class PlannedNode:
     default_port: str
     slot: int
     """Place among the members of its region."""
-    depth: int
-    """How many loops it stands in."""
+    chain: tuple[int, ...]
+    """The loops it stands in, outermost first."""
     in_edges: tuple[InEdge, ...]
     out_edges: tuple[OutEdge, ...]
     literal: Mapping[str, Any]
@@ -99,11 +99,18 @@ class PlannedNode:
     """The validated parameters when no expression can change them."""
     referenced: tuple[int, ...]
     """Indexes of the nodes its expressions name."""
+    names: frozenset[str]
+    """Every name its expressions read."""
     many_ports: frozenset[str]
     fires_first: bool
     """Ready on its first live edge instead of when all are settled."""
     plain: bool
     """Inline, pure, without retry, timeout, caching in time or error handling: the executor's shortest path."""
+
+    @property
+    def depth(self) -> int:
+        """How many loops it stands in."""
+        return len(self.chain)
 
     @property
     def id(self) -> str:
@@ -250,19 +257,24 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
     fixed = validate_parameters(spec, node, spec.parameters) if compiled.is_constant else None
     outputs = node.output_ports(spec.parameters)
     policies = spec.policies
+    # The list of an `each` policy and the literal texts of a loop (`until`) are resolved by the engine too.
+    others = [policies.each.items] if policies.each else []
+    others += [value for value in literal.values() if node.loop and isinstance(value, str)]
+    references = compiled.references + compile_value(list(others)).references
     return PlannedNode(
         index=index,
         spec=spec,
         node=node,
         default_port=outputs[0].name if outputs else "out",
         slot=layout.slots[index],
-        depth=len(chain),
+        chain=chain,
         in_edges=tuple(layout.incoming[index]),
         out_edges=tuple(layout.outgoing[index]),
         literal=literal,
         compiled=compiled,
         fixed=fixed,
-        referenced=tuple(sorted({position[ref.name] for ref in compiled.references if ref.name in position})),
+        referenced=tuple(sorted({position[ref.name] for ref in references if ref.name in position})),
+        names=frozenset(ref.name for ref in references),
         many_ports=frozenset(port.name for port in node.input_ports(spec.parameters) if port.many),
         fires_first=node.fires_on_first(spec.parameters),
         plain=(

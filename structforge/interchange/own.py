@@ -72,15 +72,16 @@ def read(data: bytes | Mapping[str, Any], *, name: str = "Imported workflow") ->
             )
         )
     head = value["structforge"]
-    if not isinstance(head, Mapping) or type(head.get("format", FORMAT)) is not int:
+    version = head.get("format", FORMAT) if isinstance(head, Mapping) else None
+    if not isinstance(head, Mapping) or not isinstance(version, int) or isinstance(version, bool):
         raise InvalidError(
             Problem("file.invalid", "`structforge` is an object with a `format`.", "structforge")
         )
-    if head.get("format", FORMAT) > FORMAT:
+    if version > FORMAT:
         raise InvalidError(
             Problem(
                 "file.newer_format",
-                f"The file has format {head['format']}; this installation reads up to {FORMAT}.",
+                f"The file has format {version}; this installation reads up to {FORMAT}.",
                 "structforge.format",
                 "Update StructForge.",
             )

@@ -13,7 +13,9 @@ from psycopg import AsyncConnection
 logger = logging.getLogger(__name__)
 
 _RUNNABLE = """
-(SELECT run_id FROM run_outbox WHERE owner IS NULL AND available_at <= now() - make_interval(secs => %(after_s)s)
+(SELECT run_id FROM run_outbox
+ WHERE owner IS NULL AND available_at <= now() - make_interval(secs => %(after_s)s)
+    AND control IS DISTINCT FROM 'paused'
  ORDER BY priority, available_at, run_id LIMIT 1)
 UNION ALL
 (SELECT run_id FROM run_outbox WHERE owner IS NOT NULL AND lease_expires_at < now()

@@ -148,8 +148,14 @@ class RunWorker:
     def requested(self, run_id: UUID, action: str) -> None:
         """Act on what was asked of a run."""
         held = self._held.get(run_id)
-        if held is not None and action == "stop":
+        if held is None:
+            return
+        if action == "stop":
             held.control.stop()
+        elif action == "pause":
+            held.control.pause()
+        elif action == "resume":
+            held.control.unpause()
 
     async def _claim(self) -> None:
         if self._connection is None:
@@ -178,6 +184,8 @@ class RunWorker:
         held = _Held(lease.epoch, RunControl())
         if snapshot.control == "stop":
             held.control.stop()
+        elif snapshot.control == "pause":
+            held.control.pause()
         self._alone = lease.deaths >= DEATHS_BEFORE_ALONE
         self._held[lease.run.run_id] = held
         task = asyncio.create_task(self._execute(snapshot, held), name=f"run {lease.run.run_id}")
@@ -223,6 +231,7 @@ class RunWorker:
             input=snapshot.input,
             accepted_at=snapshot.accepted_at,
             started_at=snapshot.started_at,
+            status=snapshot.status,
             history=snapshot.steps,
         )
         await Executor(plan, order, recorder, self._environment, held.control).execute()

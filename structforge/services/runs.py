@@ -5,11 +5,13 @@ checks the permission and loads by (organization, id).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
+
+from psycopg import AsyncConnection
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
@@ -30,7 +32,7 @@ from structforge.engine.executor import Executor, RunOrder
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.targets import Target, Targets
-from structforge.storage.control import StopOutcome, request_stop
+from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import Cursor, Page
 from structforge.storage.repositories.runs import RunFilter, Runs
@@ -41,6 +43,7 @@ RECHECK_S = 2.0
 IDEMPOTENCY_TTL = timedelta(hours=24)
 
 Mode = Literal["sync", "async"]
+Ask = Callable[[AsyncConnection[Any], UUID, UUID], Awaitable[Answered]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,23 +251,41 @@ class RunService:
         Raises: NotFoundError; ConflictError when it is over already.
         """
         authorize(principal, Permission.RUN_STOP)
+        return await self._ask(principal, run_id, request_stop, "stop")
+
+    async def pause(self, principal: Principal, run_id: UUID) -> RunStatus:
+        """Let a run rest. Returns `paused`, or `pausing` until the steps in flight ended.
+
+        Raises: NotFoundError; ConflictError when it is over, resting or stopping already.
+        """
+        authorize(principal, Permission.RUN_CONTROL)
+        return await self._ask(principal, run_id, request_pause, "pause")
+
+    async def resume(self, principal: Principal, run_id: UUID) -> RunStatus:
+        """Let a paused run go on. Raises: NotFoundError; ConflictError when it is not paused."""
+        authorize(principal, Permission.RUN_CONTROL)
+        status = await self._ask(principal, run_id, request_resume, "resume")
+        self._ring(run_id)
+        return status
+
+    async def _ask(self, principal: Principal, run_id: UUID, ask: Ask, action: str) -> RunStatus:
         async with self._database.engine_pool.connection() as connection:
-            stopped = await request_stop(connection, principal.organization_id, run_id)
-        if stopped.outcome is StopOutcome.OVER:
+            answered = await ask(connection, principal.organization_id, run_id)
+        if answered.asked is Asked.NOTHING or answered.status is None:
             found = await self._result(principal, run_id)
-            raise ConflictError(
-                Problem(
-                    "run.over", f"The run is over: it {found.status}.", f"runs.{run_id}", "Start a new one."
-                )
-            )
-        if stopped.outcome is StopOutcome.REQUESTED:
-            await self._publisher.control(run_id, "stop")
-            return RunStatus.CANCELLING
-        if stopped.event is not None and stopped.workflow_id is not None:
+            where, details = f"runs.{run_id}", {"status": found.status.value}
+            if found.status.terminal:
+                said = f"The run is over: it {found.status}."
+                raise ConflictError(Problem("run.over", said, where, "Start a new one.", details))
+            said = f"The run is {found.status}: one cannot {action} it now."
+            raise ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
+        if answered.asked is Asked.REQUESTED:
+            await self._publisher.control(run_id, action)
+        elif answered.event is not None and answered.workflow_id is not None:
             await self._publisher.announce(
-                principal.organization_id, stopped.workflow_id, run_id, stopped.event
+                principal.organization_id, answered.workflow_id, run_id, answered.event
             )
-        return RunStatus.CANCELLED
+        return answered.status
 
     async def get(self, principal: Principal, run_id: UUID) -> RunRow:
         """Return one run with input, output and error. Raises: NotFoundError."""

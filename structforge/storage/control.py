@@ -4,18 +4,17 @@ Invariant: the outbox row is locked first, as every commit does, so a request an
 """
 
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import orjson
 from psycopg import AsyncConnection
 
 from structforge.domain.run import RunStatus
+from structforge.domain.transitions import Actor, sources
 
 _LOCK = """
-SELECT workflow_id, accepted_on, owner IS NULL OR lease_expires_at < now() FROM run_outbox
+SELECT workflow_id, accepted_on, owner IS NULL OR lease_expires_at < now(), control FROM run_outbox
 WHERE run_id = %(run)s AND organization_id = %(organization)s FOR UPDATE
 """
 
@@ -30,67 +29,141 @@ WHERE s.accepted_on = %(day)s AND s.run_id = %(run)s AND NOT s.settled
             AND later.attempt > s.attempt)
 """
 
-_CANCEL_RUN = """
-UPDATE workflow_executions SET status = 'cancelled', finished_at = now(), event_seq = v.seq
-FROM (SELECT coalesce(max(last_seq), 0) + 1 AS seq FROM execution_events
-      WHERE accepted_on = %(day)s AND run_id = %(run)s) v
-WHERE id = %(run)s AND status NOT IN ('succeeded', 'failed', 'cancelled')
-RETURNING event_seq, finished_at
+_CHANGE = """
+UPDATE workflow_executions SET status = %(status)s,
+    finished_at = CASE WHEN %(terminal)s THEN now() ELSE finished_at END
+WHERE id = %(run)s AND status = ANY (%(sources)s)
+RETURNING now()
 """
 
 _EVENT = """
 INSERT INTO execution_events (accepted_on, run_id, first_seq, last_seq, organization_id, events)
-VALUES (%(day)s, %(run)s, %(seq)s, %(seq)s, %(organization)s, %(events)s::json)
+SELECT %(day)s, %(run)s, v.seq, v.seq, %(organization)s,
+    json_build_array(json_build_object('seq', v.seq, 'type', %(type)s::text,
+        'at', to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'status', %(status)s::text))
+FROM (SELECT coalesce(max(last_seq), 0) + 1 AS seq FROM execution_events
+      WHERE accepted_on = %(day)s AND run_id = %(run)s) v
+RETURNING events
 """
 
+_SEEN = "UPDATE workflow_executions SET event_seq = %(seq)s WHERE id = %(run)s"
 
-class StopOutcome(StrEnum):
-    """What asking a run to stop led to."""
+PAUSED = "paused"
+"""The mark of an outbox row whose run rests until somebody resumes it: no worker claims it."""
 
-    OVER = "over"
-    """It has no work left: it is terminal already, or not this organization's."""
-    CANCELLED = "cancelled"
-    """Nobody was working on it: it is cancelled now."""
+
+class Asked(StrEnum):
+    """What asking something of a run led to."""
+
+    NOTHING = "nothing"
+    """The run is over, not this organization's, or in no status in which this can be asked."""
+    DONE = "done"
+    """Nobody was working on it: it is so now."""
     REQUESTED = "requested"
     """Its worker was told in the table."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """The answer to a stop; `event` is the event that was committed, to be published."""
+class Answered:
+    """How the run stands; `event` is the event that was committed, to be published."""
 
-    outcome: StopOutcome
+    asked: Asked
+    status: RunStatus | None = None
     workflow_id: UUID | None = None
     event: dict[str, Any] | None = None
 
 
-async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Stopped:
+async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
     """Cancel a run nobody works on, or leave the request for the worker that does. One transaction."""
-    key = {"run": run_id, "organization": organization_id}
+    held = _Held(connection, organization_id, run_id)
     async with connection.transaction():
-        row = await (await connection.execute(_LOCK, key)).fetchone()
-        if row is None:
-            return Stopped(StopOutcome.OVER)
-        workflow_id, day, free = row
-        if free:
-            return Stopped(StopOutcome.CANCELLED, workflow_id, await _cancel(connection, key, day))
-        await connection.execute("UPDATE run_outbox SET control = 'stop' WHERE run_id = %(run)s", key)
+        if not await held.lock():
+            return Answered(Asked.NOTHING)
+        if not held.free:
+            return await held.request("stop", RunStatus.CANCELLING)
+        await connection.execute(_CANCEL_STEPS, held.key)
+        await connection.execute("DELETE FROM run_outbox WHERE run_id = %(run)s", held.key)
+        return await held.change("run.finished", RunStatus.CANCELLED)
+
+
+async def request_pause(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
+    """Let a run rest: at once if nobody works on it, else after the steps in flight. One transaction."""
+    held = _Held(connection, organization_id, run_id)
+    async with connection.transaction():
+        if not await held.lock() or held.control in (PAUSED, "pause", "stop"):
+            return Answered(Asked.NOTHING)
+        if not held.free:
+            return await held.request("pause", RunStatus.PAUSING)
         await connection.execute(
-            "UPDATE workflow_executions SET status = 'cancelling' WHERE id = %(run)s "
-            "AND status IN ('queued', 'running', 'waiting', 'pausing')",
-            key,
+            "UPDATE run_outbox SET control = 'paused', owner = NULL, lease_expires_at = NULL, epoch = epoch + 1 "
+            "WHERE run_id = %(run)s",
+            held.key,
         )
-        return Stopped(StopOutcome.REQUESTED, workflow_id)
+        return await held.change("run.paused", RunStatus.PAUSED)
 
 
-async def _cancel(connection: AsyncConnection[Any], key: dict[str, UUID], day: date) -> dict[str, Any] | None:
-    await connection.execute(_CANCEL_STEPS, {**key, "day": day})
-    row = await (await connection.execute(_CANCEL_RUN, {**key, "day": day})).fetchone()
-    await connection.execute("DELETE FROM run_outbox WHERE run_id = %(run)s", key)
-    if row is None:
-        return None
-    seq, finished_at = row
-    event = {"seq": seq, "type": "run.finished", "at": finished_at, "status": RunStatus.CANCELLED}
-    events = orjson.dumps([event], option=orjson.OPT_UTC_Z).decode()
-    await connection.execute(_EVENT, {**key, "day": day, "seq": seq, "events": events})
-    return event
+async def request_resume(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
+    """Let a paused run go on, or take a pause back that is not complete. One transaction."""
+    held = _Held(connection, organization_id, run_id)
+    async with connection.transaction():
+        if not await held.lock() or held.control not in (PAUSED, "pause"):
+            return Answered(Asked.NOTHING)
+        if not held.free:
+            return await held.request(None, RunStatus.RUNNING)
+        await connection.execute(
+            "UPDATE run_outbox SET control = NULL, available_at = now() WHERE run_id = %(run)s", held.key
+        )
+        return await held.change("run.resumed", RunStatus.QUEUED)
+
+
+class _Held:
+    """A run whose outbox row this transaction has locked."""
+
+    def __init__(self, connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> None:
+        self._connection = connection
+        self.key: dict[str, Any] = {"run": run_id, "organization": organization_id}
+        self.workflow_id: UUID | None = None
+        self.free = False
+        """Nobody works on the run, or whoever did is dead."""
+        self.control: str | None = None
+
+    async def lock(self) -> bool:
+        """Take the lock; False when the run has no work left."""
+        row = await (await self._connection.execute(_LOCK, self.key)).fetchone()
+        if row is None:
+            return False
+        self.workflow_id, self.key["day"], self.free, self.control = row
+        return True
+
+    async def request(self, control: str | None, status: RunStatus) -> Answered:
+        """Leave a request for the worker."""
+        await self._connection.execute(
+            "UPDATE run_outbox SET control = %(control)s WHERE run_id = %(run)s",
+            {**self.key, "control": control},
+        )
+        await self._set(status)
+        return Answered(Asked.REQUESTED, status, self.workflow_id)
+
+    async def change(self, kind: str, status: RunStatus) -> Answered:
+        """Set the status of a run nobody works on, with its event."""
+        if not await self._set(status):
+            return Answered(Asked.NOTHING)
+        row = await (
+            await self._connection.execute(_EVENT, {**self.key, "type": kind, "status": status.value})
+        ).fetchone()
+        event: dict[str, Any] | None = row[0][0] if row else None
+        if event is not None:
+            await self._connection.execute(_SEEN, {**self.key, "seq": event["seq"]})
+        return Answered(Asked.DONE, status, self.workflow_id, event)
+
+    async def _set(self, status: RunStatus) -> bool:
+        # Where nobody works on the run any more, this transaction speaks for its worker too.
+        actors = tuple(Actor) if self.free else (Actor.PERSON,)
+        allowed = sorted({source.value for actor in actors for source in sources(status, actor)})
+        row = await (
+            await self._connection.execute(
+                _CHANGE,
+                {**self.key, "status": status.value, "terminal": status.terminal, "sources": allowed},
+            )
+        ).fetchone()
+        return row is not None

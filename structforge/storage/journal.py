@@ -120,7 +120,7 @@ WITH run AS MATERIALIZED (
     ON CONFLICT (organization_id, hash) DO UPDATE SET last_used_at = excluded.last_used_at
 ), changed AS (
     UPDATE workflow_executions e
-    SET status = CASE WHEN e.status = 'cancelling' AND ok.status = 'running' THEN e.status
+    SET status = CASE WHEN e.status IN ('cancelling', 'pausing') AND ok.status = 'running' THEN e.status
                       ELSE ok.status END,
         output = ok.output::json, error = ok.error::json,
         started_at = coalesce(e.started_at, ok.started_at), finished_at = ok.finished_at,
@@ -137,11 +137,13 @@ WITH run AS MATERIALIZED (
         lease_expires_at = CASE WHEN ok.release THEN NULL ELSE o.lease_expires_at END,
         -- What was asked for while the run was held is not slept through.
         available_at = CASE WHEN NOT ok.release THEN o.available_at
-                            WHEN o.control IS NOT NULL THEN now()
-                            WHEN ok.status = 'waiting' THEN coalesce(ok.resume_at, 'infinity')
-                            WHEN ok.status = 'paused' THEN 'infinity'
+                            WHEN ok.status = 'waiting' AND o.control IS NULL
+                                THEN coalesce(ok.resume_at, 'infinity')
+                            WHEN ok.status = 'paused' AND o.control = 'pause' THEN 'infinity'
                             ELSE now() END,
-        control = CASE WHEN ok.release AND o.control <> 'stop' THEN NULL ELSE o.control END,
+        control = CASE WHEN ok.release AND ok.status = 'paused' AND o.control = 'pause' THEN 'paused'
+                       WHEN ok.release AND o.control = 'answer' THEN NULL
+                       ELSE o.control END,
         announced_at = CASE WHEN ok.release THEN NULL ELSE o.announced_at END,
         deaths = CASE WHEN ok.progress THEN 0 ELSE o.deaths END
     FROM ok

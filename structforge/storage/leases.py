@@ -29,7 +29,8 @@ WITH orphaned AS MATERIALIZED (
     ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), fresh AS MATERIALIZED (
     SELECT run_id FROM run_outbox
-    WHERE owner IS NULL AND available_at <= now() AND (deaths < %(alone_from)s OR %(idle)s)
+    WHERE owner IS NULL AND available_at <= now() AND control IS DISTINCT FROM 'paused'
+        AND (deaths < %(alone_from)s OR %(idle)s)
     ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), picked AS (
     SELECT run_id FROM orphaned UNION ALL SELECT run_id FROM fresh LIMIT %(limit)s
@@ -42,7 +43,8 @@ WITH orphaned AS MATERIALIZED (
               o.available_at
 )
 SELECT c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control,
-       e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at
+       e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at,
+       e.origin_run_id IS NOT NULL
 FROM claimed c JOIN workflow_executions e ON e.id = c.run_id
 ORDER BY c.priority, c.available_at, c.run_id
 """
@@ -113,7 +115,8 @@ class Leases:
             },
         )
         rows = await cursor.fetchall()
-        begun = [row for row in rows if row[12] is not None or row[4] > 1]
+        # A run made out of another has steps before it begins.
+        begun = [row for row in rows if row[12] is not None or row[4] > 1 or row[14]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}
         accepted_events = 1

@@ -80,7 +80,7 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
     targets = wiring.build_targets(engine)
     await targets.open()
     stack.push_async_callback(targets.close)
-    services = wiring.build_api(engine, wiring.build_runs(engine, targets))
+    services = wiring.build_api(engine, wiring.build_runs(engine, targets), targets)
     redis = connect_async(settings.redis_server_url)
     stack.push_async_callback(redis.aclose)
     ui_services.install(

@@ -61,7 +61,7 @@ async def installed(settings: Settings) -> AsyncIterator[Installation]:
         targets = wiring.build_targets(engine)
         await targets.open()
         stack.push_async_callback(targets.close)
-        services = wiring.build_api(engine, wiring.build_runs(engine, targets))
+        services = wiring.build_api(engine, wiring.build_runs(engine, targets), targets)
         # The real cost would be most of the time of these tests; tests/security has it.
         cheap_passwords(services.identity)
         owner = Database(

@@ -1,4 +1,4 @@
-"""Runs: lists, one run with its steps, logs and events, and stopping it. Starting one is in `starts.py`."""
+"""Runs: lists, one run with its steps, logs and events. Starting is in `starts.py`, steering in `control.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,6 @@ from structforge.api.schemas import (
     RunPage,
     StepList,
     StepPublic,
-    StopPublic,
 )
 from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.run import RunStatus
@@ -92,13 +91,6 @@ async def list_logs(
     """Return log lines with a number above `after`, oldest first."""
     rows = await services.runs.logs(principal, run_id, after=after, limit=limit)
     return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
-
-
-@router.post("/runs/{run_id}/stop", response_model=StopPublic, status_code=202, summary="Stop a run")
-async def stop_run(services: Services, principal: Signed, run_id: UUID) -> Response:
-    """Ask a run to stop. It is `cancelling` until what is in flight has ended; 409 when it is over."""
-    status = await services.runs.stop(principal, run_id)
-    return JsonResponse({"run_id": run_id, "status": status}, 202)
 
 
 @router.get(

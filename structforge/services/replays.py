@@ -1,0 +1,157 @@
+"""Retry and replay: a new run that takes over what an earlier one has done already.
+
+Invariant: the earlier run is never changed; what is taken over is neither computed nor paid for again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.ids import new_id
+from structforge.domain.journal import Acceptance, Journal, RunIdentity
+from structforge.domain.run import RunStatus, StepStatus
+from structforge.domain.values import JsonValue, encode_json
+from structforge.engine.planner import Plan
+from structforge.engine.recorder import RunRecorder
+from structforge.engine.replay import nodes_to_execute, taken_over
+from structforge.services.targets import Target, Targets
+from structforge.storage.database import Database
+from structforge.storage.outcomes import settled_steps
+from structforge.storage.repositories.runs import Runs
+from structforge.storage.tables import RunRow
+
+KEEP_INPUT = object()
+"""The input of the earlier run, as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What runs again, and as what."""
+
+    from_nodes: tuple[str, ...] = ()
+    """Node ids to begin from; none retries what had not succeeded."""
+    version: int | Literal["same", "draft"] = "same"
+    """A published version, the one of the earlier run, or the draft as it stands."""
+    input: JsonValue | object = KEEP_INPUT
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The new run."""
+
+    run_id: UUID
+    reused: int
+    """Steps taken over."""
+    again: tuple[str, ...]
+    """Nodes that run again."""
+
+
+class ReplayService:
+    """Makes runs out of runs."""
+
+    def __init__(
+        self, database: Database, journal: Journal, targets: Targets, ring: Callable[[UUID], None]
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._targets = targets
+        self._ring = ring
+
+    async def replay(self, principal: Principal, run_id: UUID, request: ReplayRequest) -> Replayed:
+        """Start a run that takes over from `run_id` what it may.
+
+        Raises: NotFoundError; ConflictError while the earlier run is not over; InvalidError for an unknown node or
+        input; ForbiddenError.
+        """
+        authorize(principal, Permission.RUN_START)
+        row = await self._earlier(principal, run_id)
+        target = await self._target(principal, row, request)
+        old = (await self._targets.version(row.version_id)).plan
+        _check_nodes(target.plan, request.from_nodes)
+        given = row.input if request.input is KEEP_INPUT else request.input
+        target.check_input(given)  # type: ignore[arg-type]
+        earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
+        async with self._database.engine_pool.connection() as connection:
+            steps = {step.step_key: step for step in await settled_steps(connection, earlier)}
+        again = nodes_to_execute(
+            old,
+            target.plan,
+            {step.node_id: step.status for key, step in steps.items() if key == step.node_id},
+            request.from_nodes,
+            input_changed=given != row.input,
+        )
+        now = datetime.now(UTC)
+        run = RunIdentity(new_id(), row.organization_id, row.workflow_id, now.date())
+        recorder = RunRecorder(
+            self._journal,
+            run,
+            None,
+            acceptance=Acceptance(
+                version_id=target.version_id,
+                accepted_at=now,
+                trigger_kind=row.trigger_kind,
+                trigger_node=row.trigger_node,
+                priority=row.priority,
+                input=encode_json(given),  # type: ignore[arg-type]
+                created_by=principal.user_id,
+                origin_run_id=row.id,
+                origin_kind="replay" if request.from_nodes or request.version != "same" else "retry",
+            ),
+        )
+        recorder.event("run.accepted", now, status=RunStatus.QUEUED, origin_run_id=str(row.id))
+        reused = [
+            steps[key]
+            for key in taken_over(steps, again)
+            if steps[key].status in (StepStatus.SUCCEEDED, StepStatus.REUSED)
+        ]
+        for step in reused:
+            recorder.step(replace(step, status=StepStatus.REUSED))
+        pending = recorder.submit()
+        if pending is not None:
+            await pending
+        self._ring(run.run_id)
+        return Replayed(run.run_id, len(reused), tuple(sorted(again)))
+
+    async def _earlier(self, principal: Principal, run_id: UUID) -> RunRow:
+        async with self._database.transaction(principal.organization_id) as session:
+            row = await Runs(session).get(principal.organization_id, run_id)
+        if row is None:
+            raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+        if not RunStatus(row.status).terminal:
+            raise ConflictError(
+                Problem(
+                    "run.not_over",
+                    f"The run is {row.status}: only a run that is over can be run again.",
+                    f"runs.{run_id}",
+                    "Stop it first, or wait for its end.",
+                )
+            )
+        return row
+
+    async def _target(self, principal: Principal, row: RunRow, request: ReplayRequest) -> Target:
+        if request.version == "draft":
+            authorize(principal, Permission.WORKFLOW_EDIT)
+            return await self._targets.draft(row.organization_id, row.workflow_id, principal.user_id)
+        if request.version == "same":
+            return await self._targets.version(row.version_id)
+        return await self._targets.numbered(row.organization_id, row.workflow_id, request.version)
+
+
+def _check_nodes(plan: Plan, node_ids: tuple[str, ...]) -> None:
+    unknown = [node_id for node_id in node_ids if node_id not in plan.by_id]
+    if unknown:
+        raise InvalidError(
+            *(
+                Problem(
+                    "replay.unknown_node",
+                    f"The version has no node {node_id!r}.",
+                    "from_nodes",
+                    f"It has: {', '.join(sorted(plan.by_id))[:500]}.",
+                )
+                for node_id in unknown
+            )
+        )

@@ -1,0 +1,179 @@
+"""Pause, resume, stop, retry and replay, with a real worker loop on real servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from structforge import wiring
+from structforge.config import Settings
+from structforge.domain.errors import ConflictError, InvalidError, NotFoundError
+from structforge.domain.run import RunStatus
+from structforge.domain.workflow import WorkflowDocument
+from structforge.services.replays import ReplayRequest
+from structforge.services.runs import StartRequest
+from structforge.storage.repositories.versions import Versions
+from structforge.storage.repositories.workflows import Workflows
+from structforge.storage.tables import WorkflowRow
+from tests.support.eventually import eventually
+from tests.support.installation import Installation, installed
+from tests.support.workflows import document, node, registry_with_test_nodes
+
+
+@pytest.fixture
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    """Two organizations, their services, and one worker loop."""
+    registry_with_test_nodes()
+    async with installed(settings) as made:
+        worker = wiring.build_worker(made.engine)
+        working = asyncio.create_task(worker.run())
+        yield made
+        worker.drain()
+        await working
+
+
+async def publish(made: Installation, version: WorkflowDocument, workflow_id: UUID | None = None) -> UUID:
+    """Publish a document, as a new workflow or as the next version of one."""
+    organization = made.first.organization_id
+    async with made.engine.database.transaction(organization) as session:
+        if workflow_id is None:
+            row = WorkflowRow(
+                organization_id=organization, name="w", draft=version.as_json(), draft_revision=1
+            )
+            await Workflows(session).add(row)
+            workflow_id = row.id
+        row_of = await Workflows(session).lock(organization, workflow_id)
+        assert row_of is not None
+        row_of.published_version_id = (await Versions(session).publish(organization, workflow_id, version)).id
+    return workflow_id
+
+
+async def status_of(made: Installation, run_id: UUID) -> str:
+    return (await made.services.runs.get(made.first, run_id)).status
+
+
+def is_(made: Installation, run_id: UUID, wanted: RunStatus) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return await status_of(made, run_id) == wanted
+
+    return look
+
+
+async def step_statuses(made: Installation, run_id: UUID) -> dict[str, str]:
+    return {
+        row.step_key: row.status for row in await made.services.runs.steps(made.first, run_id) if row.settled
+    }
+
+
+async def test_a_paused_run_starts_nothing_and_goes_on_when_resumed(
+    installation: Installation, tmp_path: Path
+) -> None:
+    gate, after = tmp_path / "gate", tmp_path / "after"
+    workflow = await publish(
+        installation,
+        document(
+            node("first", "test.gate", gate=str(gate)),
+            node("second", "test.gate", trace=str(after)),
+            edges=["first>second"],
+        ),
+    )
+    runs = installation.services.runs
+    run = (await runs.start(installation.first, workflow, StartRequest({}))).run_id
+    await eventually(is_(installation, run, RunStatus.RUNNING))
+    assert await runs.pause(installation.first, run) is RunStatus.PAUSING
+    with pytest.raises(ConflictError):
+        await runs.pause(installation.first, run)
+    gate.touch()
+    await eventually(is_(installation, run, RunStatus.PAUSED))
+    assert await step_statuses(installation, run) == {"first": "succeeded"}
+    assert not after.exists()
+    assert await runs.resume(installation.first, run) is RunStatus.QUEUED
+    await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+    assert after.read_text().count("\n") == 1
+    with pytest.raises(ConflictError):
+        await runs.resume(installation.first, run)
+
+
+async def test_a_pause_can_be_taken_back_and_a_paused_run_stopped(
+    installation: Installation, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    made = document(node("a", "test.gate", gate=str(gate)), node("b", "test.gate"), edges=["a>b"])
+    workflow = await publish(installation, made)
+    runs = installation.services.runs
+    back = (await runs.start(installation.first, workflow, StartRequest({}))).run_id
+    rest = (await runs.start(installation.first, workflow, StartRequest({}))).run_id
+    for run in (back, rest):
+        await eventually(is_(installation, run, RunStatus.RUNNING))
+        await runs.pause(installation.first, run)
+    assert await runs.resume(installation.first, back) is RunStatus.RUNNING
+    gate.touch()
+    await eventually(is_(installation, back, RunStatus.SUCCEEDED))
+    await eventually(is_(installation, rest, RunStatus.PAUSED))
+    assert await runs.stop(installation.first, rest) is RunStatus.CANCELLED
+    assert await status_of(installation, rest) == "cancelled"
+
+
+async def test_strangers_steer_nothing(installation: Installation, tmp_path: Path) -> None:
+    workflow = await publish(installation, document(node("a", "test.gate", gate=str(tmp_path / "never"))))
+    runs = installation.services.runs
+    run = (await runs.start(installation.first, workflow, StartRequest({}))).run_id
+    for ask in (runs.pause, runs.resume, runs.stop):
+        with pytest.raises(NotFoundError):
+            await ask(installation.second, run)
+    with pytest.raises(NotFoundError):
+        await installation.services.replays.replay(installation.second, run, ReplayRequest())
+    assert await status_of(installation, run) in ("queued", "running")
+    await runs.stop(installation.first, run)
+    await eventually(is_(installation, run, RunStatus.CANCELLED))
+
+
+async def start_to_end(made: Installation, workflow: UUID, given: Any) -> UUID:
+    return (await made.services.runs.start(made.first, workflow, StartRequest(given, mode="sync"))).run_id
+
+
+async def test_a_retry_takes_over_what_had_succeeded(installation: Installation, tmp_path: Path) -> None:
+    traces = {name: tmp_path / name for name in "ab"}
+    made = document(
+        node("a", "test.gate", trace=str(traces["a"])),
+        node("b", "test.gate", trace=str(traces["b"])),
+        node("c", "data.set", fields={"v": "{{ inputs.wrong.deep }}"}),
+        edges=["a>b", "b>c"],
+    )
+    workflow = await publish(installation, made)
+    run = await start_to_end(installation, workflow, {})
+    assert await status_of(installation, run) == "failed"
+    again = await installation.services.replays.replay(
+        installation.first, run, ReplayRequest(input={"wrong": {"deep": 5}})
+    )
+    await eventually(is_(installation, again.run_id, RunStatus.SUCCEEDED))
+    assert again.reused == 2
+    assert await step_statuses(installation, again.run_id) == {"a": "reused", "b": "reused", "c": "succeeded"}
+    assert [trace.read_text().count("\n") for trace in traces.values()] == [1, 1]
+    row = await installation.services.runs.get(installation.first, again.run_id)
+    assert (row.origin_run_id, row.origin_kind, row.output) == (run, "retry", {"v": 5})
+
+
+async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_changed(
+    installation: Installation,
+) -> None:
+    nodes = [node(name, "data.set", fields={"v": name}) for name in "abcd"]
+    edges = ["a>b", "b>c", "a>d"]
+    workflow = await publish(installation, document(*nodes, edges=edges))
+    run = await start_to_end(installation, workflow, {})
+    replays = installation.services.replays
+    from_b = await replays.replay(installation.first, run, ReplayRequest(from_nodes=("b",)))
+    await eventually(is_(installation, from_b.run_id, RunStatus.SUCCEEDED))
+    assert await step_statuses(installation, from_b.run_id) == {
+        "a": "reused", "b": "succeeded", "c": "succeeded", "d": "reused",
+    }  # fmt: skip
+    nodes[3] = node("d", "data.set", fields={"v": "new"})
+    await publish(installation, document(*nodes, edges=edges), workflow)
+    newer = await replays.replay(installation.first, run, ReplayRequest(version=2))
+    await eventually(is_(installation, newer.run_id, RunStatus.SUCCEEDED))
+    assert newer.again == ("d",)
+    with pytest.raises(InvalidError):
+        await replays.replay(installation.first, run, ReplayRequest(from_nodes=("nobody",)))
