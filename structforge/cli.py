@@ -22,6 +22,7 @@ COMMANDS = {
     "web": ("structforge.commands.services:web", "Run one web process (API and web app)."),
     "worker": ("structforge.commands.services:worker", "Run one worker process."),
     "scheduler": ("structforge.commands.services:scheduler", "Run one scheduler process."),
+    "run": ("structforge.commands.run:app", "Run a workflow file, print its result."),
     "validate": (
         "structforge.commands.validate:app",
         "Check a workflow file: every problem, with its place.",

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from structforge.commands.output import JsonOption, console, print_json
-from structforge.config import load_settings
-from structforge.embedded.setup import database_roles
+from structforge.config import Settings, load_settings
 from structforge.storage import migrate
+from structforge.storage.roles import Roles
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True)
 def upgrade(revision: Annotated[str, typer.Argument(help="Revision to go to.")] = "head") -> None:
     """Bring the database to a revision (the newest one)."""
     settings = load_settings()
-    asyncio.run(migrate.upgrade(settings.database_owner_url, database_roles(settings), revision))
+    asyncio.run(migrate.upgrade(settings.database_owner_url, _roles(settings), revision))
     console().print(f"The database is at {asyncio.run(migrate.current(settings.database_owner_url))}.")
 
 
@@ -33,7 +33,7 @@ def downgrade(
     settings = load_settings()
     if not yes:
         typer.confirm(f"Tables that {revision} does not have are dropped with their data. Go on?", abort=True)
-    asyncio.run(migrate.downgrade(settings.database_owner_url, revision, database_roles(settings)))
+    asyncio.run(migrate.downgrade(settings.database_owner_url, revision, _roles(settings)))
     console().print(
         f"The database is at {asyncio.run(migrate.current(settings.database_owner_url)) or 'base'}."
     )
@@ -51,3 +51,7 @@ def show(as_json: JsonOption = False) -> None:
         console().print(f"At {at or 'base'}; pending: {', '.join(pending) or 'none'}.")
     if pending:
         raise typer.Exit(1)
+
+
+def _roles(settings: Settings) -> Roles:
+    return Roles.of_urls(settings.database_app_role_url, settings.database_engine_role_url)

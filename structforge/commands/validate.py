@@ -39,14 +39,21 @@ def validate_file(
         raise typer.Exit(1)
 
 
-def _problems(file: Path) -> list[Problem]:
+def read_workflow_file(file: Path) -> own.WorkflowFile:
+    """Read a workflow file. Raises: InvalidError with every problem of its form."""
     try:
         data = file.read_bytes()
     except OSError as error:
         hint = "Give the path of a workflow file."
-        return [Problem("file.unreadable", f"{file} cannot be read: {error.strerror}.", str(file), hint)]
+        raise InvalidError(
+            Problem("file.unreadable", f"{file} cannot be read: {error.strerror}.", str(file), hint)
+        ) from error
+    return own.read(data, name=file.stem)
+
+
+def _problems(file: Path) -> list[Problem]:
     try:
-        document = own.read(data, name=file.stem).document
+        document = read_workflow_file(file).document
     except InvalidError as error:
         return list(error.problems)
     return validate(document, shapes_of(load_registry()))

@@ -23,6 +23,7 @@ from structforge.domain.errors import StructForgeError
 from structforge.embedded.progress import Event
 from structforge.embedded.starter import run_starter
 from structforge.interchange import own
+from structforge.local_api import open_api
 from structforge.plugins import load_registry
 from structforge.runtime.events import connect_async
 from structforge.sdk.shapes import shapes_of
@@ -42,11 +43,6 @@ class Services:
 
     identity: IdentityService
     workflows: WorkflowService
-
-
-def database_roles(settings: Settings) -> Roles:
-    """Return the roles that migrations create, as processes sign in with them."""
-    return Roles.of_urls(settings.database_app_role_url, settings.database_engine_role_url)
 
 
 @asynccontextmanager
@@ -70,7 +66,8 @@ async def prepare(settings: Settings) -> None:
     """Migrate; create the first organization, its administrator and the starter workflows."""
     pending = await migrate.pending(settings.database_owner_url)
     if pending:
-        await migrate.upgrade(settings.database_owner_url, database_roles(settings))
+        roles = Roles.of_urls(settings.database_app_role_url, settings.database_engine_role_url)
+        await migrate.upgrade(settings.database_owner_url, roles)
     async with open_services(settings) as services:
         given = settings.admin_password.get_secret_value() if settings.admin_password else None
         password = await services.identity.bootstrap(settings.admin_email, given)
@@ -87,7 +84,8 @@ async def starter(settings: Settings) -> None:
     async with open_services(settings) as services:
         session = await services.identity.open_local_session(settings.admin_email)
         try:
-            tell(await run_starter(settings, session.access_token))
+            async with open_api(settings.local_url, session.access_token) as api:
+                tell(await run_starter(api))
         finally:
             await services.identity.sign_out(access_token=session.access_token)
 

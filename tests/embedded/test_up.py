@@ -3,6 +3,7 @@
 The start-up is the slowest thing there is, so the tests share one home folder; each leaves it stopped.
 """
 
+import json
 import re
 import shutil
 import signal
@@ -199,6 +200,22 @@ def test_a_killed_web_process_and_worker_come_back(installed: Installed, home: H
         workflows = client.get("/api/v1/workflows", params={"search": "Seattle weather"}).json()["items"]
         started = client.post(f"/api/v1/workflows/{workflows[0]['id']}/runs", json={"mode": "sync"})
         assert started.json()["status"] == "succeeded", started.text
+
+
+def test_a_workflow_file_runs_from_the_command_line(home: Home) -> None:
+    home.run("up", "--detach")
+    file = str(ROOT / "examples" / "quick_start.json")
+    for name in ("you", "me"):
+        body = json.loads(home.run("run", file, "--json", "--input", json.dumps({"name": name})))
+        assert (body["status"], {step["status"] for step in body["steps"]}) == ("succeeded", {"succeeded"})
+        assert f"HELLO {name.upper()}" in json.dumps(body["output"])
+    missing = {**json.loads(Path(file).read_text())["workflow"], "nodes": [], "edges": []}
+    failing = home.folder.parent / "failing.json"
+    node = {"id": "read", "type": "file.read", "parameters": {"file": "no/such.csv"}}
+    failing.write_text(json.dumps({**missing, "nodes": [{"id": "start", "type": "trigger.manual"}, node]}))
+    failed = home.call("run", str(failing), "--json")
+    assert failed.wait() == 1
+    assert json.loads(failed.output)["status"] == "failed"
 
 
 def test_a_second_home_folder_moves_to_a_free_port_and_both_run(
