@@ -19,6 +19,7 @@ from structforge.domain.run import StepStatus
 # How soon a topic that nobody looks at any more is let go.
 IDLE_S = 15.0
 READY_S = 2.0
+TOPIC_CHARACTERS = 12
 # Past every sequence, so that a page that gets it asks for a snapshot.
 GAP = 2**53 - 1
 
@@ -54,7 +55,8 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
     fields["status"] = status
     if status == "running":
         fields["started_at"] = event["at"]
-        fields["finished_at"] = ""
+        if event.get("attempt", 1) > 1:
+            fields["finished_at"] = ""
     elif status in _TERMINAL:
         fields["finished_at"] = event["at"]
         if event.get("started_at"):
@@ -151,8 +153,13 @@ class Feed:
             del self._tasks[topic]
 
     async def _emit(self, patch: Patch) -> None:
-        update = StateUpdate(delta={self._state: {self._var: patch}})
-        await self._sio.emit("event", update, room=self._room(patch[0]), namespace=self._namespace)
+        await self._sio.emit(
+            "event", self.update_of(patch), room=self._room(patch[0]), namespace=self._namespace
+        )
+
+    def update_of(self, patch: Patch) -> StateUpdate:
+        """Return what a patch is on the wire; the end of the topic is enough for a page to know its own."""
+        return StateUpdate(delta={self._state: {self._var: [patch[0][-TOPIC_CHARACTERS:], *patch[1:]]}})
 
     def _viewers(self, topic: UUID) -> int:
         rooms = self._sio.manager.rooms.get(self._namespace, {})

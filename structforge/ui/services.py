@@ -23,6 +23,7 @@ from structforge.services.run_views import NamedRun, RunPicture, RunViews
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 from structforge.storage.tables import StepRow
+from structforge.ui.graph_view import graph_of
 
 MAX_KNOWN_PEOPLE = 1_000
 RESULT_CHARACTERS = 200_000
@@ -77,6 +78,8 @@ class RunView(TypedDict):
     """The result as Markdown, or as indented JSON; empty while there is none."""
     problem: dict[str, Any]
     """The `Problem` of a failed run; empty otherwise."""
+    graph: dict[str, Any]
+    """The document it executes, as the canvas takes it."""
 
 
 class WebServices:
@@ -132,6 +135,7 @@ class WebServices:
             "seq": run.event_seq,
             "result": readable(run.output),
             "problem": run.error or {},
+            "graph": graph_of(picture.document, self.registry, topic=f"graph:{run.id}", seq=0),
         }
 
     async def step_view(self, visitor: Visitor, run_id: UUID, step_key: str) -> dict[str, Any]:

@@ -198,7 +198,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
 
   const mergeOps = useCallback(([doc, first_, last, items]) => {
     const state = seq.current;
-    if (doc !== state.doc || last <= state.at) return;
+    if (!state.doc.endsWith(doc) || last <= state.at) return;
     if (first_ > state.at + 1) {
       latest.current.onGap?.();
       return;
@@ -227,7 +227,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
 
   useEffect(() => {
     if (!ops?.length) return;
-    if (seq.current.doc !== ops[0]) seq.current.waiting.push(ops);
+    if (!seq.current.doc) seq.current.waiting.push(ops);
     else mergeOps(ops);
   }, [ops, mergeOps]);
 
@@ -408,7 +408,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
         >
           <Background gap={22} size={1.4} color="var(--line-strong)" />
           <Controls showInteractive={false} position="bottom-left" />
-          <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />
+          {nodes.length > 20 && !readOnly && <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
         </ReactFlow>
         {nodes.length === 0 && texts.empty && <div className="cv-empty">{texts.empty}</div>}
         {refusal && <div className="cv-refusal" role="alert">{refusal}</div>}

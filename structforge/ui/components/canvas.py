@@ -1,8 +1,9 @@
 """Python side of canvas.jsx: a graph on React Flow. Knows no StructForge words.
 
-Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is `[doc, first seq, last seq,
-items]`; an item is `["put", node]`, `["data", node]` (its place stays), `["drop", id]`, `["move", {id: {x, y}}]`,
-`["link", edge]` or `["unlink", edge]`. What the visitor does arrives as `on_act(kind, value)`.
+Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is
+`[end of doc, first seq, last seq, items]`; an item is `["put", node]`, `["data", node]` (its place stays),
+`["drop", id]`, `["move", {id: {x, y}}]`, `["link", edge]` or `["unlink", edge]`. What the visitor does arrives as
+`on_act(kind, value)`.
 """
 
 # Reflex names the arguments of an event by a function in place of a type.

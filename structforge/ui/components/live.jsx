@@ -46,7 +46,7 @@ export function applySnapshot(name, snapshot) {
   for (const patch of pending) applyPatch(name, patch);
 }
 
-// patch: [channel name, first seq, last seq, [[key, fields], ...]]; true means "I missed something".
+// patch: [end of the channel's name, first seq, last seq, [[key, fields], ...]]; true means "I missed something".
 export function applyPatch(name, [, first, last, items]) {
   const channel = channelOf(name);
   if (channel.seq < 0) {
@@ -98,7 +98,7 @@ export const LiveFeed = memo(function LiveFeed({ channel, snapshot, patch, settl
     if (channel && snapshot?.channel === channel) applySnapshot(channel, snapshot);
   }, [channel, snapshot]);
   useEffect(() => {
-    if (!channel || patch?.[0] !== channel) return;
+    if (!channel || !channel.endsWith(patch?.[0] ?? "?")) return;
     const store = channelOf(channel);
     const before = store.rows.get("")?.status;
     const missed = applyPatch(channel, patch);

@@ -1,6 +1,6 @@
 """Python side of live.jsx: live rows, status marks and times. Knows no StructForge words.
 
-Invariant: a patch is `[channel, first seq, last seq, [[row key, fields], ...]]`; row "" is the channel.
+Invariant: a patch is `[end of channel, first seq, last seq, [[row key, fields], ...]]`; row "" is the channel.
 """
 
 # Reflex names the arguments of an event by a function in place of a type.

@@ -4,7 +4,8 @@ import { useMemo, useState } from "react";
 const ROWS = 200;
 const flat = (row) => row && typeof row === "object" && !Array.isArray(row);
 const tableOf = (value) => (Array.isArray(value) && value.length > 0 && value.every(flat) ? value : null);
-const cell = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+// 15 digits are what a float holds for sure: 203.79999999999998 is 203.8.
+const cell = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? String(Number(value.toPrecision(15))) : String(value));
 
 function Table({ rows, texts }) {
   const columns = useMemo(() => [...new Set(rows.slice(0, ROWS).flatMap((row) => Object.keys(row)))], [rows]);
@@ -12,7 +13,7 @@ function Table({ rows, texts }) {
     <>
       <div className="table-wrap" tabIndex={0} role="region" aria-label={texts.table}>
         <table className="data grid">
-          <thead><tr>{columns.map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+          <thead><tr>{columns.map((name) => <th key={name} scope="col" className={typeof rows[0][name] === "number" ? "right" : ""}>{name}</th>)}</tr></thead>
           <tbody>{rows.slice(0, ROWS).map((row, index) => <tr key={index}>{columns.map((name) => <td key={name} className={typeof row[name] === "number" ? "num right" : ""}>{cell(row[name])}</td>)}</tr>)}</tbody>
         </table>
       </div>

@@ -14,7 +14,10 @@ import reflex as rx
 from structforge.domain.errors import NotFoundError, StructForgeError
 from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
+from structforge.ui.components.canvas import graph_canvas
 from structforge.ui.components.live import live_duration, live_feed, live_status, live_table, when
+from structforge.ui.components.value import value_view
+from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.live import Feed, patch_of
 from structforge.ui.locale import label_of, labels, language_tag, t
 from structforge.ui.services import RunItem, RunView, Visitor, services
@@ -44,6 +47,10 @@ class RunState(rx.State):
     result: str = ""
     problem: dict[str, str] = {}
     over: bool = False
+    graph: dict[str, Any] = {}
+    workflow_ref: str = ""
+    selected: str = ""
+    output: dict[str, Any] = {}
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
     load_problem: str = ""
@@ -59,14 +66,38 @@ class RunState(rx.State):
             return
         if str(run_id) != self.channel:
             self.state, self.snapshot, self.result, self.problem = "loading", {}, "", {}
+            self.graph, self.selected, self.output = {}, "", {}
         await self._follow(visitor, run_id)
 
     @rx.event
     async def reload(self) -> None:
         """Read a new snapshot: a patch was missed, or the run has ended."""
         visitor, run_id = await visitor_of(self), parse_id(self.channel)
-        if visitor is not None and run_id is not None:
-            await self._read(visitor, run_id)
+        if visitor is not None and run_id is not None and await self._read(visitor, run_id):
+            await self._load_output()
+
+    @rx.event
+    async def select(self, step: str) -> None:
+        """Show what came out of a step."""
+        self.selected = "" if str(step) == self.selected else str(step)
+        await self._load_output()
+
+    @rx.event
+    async def act(self, kind: str, value: Any) -> None:
+        """Take an action of the canvas: selecting a node shows its step."""
+        if kind == "select" and isinstance(value, list) and len(value) == 1:
+            self.selected = str(value[0])
+            await self._load_output()
+
+    async def _load_output(self) -> None:
+        visitor, run_id = await visitor_of(self), parse_id(self.channel)
+        if visitor is None or run_id is None or not self.selected:
+            self.output = {}
+            return
+        try:
+            self.output = await services().step_view(visitor, run_id, self.selected)
+        except StructForgeError as error:
+            self.output = {"problem": str(error.problem)}
 
     @rx.event
     async def stop(self) -> None:
@@ -116,6 +147,9 @@ class RunState(rx.State):
         self.workflow, self.version, self.trigger = run["workflow"], run["version"], run["trigger"]
         self.created_at, self.finished_at = run["created_at"], run["finished_at"]
         self.over = bool(run["finished_at"])
+        self.workflow_ref = run["workflow_id"]
+        if self.graph != view["graph"]:
+            self.graph = view["graph"]
         self.result = view["result"]
         self.problem = (
             {name: str(problem.get(name, "")) for name in ("code", "message", "where", "hint")}
@@ -150,7 +184,11 @@ def _head() -> rx.Component:
         ),
         page_head(
             RunState.workflow,
-            version,
+            rx.el.span(
+                version,
+                " · ",
+                rx.el.a(t("run.open_workflow"), href=routes.WORKFLOWS + "/" + RunState.workflow_ref),
+            ),
             live_status(channel=RunState.channel, row="", labels=labels("status")),
             rx.cond(
                 ~RunState.over,
@@ -199,8 +237,42 @@ def _steps() -> rx.Component:
             labels=labels("status"),
             headings=[t("run.step"), t("runs.status"), t("run.duration"), t("run.timeline"), t("run.note")],
             empty_text=t("run.no_steps"),
+            selected=RunState.selected,
+            on_select=RunState.select,
         ),
         class_name="card",
+    )
+
+
+def _graph() -> rx.Component:
+    return rx.el.section(
+        graph_canvas(
+            graph=RunState.graph,
+            ops=rx.Var.create([]),
+            channel=RunState.channel,
+            labels=labels("status"),
+            texts=labels("canvas"),
+            accepts=ACCEPTS,
+            read_only=True,
+            on_act=RunState.act,
+            on_gap=rx.noop(),
+        ),
+        class_name="card run-graph",
+        aria_label=t("run.graph"),
+    )
+
+
+def _output() -> rx.Component:
+    return rx.cond(
+        RunState.selected != "",
+        rx.el.section(
+            rx.el.div(
+                rx.el.h2(t("run.output_of"), " ", rx.el.code(RunState.selected)), class_name="card-head"
+            ),
+            rx.el.div(value_view(step=RunState.output, texts=labels("value")), class_name="card-body"),
+            class_name="card",
+            id="step-output",
+        ),
     )
 
 
@@ -218,7 +290,9 @@ def _result() -> rx.Component:
 
 def run_page() -> rx.Component:
     """The page."""
-    shown = rx.el.div(_head(), rx.el.div(_facts(), _failure(), _steps(), _result(), class_name="stack"))
+    shown = rx.el.div(
+        _head(), rx.el.div(_facts(), _failure(), _graph(), _steps(), _output(), _result(), class_name="stack")
+    )
     back = rx.el.a(t("app.home"), href=routes.RUNS, class_name="btn")
     retry = rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=RunState.enter)
     return shell(
