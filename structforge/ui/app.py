@@ -9,13 +9,15 @@ from structforge.ui import routes
 from structforge.ui.pages.editor import DRAFT_FEED, EditorState
 from structforge.ui.pages.editor_view import editor_page
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
+from structforge.ui.pages.nodes import NodeDocState, NodesState, node_page, nodes_page
 from structforge.ui.pages.run import RUN_FEED, RunState, run_page
 from structforge.ui.pages.runs import RunsState, runs_page
 from structforge.ui.pages.sign_in import SignInState, sign_in_page
+from structforge.ui.pages.workflows import WorkflowsState, workflows_page
 from structforge.ui.session import SessionState
 
 app = rx.App(
-    stylesheets=["/structforge.css", "/editor.css"],
+    stylesheets=["/structforge.css", "/editor.css", "/library.css"],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.
@@ -33,3 +35,8 @@ app.add_page(sign_in_page, route=routes.SIGN_IN, title=TITLE, on_load=SignInStat
 app.add_page(runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, RunsState.enter])
 app.add_page(editor_page, route=routes.WORKFLOW, title=TITLE, on_load=[SessionState.enter, EditorState.enter])
 app.add_page(run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, RunState.enter])
+app.add_page(
+    workflows_page, route=routes.WORKFLOWS, title=TITLE, on_load=[SessionState.enter, WorkflowsState.enter]
+)
+app.add_page(nodes_page, route=routes.NODES, title=TITLE, on_load=[SessionState.enter, NodesState.enter])
+app.add_page(node_page, route=routes.NODE, title=TITLE, on_load=[SessionState.enter, NodeDocState.enter])

@@ -32,6 +32,11 @@ def workflow(workflow_id: str) -> str:
     return f"{WORKFLOWS}/{quote(workflow_id, safe='')}"
 
 
+def open_form(name: str) -> str:
+    """Return the list of workflows with one of its dialogs open."""
+    return f"{WORKFLOWS}?open={quote(name, safe='')}"
+
+
 def node(node_type: str) -> str:
     """Return the documentation of one node type."""
     return f"{NODES}/{quote(node_type, safe='')}"

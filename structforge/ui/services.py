@@ -20,6 +20,8 @@ from structforge.domain.events import iso
 from structforge.sdk import ArtifactRef, NodeRegistry
 from structforge.services.drafts import DraftService
 from structforge.services.run_views import NamedRun, RunPicture, RunViews
+from structforge.services.templates import TemplateService
+from structforge.services.workflow_lists import WorkflowLists
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 from structforge.storage.tables import StepRow
@@ -86,12 +88,20 @@ class WebServices:
     """The services of one web process, for its pages."""
 
     def __init__(
-        self, api: ApiServices, views: RunViews, drafts: DraftService, registry: NodeRegistry
+        self,
+        api: ApiServices,
+        views: RunViews,
+        drafts: DraftService,
+        registry: NodeRegistry,
+        lists: WorkflowLists,
+        templates: TemplateService,
     ) -> None:
         self.api = api
         self.views = views
         self.drafts = drafts
         self.registry = registry
+        self.lists = lists
+        self.templates = templates
         self._people: OrderedDict[tuple[UUID | None, UUID], tuple[str, str, str]] = OrderedDict()
 
     async def visitor(self, cookies: str) -> Visitor | None:

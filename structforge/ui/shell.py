@@ -10,6 +10,7 @@ import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
 from structforge.ui import routes
+from structforge.ui.commands import palette, palette_button
 from structforge.ui.components.page import native_form, page_bridge
 from structforge.ui.locale import LOCALES, LocaleState, language_tag, t
 from structforge.ui.session import SessionState
@@ -17,7 +18,11 @@ from structforge.ui.session import SessionState
 # Well under the shortest access token, so that an open page keeps its session.
 REFRESH_S = 240
 
-NAVIGATION: tuple[tuple[str, str, str], ...] = (("nav.runs", routes.RUNS, "activity"),)
+NAVIGATION: tuple[tuple[str, str, str], ...] = (
+    ("nav.workflows", routes.WORKFLOWS, "workflow"),
+    ("nav.runs", routes.RUNS, "activity"),
+    ("nav.nodes", routes.NODES, "file-text"),
+)
 
 
 def brand_mark() -> rx.Component:
@@ -87,6 +92,7 @@ def _nav_link(key: str, path: str, icon: str) -> rx.Component:
 def _sidebar() -> rx.Component:
     return rx.el.aside(
         rx.el.a(brand_mark(), t("app.name"), href=routes.HOME, class_name="brand"),
+        palette_button(),
         rx.el.nav(
             *(_nav_link(*entry) for entry in NAVIGATION), class_name="nav", aria_label=t("app.navigation")
         ),
@@ -120,6 +126,7 @@ def shell(*content: rx.Component) -> rx.Component:
     """Frame a page's content."""
     return rx.fragment(
         bridge(refresh=True),
+        palette(),
         rx.el.a(t("app.skip"), href="#content", class_name="skip-link"),
         rx.cond(
             SessionState.signed_in,
@@ -139,6 +146,7 @@ def bare_shell(*content: rx.Component) -> rx.Component:
     """Give a page the whole window, which brings its own bar."""
     return rx.fragment(
         bridge(refresh=True),
+        palette(),
         rx.cond(
             SessionState.signed_in,
             rx.el.main(*content, id="content", class_name="bare"),

@@ -25,6 +25,8 @@ from structforge.config import Settings, load_settings
 from structforge.runtime.events import RUN_CHANNEL, connect_async
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.run_views import RunViews
+from structforge.services.templates import TemplateService
+from structforge.services.workflow_lists import WorkflowLists
 from structforge.telemetry import configure_logging
 from structforge.ui import services as ui_services
 from structforge.ui.app import app
@@ -85,7 +87,12 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
     stack.push_async_callback(redis.aclose)
     ui_services.install(
         ui_services.WebServices(
-            services, RunViews(engine.database), DraftService(engine.database, redis), engine.registry
+            services,
+            RunViews(engine.database),
+            DraftService(engine.database, redis),
+            engine.registry,
+            WorkflowLists(engine.database),
+            TemplateService(services.workflows, engine.registry, settings.files_dir),
         )
     )
     RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))

@@ -21,9 +21,9 @@ class HomeState(rx.State):
 
     @rx.event
     async def enter(self) -> Any:
-        """Lead to the runs, or to the sign-in page."""
+        """Lead to the workflows, or to the sign-in page."""
         visitor = await visitor_of(self)
-        return rx.redirect(routes.sign_in() if visitor is None else routes.RUNS, replace=True)
+        return rx.redirect(routes.sign_in() if visitor is None else routes.WORKFLOWS, replace=True)
 
 
 def home_page() -> rx.Component:
