@@ -1,0 +1,46 @@
+"""Python side of overlay.jsx: a modal dialog and a menu. Knows no StructForge words."""
+
+# Reflex names the arguments of an event by a function in place of a type.
+# mypy: disable-error-code="type-arg, valid-type"
+
+from typing import Any
+
+import reflex as rx
+
+from structforge.ui.components import glyphs
+
+_MODULE = rx.asset("overlay.jsx", shared=True).importable_path
+
+# overlay.jsx imports it by its place in the bundle.
+NEEDS = (glyphs.MODULE,)
+
+
+def _name_spec(name: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (name,)
+
+
+class Dialog(rx.Component):
+    """A modal dialog: the browser keeps the focus inside and closes it at Escape."""
+
+    library = _MODULE
+    tag = "Dialog"
+    open: rx.Var[bool]
+    label: rx.Var[str]
+    close_text: rx.Var[str]
+    wide: rx.Var[bool]
+    on_close: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class Menu(rx.Component):
+    """A button with a menu; `items` are `{"name", "text", "icon"}`, with `href` for a link."""
+
+    library = _MODULE
+    tag = "Menu"
+    lib_dependencies: list[str] = ["lucide-react@^1.26.0"]
+    label: rx.Var[str]
+    items: rx.Var[list[dict[str, Any]]]
+    on_choose: rx.EventHandler[_name_spec]
+
+
+dialog = Dialog.create
+menu = Menu.create
