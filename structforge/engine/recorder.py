@@ -99,7 +99,9 @@ class RunRecorder:
         self._commit.artifacts.append(body)
 
     def change(self, change: RunChange) -> None:
-        """Set the run's row."""
+        """Set the run's row; a start that is not handed over yet is kept."""
+        if self._commit.change is not None and change.started_at is None:
+            change.started_at = self._commit.change.started_at
         self._commit.change = change
         self._dirty = True
 

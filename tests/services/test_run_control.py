@@ -155,6 +155,8 @@ async def test_a_retry_takes_over_what_had_succeeded(installation: Installation,
     assert [trace.read_text().count("\n") for trace in traces.values()] == [1, 1]
     row = await installation.services.runs.get(installation.first, again.run_id)
     assert (row.origin_run_id, row.origin_kind, row.output) == (run, "retry", {"v": 5})
+    assert row.started_at is not None and row.finished_at is not None
+    assert row.accepted_at <= row.started_at <= row.finished_at
 
 
 async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_changed(
