@@ -2,7 +2,7 @@
 // `results` come from the server for `query`, `actions` are known beforehand and matched here.
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
-import { Glyph } from "$/public/external/structforge/ui/components/glyphs/glyphs.jsx";
+import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 const PAUSE_MS = 150;
 const MAC = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);

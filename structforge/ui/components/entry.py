@@ -5,7 +5,9 @@
 
 import reflex as rx
 
-_MODULE = rx.asset("entry.jsx", shared=True).importable_path
+from structforge.ui.components.modules import jsx_module
+
+_MODULE = jsx_module("entry.jsx")
 
 
 def _text_spec(text: rx.Var[str]) -> tuple[rx.Var[str]]:

@@ -1,6 +1,6 @@
 // What lies over a page: a modal dialog on the browser's own <dialog>, and a menu behind a button.
 import { useEffect, useId, useRef, useState } from "react";
-import { Glyph } from "$/public/external/structforge/ui/components/glyphs/glyphs.jsx";
+import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 export function Dialog({ open, label, closeText, wide, onClose, children }) {
   const box = useRef(null);

@@ -8,8 +8,9 @@ from typing import Any
 import reflex as rx
 
 from structforge.ui.components import glyphs
+from structforge.ui.components.modules import jsx_module
 
-_MODULE = rx.asset("overlay.jsx", shared=True).importable_path
+_MODULE = jsx_module("overlay.jsx")
 
 # overlay.jsx imports it by its place in the bundle.
 NEEDS = (glyphs.MODULE,)

@@ -2,11 +2,13 @@
 
 import reflex as rx
 
+from structforge.ui.components.modules import jsx_module
+
 
 class Prose(rx.Component):
     """Plain Markdown."""
 
-    library = rx.asset("prose.jsx", shared=True).importable_path
+    library = jsx_module("prose.jsx")
     tag = "Prose"
     text: rx.Var[str]
 
