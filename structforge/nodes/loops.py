@@ -35,7 +35,8 @@ class Loop(Node[LoopParameters]):
     examples = (
         Example(title="Each order", parameters={"items": "{{ orders.rows }}", "concurrency": 4}),
         Example(
-            title="Until the job is done", parameters={"mode": "repeat", "until": "{{ result.state == 'done' }}"}
+            title="Until the job is done",
+            parameters={"mode": "repeat", "until": "{{ result.state == 'done' }}"},
         ),
     )
     Parameters = LoopParameters

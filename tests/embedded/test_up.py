@@ -10,7 +10,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,11 @@ def test_nothing_of_ours_outlives_a_killed_supervisor_but_the_servers(
 
 def survivors(home: Home) -> set[str] | None:
     """Return the names of what is left, once no Python process is."""
-    names = {process.name() for process in processes_of(home.folder)}
+    names = set()
+    for process in processes_of(home.folder):
+        # It may end between the two looks.
+        with suppress(psutil.NoSuchProcess):
+            names.add(process.name())
     return None if any(name.startswith("python") for name in names) else names
 
 

@@ -38,7 +38,11 @@ CASES: dict[str, tuple[WorkflowDocument, list[str], list[Turn]]] = {
         ["a"],
         [("a", OUT, ["b", "c"], []), ("c", OUT, [], []), ("b", OUT, ["d"], [])],
     ),
-    "one dead side does not kill": (DIAMOND, ["a"], [("a", OUT, ["b", "c"], []), ("b", DEAD, [], []), ("c", OUT, ["d"], [])]),
+    "one dead side does not kill": (
+        DIAMOND,
+        ["a"],
+        [("a", OUT, ["b", "c"], []), ("b", DEAD, [], []), ("c", OUT, ["d"], [])],
+    ),
     "with only dead edges it dies": (
         DIAMOND,
         ["a"],
@@ -55,10 +59,18 @@ CASES: dict[str, tuple[WorkflowDocument, list[str], list[Turn]]] = {
         [("c", {"false": 1}, ["no"], ["yes"]), ("no", OUT, ["after_no"], []), ("after_no", OUT, ["end"], [])],
     ),
     "neither way": (FORK, ["c"], [("c", DEAD, [], ["no", "yes", "after_no", "end"])]),
-    "first fires once": (FIRST, ["a", "b"], [("b", OUT, ["m"], []), ("m", OUT, ["z"], []), ("a", OUT, [], [])]),
+    "first fires once": (
+        FIRST,
+        ["a", "b"],
+        [("b", OUT, ["m"], []), ("m", OUT, ["z"], []), ("a", OUT, [], [])],
+    ),
     "first passes over the dead": (FIRST, ["a", "b"], [("a", DEAD, [], []), ("b", OUT, ["m"], [])]),
     "first dies with the last": (FIRST, ["a", "b"], [("a", DEAD, [], []), ("b", DEAD, [], ["m", "z"])]),
-    "first, then a death": (FIRST, ["a", "b"], [("a", OUT, ["m"], []), ("b", DEAD, [], []), ("m", OUT, ["z"], [])]),
+    "first, then a death": (
+        FIRST,
+        ["a", "b"],
+        [("a", OUT, ["m"], []), ("b", DEAD, [], []), ("m", OUT, ["z"], [])],
+    ),
     "all waits": (ALL, ["a", "b"], [("a", OUT, [], []), ("b", OUT, ["m"], [])]),
     "all with one dead": (ALL, ["a", "b"], [("a", OUT, [], []), ("b", DEAD, ["m"], [])]),
     "success kills the error port": (

@@ -45,7 +45,9 @@ def test_roots_sinks_and_references(registry: NodeRegistry) -> None:
         (node("a", policies={"on_error": "port"}), True),
     ],
 )
-def test_only_plain_pure_steps_run_where_they_are_accepted(made: dict, safe: bool, registry: NodeRegistry) -> None:
+def test_only_plain_pure_steps_run_where_they_are_accepted(
+    made: dict, safe: bool, registry: NodeRegistry
+) -> None:
     assert make_plan(document(made), registry).in_process_safe is safe
 
 

@@ -1,9 +1,8 @@
 """Executing a document in this process with the journal in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +51,11 @@ class Report:
     @property
     def settled(self) -> dict[str, str]:
         """Step to its one outcome. Fails when a step has two."""
-        found = [(key, record.status.value) for (key, _), record in steps_of(self.commits).items() if record.settled]
+        found = [
+            (key, record.status.value)
+            for (key, _), record in steps_of(self.commits).items()
+            if record.settled
+        ]
         assert len(found) == len(dict(found)), found
         return dict(found)
 

@@ -49,7 +49,9 @@ def events_of(commits: Sequence[Commit]) -> list[dict[str, Any]]:
 def history_of(commits: Sequence[Commit]) -> Mapping[str, StepHistory]:
     """Return what a worker that claims the run now would find."""
     history: dict[str, StepHistory] = {}
-    for (key, attempt), record in sorted(steps_of(commits).items(), key=lambda item: (item[1].settled, item[0][1])):
+    for (key, attempt), record in sorted(
+        steps_of(commits).items(), key=lambda item: (item[1].settled, item[0][1])
+    ):
         history[key] = StepHistory(
             node_id=record.node_id,
             status=record.status,
@@ -66,5 +68,3 @@ def history_of(commits: Sequence[Commit]) -> Mapping[str, StepHistory]:
 def decode(data: bytes | None) -> Any:
     """Read a column."""
     return None if data is None else decode_json(data, max_bytes=1 << 30)
-
-

@@ -15,6 +15,8 @@ def processes_of(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             inside = Path(process.cwd()).is_relative_to(home)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
             if inside or mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
                 found.append(process)
         except (OSError, psutil.Error):

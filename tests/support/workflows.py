@@ -22,7 +22,9 @@ def registry_with_test_nodes() -> NodeRegistry:
     return load_registry()
 
 
-def node(node_id: str, kind: str = "test.pass", /, *, disabled: bool = False, **parameters: Any) -> dict[str, Any]:
+def node(
+    node_id: str, kind: str = "test.pass", /, *, disabled: bool = False, **parameters: Any
+) -> dict[str, Any]:
     """Return a node; `policies` among the parameters are the node's policies."""
     policies = parameters.pop("policies", {})
     return {

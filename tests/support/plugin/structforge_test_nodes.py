@@ -30,7 +30,9 @@ OUT = (Port("out", "any"),)
 
 
 class EffectParameters(Parameters):
-    trace: str = parameter("", title="Trace", description="File that gets a line per attempt.", expressions=False)
+    trace: str = parameter(
+        "", title="Trace", description="File that gets a line per attempt.", expressions=False
+    )
     gate: str = parameter("", title="Gate", description="File whose existence is awaited.", expressions=False)
 
 
