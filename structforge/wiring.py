@@ -38,6 +38,7 @@ from structforge.security.keyring import load_keyring
 from structforge.security.outbound import OutboundClient
 from structforge.security.passwords import Passwords
 from structforge.security.tokens import AccessTokens
+from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.nodes import NodeTypeService
@@ -192,6 +193,7 @@ def build_api(engine: Engine, runs: RunService, targets: Targets) -> ApiServices
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
+        comparisons=ComparisonService(runs),
         replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
         files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),

@@ -51,9 +51,12 @@ async def body_chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
         raise InvalidError(Problem("body.cut_off", "The request ended before its body did.")) from error
 
 
-async def read_json(request: Request, *, optional: bool = False) -> JsonValue:
-    """Return the decoded body; an empty one is None where that is allowed. Raises: InvalidError `value.*`."""
-    max_bytes: int = request.app.state.body_max_bytes
+async def read_json(request: Request, *, optional: bool = False, at_least_bytes: int = 0) -> JsonValue:
+    """Return the decoded body; an empty one is None where that is allowed. Raises: InvalidError `value.*`.
+
+    `at_least_bytes` are taken even where the installation's limit of bodies is lower.
+    """
+    max_bytes: int = max(request.app.state.body_max_bytes, at_least_bytes)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaError(

@@ -379,6 +379,35 @@ class ReplayPublic(BaseModel):
     """Nodes that run again."""
 
 
+class ChangePublic(BaseModel):
+    """A value that differs; a side without the value is left out."""
+
+    path: str
+    old: Any = None
+    new: Any = None
+
+
+class StepComparisonPublic(BaseModel):
+    """A step that differs between two runs."""
+
+    step_key: str
+    node_id: str
+    statuses: list[str | None]
+    changes: list[ChangePublic]
+    more: bool
+    """There are more changes than are listed."""
+
+
+class ComparisonPublic(BaseModel):
+    """Two runs side by side."""
+
+    first: UUID
+    second: UUID
+    same_version: bool
+    equal_steps: int
+    steps: list[StepComparisonPublic]
+
+
 class StopPublic(BaseModel):
     """A run of which something was asked, and its status now."""
 

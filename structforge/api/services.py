@@ -6,6 +6,7 @@ Invariant: plain references; `wiring` fills them once.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.nodes import NodeTypeService
@@ -25,6 +26,7 @@ class ApiServices:
     workflows: WorkflowService
     runs: RunService
     replays: ReplayService
+    comparisons: ComparisonService
     nodes: NodeTypeService
     files: FileService
     probes: dict[str, Probe]

@@ -117,6 +117,11 @@ def difference(old: WorkflowDocument, new: WorkflowDocument) -> Difference:
     )
 
 
+def changes(old: JsonValue, new: JsonValue) -> Iterator[Change]:
+    """Compare two JSON values by path; lists of different length are shown whole."""
+    return _changes(old, new, "")
+
+
 def _kept(edges: tuple[Edge, ...], kept: Counter[Edge]) -> list[Edge]:
     left = kept.copy()
     found = []

@@ -179,3 +179,31 @@ async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_change
     assert newer.again == ("d",)
     with pytest.raises(InvalidError):
         await replays.replay(installation.first, run, ReplayRequest(from_nodes=("nobody",)))
+
+
+async def test_two_runs_are_compared_step_by_step(installation: Installation) -> None:
+    made = document(
+        node("a", "data.set", fields={"v": "{{ inputs.v }}", "k": 1}),
+        node("b", "data.set", fields={"fixed": True}),
+        edges=["a>b"],
+    )
+    workflow = await publish(installation, made)
+    first, second = [await start_to_end(installation, workflow, {"v": value}) for value in (1, 2)]
+    found = await installation.services.comparisons.compare(installation.first, first, second)
+    assert found.as_json() == {
+        "first": str(first),
+        "second": str(second),
+        "same_version": True,
+        "equal_steps": 1,
+        "steps": [
+            {
+                "step_key": "a",
+                "node_id": "a",
+                "statuses": ["succeeded", "succeeded"],
+                "changes": [{"path": "out.v", "old": 1, "new": 2}],
+                "more": False,
+            }
+        ],
+    }
+    with pytest.raises(NotFoundError):
+        await installation.services.comparisons.compare(installation.second, first, second)

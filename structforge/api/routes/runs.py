@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import API_HEADERS, JsonResponse
 from structforge.api.schemas import (
+    ComparisonPublic,
     LogList,
     LogPublic,
     RunDetailPublic,
@@ -91,6 +92,12 @@ async def list_logs(
     """Return log lines with a number above `after`, oldest first."""
     rows = await services.runs.logs(principal, run_id, after=after, limit=limit)
     return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
+
+
+@router.get("/runs/{run_id}/compare/{other_id}", response_model=ComparisonPublic, summary="Compare two runs")
+async def compare_runs(services: Services, principal: Signed, run_id: UUID, other_id: UUID) -> Response:
+    """List the steps that ended differently in the other run, with what differs in their outputs."""
+    return JsonResponse((await services.comparisons.compare(principal, run_id, other_id)).as_json())
 
 
 @router.get(

@@ -109,12 +109,24 @@ async def import_workflow(
     services: Services,
     principal: Signed,
     name: Annotated[str, Query(max_length=200)] = "Imported workflow",
+    check: bool = False,
 ) -> Response:
-    """Create a workflow from an exported file, or from a bare document, which gets `name`."""
-    value = await read_json(request)
-    if not isinstance(value, dict):
-        raise InvalidError(Problem("file.not_an_object", "A workflow file is a JSON object."))
-    return _created(await services.workflows.import_file(principal, own.read(value, name=name)))
+    """Create a workflow from an exported file, or from a bare document, which gets `name`.
+
+    `check=true` stores nothing and answers 200 with `valid` and `problems`: whether it could be imported.
+    """
+    try:
+        value = await read_json(request, at_least_bytes=own.MAX_FILE_BYTES)
+        if not isinstance(value, dict):
+            raise InvalidError(Problem("file.not_an_object", "A workflow file is a JSON object."))
+        file = own.read(value, name=name)
+    except InvalidError as error:
+        if not check:
+            raise
+        return JsonResponse({"valid": False, "problems": [problem.as_json() for problem in error.problems]})
+    if check:
+        return JsonResponse({"valid": True, "problems": []})
+    return _created(await services.workflows.import_file(principal, file))
 
 
 @router.get("/workflows/{workflow_id}", response_model=WorkflowPublic, summary="Get a workflow")
