@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -28,6 +29,10 @@ class Site:
 
     url: str
     cookies: dict[str, str]
+    home: Path
+    database_url: str
+    """As the owner of the database."""
+    redis_url: str
 
     def client(self) -> httpx.AsyncClient:
         """Return a client of the API that is signed in."""
@@ -81,7 +86,7 @@ def site(
         credentials = {"email": EMAIL, "password": PASSWORD}
         answer = httpx.post(f"{url}/api/v1/auth/sign-in", json=credentials, timeout=30)
         assert answer.status_code == 200, answer.text
-        yield Site(url, dict(answer.cookies))
+        yield Site(url, dict(answer.cookies), home, environment["DATABASE_URL"], environment["REDIS_URL"])
         assert web.terminate() == 0, web.output
     finally:
         for program in programs:
