@@ -154,3 +154,15 @@ async def test_every_problem_of_a_document_is_told_and_nothing_is_stored(http: h
     assert created.status_code == 422
     assert created.json()["problems"] == checked.json()["problems"]
     assert (await http.get("/api/v1/workflows")).json()["items"] == []
+
+
+async def test_an_import_can_be_tried_without_storing_anything(http: httpx.AsyncClient) -> None:
+    before = (await http.get("/api/v1/workflows")).json()["items"]
+    path, headers = "/api/v1/workflows/import?check=true", {"content-type": "application/json"}
+    good = await http.post(path, json=greeting())
+    assert (good.status_code, good.json()) == (200, {"valid": True, "problems": []})
+    for text in ("no JSON", "[]", '{"a": 1}', '{"nodes": [{"id": 1}]}'):
+        bad = await http.post(path, content=text, headers=headers)
+        assert (bad.status_code, bad.json()["valid"]) == (200, False)
+        assert bad.json()["problems"]
+    assert (await http.get("/api/v1/workflows")).json()["items"] == before

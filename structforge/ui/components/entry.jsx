@@ -68,6 +68,7 @@ export function InPlace({ value, label, problem, saveText, cancelText, maxLength
 }
 
 // A file or pasted text, posted to `url`; what the server finds wrong is shown beside the field, nothing is lost.
+// It is asked first (`?check=true`): a refused request is logged by the browser as if the page were broken.
 export function FilePost({ url, maxBytes, texts, onDone }) {
   const [text, setText] = useState("");
   const [file, setFile] = useState(null);
@@ -91,11 +92,16 @@ export function FilePost({ url, maxBytes, texts, onDone }) {
     try {
       // Read first: a browser tells a file that is gone only as "failed to fetch".
       const data = file ? await file.arrayBuffer() : body;
-      const answer = await fetch(url, { method: "POST", credentials: "same-origin", headers: { "content-type": "application/json" }, body: data });
-      const said = await answer.json().catch(() => ({}));
-      if (answer.ok) return onDone?.(said.id);
-      const found = said.problems ?? said.error?.problems ?? (said.error ? [said.error] : [said]);
-      setProblems(found.some((each) => each.message) ? found : [{ message: texts.failed }]);
+      const post = async (to) => {
+        const answer = await fetch(to, { method: "POST", credentials: "same-origin", headers: { "content-type": "application/json" }, body: data });
+        return [answer.ok, await answer.json().catch(() => ({}))];
+      };
+      let [fine, said] = await post(`${url}?check=true`);
+      if (fine && said.valid) {
+        [fine, said] = await post(url);
+        if (fine) return onDone?.(said.id);
+      }
+      setProblems(said.problems?.length ? said.problems : [{ message: texts.failed }]);
     } catch {
       setProblems([{ message: texts.failed }]);
     }

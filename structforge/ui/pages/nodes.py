@@ -175,7 +175,7 @@ def _port_row(port: rx.Var[PortItem]) -> rx.Component:
         rx.el.td(rx.el.code(port["name"])),
         rx.el.td(rx.el.span(port["type"], class_name="chip")),
         rx.el.td(
-            port["description"],
+            prose(text=port["description"]),
             rx.cond(port["optional"], rx.el.span(" ", t("node.optional"), class_name="muted")),
             rx.cond(port["many"], rx.el.span(" ", t("node.many"), class_name="muted")),
         ),
@@ -224,7 +224,7 @@ def _parameter_row(parameter: rx.Var[ParameterItem]) -> rx.Component:
                 ),
             )
         ),
-        rx.el.td(parameter["description"]),
+        rx.el.td(prose(text=parameter["description"])),
     )
 
 
