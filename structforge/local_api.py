@@ -66,6 +66,10 @@ class LocalApi:
         items: list[Json] = (await self._call("GET", f"/runs/{run_id}/steps"))["items"]
         return items
 
+    async def compare(self, first: str, second: str) -> Json:
+        """Return the steps that differ between two runs."""
+        return await self._call("GET", f"/runs/{first}/compare/{second}")
+
     async def _call(self, method: str, path: str, **options: Any) -> Json:
         try:
             answer = await self._client.request(method, path, **options)

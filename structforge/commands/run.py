@@ -44,7 +44,7 @@ def run_file(
     workflow = read_workflow_file(file)
     require_valid(workflow.document, shapes_of(load_registry()))
     given = decode_json(value.encode(), max_bytes=MAX_INPUT_BYTES)
-    run = asyncio.run(_run(settings, _address(settings), workflow, given, limit_s=limit_s, quiet=as_json))
+    run = asyncio.run(_run(settings, address_of(settings), workflow, given, limit_s=limit_s, quiet=as_json))
     if as_json:
         print_json(run)
     else:
@@ -53,7 +53,8 @@ def run_file(
         raise typer.Exit(1)
 
 
-def _address(settings: Settings) -> str:
+def address_of(settings: Settings) -> str:
+    """Return where the running installation answers. Raises: UnavailableError `instance.not_running`."""
     state = running_state(settings.run_dir)
     if state is not None:
         return settings.model_copy(update={"port": state.port}).local_url
