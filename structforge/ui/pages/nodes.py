@@ -129,9 +129,9 @@ def _card(node: rx.Var[NodeItem]) -> rx.Component:
     return rx.el.li(
         rx.el.a(
             _icon(node, 18),
-            rx.el.span(
+            rx.el.div(
                 rx.el.strong(node["title"]),
-                rx.el.span(node["summary"], class_name="muted small"),
+                rx.el.div(prose(text=node["summary"]), class_name="muted small"),
                 class_name="node-card-text",
             ),
             href=routes.NODES + "/" + node["type"].to(str),
@@ -262,7 +262,7 @@ def _doc() -> rx.Component:
         ),
         rx.el.header(
             _icon(node, 24),
-            rx.el.div(rx.el.h1(node["title"]), rx.el.p(node["summary"]), class_name="titles"),
+            rx.el.div(rx.el.h1(node["title"]), prose(text=node["summary"]), class_name="titles"),
             rx.el.span(label_of("category", node["category"]), class_name="chip"),
             rx.el.code(node["type"], class_name="chip"),
             class_name="page-head doc-head",
