@@ -81,7 +81,8 @@ def post(
             process.send_signal(signal.SIGINT)  # wrk stops early and reports as usual
             break
         time.sleep(LOOK_S)
-    output = process.stdout.read().decode()
+    with process.stdout:
+        output = process.stdout.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

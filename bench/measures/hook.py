@@ -46,11 +46,11 @@ def measure(stack: Stack, api: Api, *, rounds: int = 3, duration_s: int = 4, war
             for concurrency in CONCURRENCY:
                 before = _settled(lambda: stack.count_runs(workflow_id))
                 load = post(ours_url, BODY, concurrency=concurrency, duration_s=duration_s, token=api.token)
-                _compare(load, _settled(lambda: stack.count_runs(workflow_id)) - before, concurrency)
+                compare_rows(load, _settled(lambda: stack.count_runs(workflow_id)) - before, concurrency)
                 ours[str(concurrency)].append(load)
                 before = _settled(lambda: _floor_rows(stack))
                 load = post(floor_url, BODY, concurrency=concurrency, duration_s=duration_s)
-                _compare(load, _settled(lambda: _floor_rows(stack)) - before, concurrency)
+                compare_rows(load, _settled(lambda: _floor_rows(stack)) - before, concurrency)
                 floors[str(concurrency)].append(load)
     finally:
         end_tree(floor)
@@ -93,7 +93,8 @@ def _floor_rows(stack: Stack) -> int:
     return int(stack.value("SELECT count(*) FROM bench_floor"))
 
 
-def _compare(load: Load, rows: int, concurrency: int) -> None:
+def compare_rows(load: Load, rows: int, concurrency: int) -> None:
+    """Raises: BenchError when rows and answers do not agree."""
     # wrk leaves at the end without waiting for the answers that are on their way, one a connection at most.
     if not load.requests <= rows <= load.requests + concurrency:
         raise BenchError(f"{load.requests} requests were answered, but {rows} rows were committed.")

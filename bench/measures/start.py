@@ -6,40 +6,45 @@ proportional set size (PSS) of each process kind, children included.
 """
 
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from bench.figures import Figure
 from bench.measures import Result
+from bench.plugin import write_distribution
 from bench.stack import ROOT, BenchError, end_tree, environment_of, free_port, make_home
 
 KINDS = ("web", "worker", "scheduler", "postgres", "redis")
 SETTLE_S = 5.0
-LIMIT_S = 300.0
 STOP_S = 60.0
+READY = "StructForge is running"
+STEP = re.compile(r"✓ (?P<title>.+?)(?:  .*)? \((?P<seconds>[\d.]+) s\)")
 
 
 def measure(*, warm_rounds: int = 3, idle_samples: int = 3) -> Result:
     """Start once cold, then again; look at the memory of each later start once it has settled."""
     home = make_home()
     try:
+        write_distribution(home / "plugin")
         cold = _Start(home)
-        parts = cold.await_ready()
-        cold.stop()
+        try:
+            cold_parts = cold.await_ready()
+        finally:
+            cold.stop()
+        warm_parts: dict[str, float] = {}
         warm_s: list[float] = []
         idle: dict[str, list[float]] = defaultdict(list)
         for _ in range(warm_rounds):
             start = _Start(home)
             try:
-                start.await_ready()
+                warm_parts = start.await_ready()
                 warm_s.append(start.taken_s)
                 time.sleep(SETTLE_S)
                 for _ in range(idle_samples):
@@ -56,51 +61,43 @@ def measure(*, warm_rounds: int = 3, idle_samples: int = 3) -> Result:
             "start_warm_s": Figure.of(warm_s),
             "idle_pss_mb": {kind: Figure.of(idle[kind], digits=1) for kind in KINDS},
         },
-        {"start_cold_parts_s": parts},
+        {"start_cold_parts_s": cold_parts, "start_warm_parts_s": warm_parts},
     )
 
 
 class _Start:
-    """One `structforge up`, timed from its first instruction to the event that says everything is healthy."""
+    """One `structforge up`, timed from its first instruction to the line that says everything is running."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self.taken_s = 0.0
-        read_end, write_end = os.pipe()
         self._began = time.perf_counter()
-        with (home / "up.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "structforge.cli", "up", f"--events-fd={write_end}"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                env=environment_of(home, free_port()),
-                start_new_session=True,
-                pass_fds=(write_end,),
-            )
-        os.close(write_end)
-        self._events = os.fdopen(read_end)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "structforge.cli", "up"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=environment_of(home, free_port()) | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
 
     def await_ready(self) -> dict[str, float]:
         """Return the seconds of each step. Raises: BenchError when it does not get ready."""
+        assert self._process.stdout is not None
         parts: dict[str, float] = {}
-        title, since = "", self._began
-        for line in self._events:
-            event: dict[str, Any] = json.loads(line)
-            now = time.perf_counter()
-            if event["event"] == "step":
-                title, since = event["title"], now
-            elif event["event"] == "done":
-                parts[title] = round(now - since, 2)
-            elif event["event"] == "ready":
-                self.taken_s = now - self._began
+        said = []
+        for line in self._process.stdout:
+            said.append(line)
+            step = STEP.fullmatch(line.strip())
+            if step is not None:
+                parts[step["title"]] = float(step["seconds"])
+            elif line.startswith(READY):
+                self.taken_s = time.perf_counter() - self._began
                 return parts
-            elif event["event"] == "failed":
-                break
-        log = (self._home / "up.log").read_text(errors="replace")
         self.stop()
-        raise BenchError(f"`structforge up` did not become ready: {log[-1500:]}")
+        raise BenchError(f"`structforge up` did not become ready: {''.join(said)[-1500:]}")
 
     def memory_mb(self) -> dict[str, float]:
         """Return the PSS of each process kind, children included, in MB (10^6 bytes)."""
@@ -114,8 +111,9 @@ class _Start:
 
     def stop(self) -> None:
         """Ask it to stop everything, and wait."""
-        self._events.close()
         end_tree(self._process, STOP_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def pss_bytes(pid: int) -> int:

@@ -36,9 +36,10 @@ def measure(stack: Stack, api: Api, *, rounds: int = 10, repeats: int = 30, warm
             ours.append(_program(api, path, repeats))
             floors.append(_floor(floor, repeats))
     finally:
-        if floor.stdin is not None:
-            floor.stdin.close()
         end_tree(floor)
+        for pipe in (floor.stdin, floor.stdout):
+            if pipe is not None:
+                pipe.close()
     # The spread is that of the rounds: single runs differ by what else the machine does at that moment.
     w40, w40_floor = Figure.of([median(r) for r in ours]), Figure.of([median(r) for r in floors])
     every = sorted(taken for taken_ms in ours for taken in taken_ms)
