@@ -116,7 +116,14 @@ export function FilePost({ url, maxBytes, texts, onDone }) {
         onDragLeave={() => setOver(false)}
         onDrop={(event) => { event.preventDefault(); setOver(false); choose(event.dataTransfer.files[0]); }}
       >
-        <input type="file" accept="application/json,.json" className="visually-hidden" onChange={(event) => choose(event.target.files[0])} />
+        <input
+          type="file" accept="application/json,.json" className="visually-hidden"
+          onChange={(event) => {
+            choose(event.target.files[0]);
+            // So that the same file, mended, can be chosen again.
+            event.target.value = "";
+          }}
+        />
         <strong>{file ? file.name : texts.choose}</strong>
         <span className="muted small">{file ? `${(file.size / 1024).toFixed(1)} kB` : texts.drop}</span>
       </label>

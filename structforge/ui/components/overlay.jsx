@@ -7,7 +7,11 @@ export function Dialog({ open, label, closeText, wide, onClose, children }) {
   const id = useId();
   useEffect(() => {
     const dialog = box.current;
-    if (open && !dialog.open) dialog.showModal();
+    if (open && !dialog.open) {
+      dialog.showModal();
+      // The browser would take the first button, which closes.
+      dialog.querySelector("input:not([type=file], [type=hidden]), [data-focus]")?.focus();
+    }
     if (!open && dialog.open) dialog.close();
   }, [open]);
   return (

@@ -684,7 +684,6 @@ def _new_form() -> rx.Component:
             "name",
             "workflows.name",
             "workflows.name_hint",
-            auto_focus=True,
             max_length=1_000,
         ),
         _end("workflows.create"),
@@ -708,7 +707,6 @@ def _labels_form() -> rx.Component:
             "workflows.folder_hint",
             default_value=WorkflowFormState.folder,
             list="known-folders",
-            auto_focus=True,
         ),
         folders,
         _line(
@@ -743,8 +741,8 @@ def _template(template: rx.Var[TemplateItem]) -> rx.Component:
             rx.el.span(t("workflows.steps") + ": " + template["steps"].to(str), class_name="muted small"),
             rx.el.button(
                 t("workflows.use"),
-                rx.el.span(": ", template["name"], class_name="visually-hidden"),
                 type="button",
+                aria_label=t("workflows.use") + ": " + template["name"].to(str),
                 class_name="btn",
                 on_click=WorkflowFormState.use_template(template["id"].to(str)),
             ),
