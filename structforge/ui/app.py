@@ -13,7 +13,8 @@ from structforge.ui.pages.nodes import NodeDocState, NodesState, node_page, node
 from structforge.ui.pages.run import RUN_FEED, RunState, run_page
 from structforge.ui.pages.runs import RunsState, runs_page
 from structforge.ui.pages.sign_in import SignInState, sign_in_page
-from structforge.ui.pages.workflows import WorkflowsState, workflows_page
+from structforge.ui.pages.workflows import WorkflowsState
+from structforge.ui.pages.workflows_view import workflows_page
 from structforge.ui.session import SessionState
 
 app = rx.App(
