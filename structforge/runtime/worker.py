@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, StructForgeError, UnavailableError
 from structforge.domain.journal import Journal, LeaseLostError, RunChange, RunSnapshot
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json, encode_json
@@ -201,6 +201,9 @@ class RunWorker:
             await self._execute_plan(snapshot, held, recorder)
         except LeaseLostError:
             logger.info("run %s is no longer ours, dropped", run.run_id)
+        except UnavailableError as error:
+            # Nothing is known to be wrong with the run: its lease expires, and whoever claims it goes on.
+            logger.warning("run %s is dropped: %s", run.run_id, error)
         except StructForgeError as error:
             await self._fail(recorder, error.problem)
         except Exception:
@@ -246,8 +249,8 @@ class RunWorker:
         if pending is not None:
             try:
                 await pending
-            except LeaseLostError:
-                logger.info("run %s is no longer ours", recorder.run.run_id)
+            except (LeaseLostError, UnavailableError) as error:
+                logger.info("run %s could not be failed by us: %s", recorder.run.run_id, error)
 
     async def _follow_control(self) -> None:
         async with self._hub.follow(CONTROL_CHANNEL) as messages:

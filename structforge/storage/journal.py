@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BATCH_COMMITS = 200
 MAX_BATCH_STEPS = 4_000
+MAX_BROKEN_RUNS = 10_000
+"""So many runs whose commits failed are remembered; their executions have long ended by then."""
 
 _COMMIT = """
 WITH run AS MATERIALIZED (
@@ -76,6 +78,8 @@ WITH run AS MATERIALIZED (
     FROM unnest(%(queue_run)s::uuid[], %(queue_priority)s::smallint[], %(queue_at)s::timestamptz[])
         AS q(run_id, priority, available_at)
     JOIN ok USING (run_id)
+    -- A second try of a batch that was durable already must not queue a run again that is over by now.
+    WHERE NOT EXISTS (SELECT FROM workflow_executions e WHERE e.id = q.run_id)
     ON CONFLICT (run_id) DO NOTHING
 ), step AS (
     INSERT INTO execution_steps AS s (accepted_on, run_id, step_key, attempt, organization_id, node_id, status,
@@ -193,6 +197,7 @@ class PostgresJournal:
         self._passing = passing
         self._entries: list[_Entry] = []
         self._by_run: dict[UUID, _Entry] = {}
+        self._broken: dict[UUID, int | None] = {}
         self._wake = asyncio.Event()
         self._connection: AsyncConnection[Any] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -217,6 +222,10 @@ class PostgresJournal:
         future: Future[None] = asyncio.get_running_loop().create_future()
         run_id = commit.run.run_id
         entry = self._by_run.get(run_id)
+        if run_id in self._broken and self._broken[run_id] == commit.epoch:
+            future.set_exception(LeaseLostError(f"an earlier commit of run {run_id} was not written"))
+            future.exception()
+            return future
         if entry is not None:
             entry.commit.absorb(commit)
             entry.waiters.append(future)
@@ -245,8 +254,20 @@ class PostgresJournal:
                 await self._flush(batch)
             except Exception as error:  # A future nobody answers would leave its run hanging for ever.
                 logger.exception("a journal batch failed")
-                for entry in batch:
-                    _fail(entry, error)
+                self._give_up(batch, error)
+
+    def _give_up(self, batch: list[_Entry], error: Exception) -> None:
+        """Fail a batch, and with it all that its runs hand over later: a commit must not follow a gap."""
+        while len(self._broken) > MAX_BROKEN_RUNS:
+            del self._broken[next(iter(self._broken))]
+        for entry in batch:
+            run_id = entry.commit.run.run_id
+            self._broken[run_id] = entry.commit.epoch
+            _fail(entry, error)
+            later = self._by_run.pop(run_id, None)
+            if later is not None:
+                self._entries.remove(later)
+                _fail(later, error)
 
     def _take(self) -> list[_Entry]:
         batch: list[_Entry] = []

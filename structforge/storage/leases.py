@@ -25,12 +25,12 @@ Decode = Callable[[bytes], Any]
 _CLAIM = """
 WITH orphaned AS MATERIALIZED (
     SELECT run_id FROM run_outbox
-    WHERE owner IS NOT NULL AND lease_expires_at < now() AND (deaths + 1 < %(alone_from)s OR %(idle)s)
+    WHERE owner IS NOT NULL AND lease_expires_at < now() AND (deaths + 1 < %(alone_from)s OR %(alone)s)
     ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), fresh AS MATERIALIZED (
     SELECT run_id FROM run_outbox
     WHERE owner IS NULL AND available_at <= now() AND control IS DISTINCT FROM 'paused'
-        AND (deaths < %(alone_from)s OR %(idle)s)
+        AND (deaths < %(alone_from)s OR %(alone)s)
     ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), picked AS (
     SELECT run_id FROM orphaned UNION ALL SELECT run_id FROM fresh LIMIT %(limit)s
@@ -100,15 +100,24 @@ class Leases:
     async def claim(
         self, connection: AsyncConnection[Any], limit: int, *, idle: bool, decode: Decode
     ) -> list[RunSnapshot]:
-        """Take up to `limit` runnable runs, orphaned ones included; `idle` also takes one that killed workers.
+        """Take up to `limit` runnable runs, orphaned ones included, in the order they should start, with their history.
 
-        Returns them with their history, in the order they should start.
+        An `idle` worker that finds none takes one that killed workers, by itself: only then does a death prove
+        something about the run.
         """
+        snapshots = await self._claim(connection, limit, alone=False, decode=decode)
+        if not snapshots and idle:
+            snapshots = await self._claim(connection, 1, alone=True, decode=decode)
+        return snapshots
+
+    async def _claim(
+        self, connection: AsyncConnection[Any], limit: int, *, alone: bool, decode: Decode
+    ) -> list[RunSnapshot]:
         cursor = await connection.execute(
             _CLAIM,
             {
                 "alone_from": DEATHS_BEFORE_ALONE,
-                "idle": idle,
+                "alone": alone,
                 "limit": limit,
                 "worker": self._worker,
                 "lease_s": self._lease_s,
