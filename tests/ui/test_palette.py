@@ -31,6 +31,7 @@ async def test_runs_and_node_docs_and_actions_are_found(open_page: OpenPage, sit
     await expect(options).to_have_count(1)
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/runs/{run_id}")
+    await expect(page.locator("h1")).to_have_text("Quick start")
     await page.keyboard.press("Control+k")
     await page.keyboard.type("filter rows")
     await expect(options.first).to_contain_text("table.filter")
