@@ -3,6 +3,7 @@
 Invariant: pure, and total on any document, loops included: the edges that close a loop are left out.
 """
 
+import heapq
 from collections import defaultdict
 
 from structforge.domain.workflow import Position, WorkflowDocument
@@ -34,6 +35,27 @@ def arranged(document: WorkflowDocument) -> dict[str, Position]:
         for number, column in columns.items()
         for row, name in enumerate(column)
     }
+
+
+def reading_order(document: WorkflowDocument) -> list[str]:
+    """Return the node ids so that what feeds a node stands before it, else in the document's order."""
+    after = _forward_edges(document)
+    waiting = {node.id: 0 for node in document.nodes}
+    for targets in after.values():
+        for target in targets:
+            waiting[target] += 1
+    place = {node.id: number for number, node in enumerate(document.nodes)}
+    ready = [(place[name], name) for name, count in waiting.items() if count == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        name = heapq.heappop(ready)[1]
+        order.append(name)
+        for target in after.get(name, []):
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                heapq.heappush(ready, (place[target], target))
+    return order
 
 
 def _forward_edges(document: WorkflowDocument) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.ids import readable_id
 from structforge.domain.values import decode_json
 from structforge.domain.workflow import WorkflowDocument
-from structforge.sdk import NodeRegistry
+from structforge.sdk import Node, NodeRegistry
 from structforge.ui.graph_view import NOTE_PREFIX, places_of, read_edge
 
 PASTE_OFFSET = 40
@@ -55,13 +55,13 @@ def additions(
     taken = {node.id for node in draft.nodes}
     if kind == "paste":
         return _pasted(value, taken)
-    if kind == "insert":
-        return [], []
     node = registry.get(str(value.get("kind", "")))
     if node is None:
         return [], []
     name = readable_id(node.title, taken)
     place: dict[str, Any] = {"x": value.get("x"), "y": value.get("y")}
+    if value.get("edge"):
+        return _inserted(node, name, _edge_of_id(str(value["edge"])), draft)
     before = next((spec for spec in draft.nodes if spec.id == value.get("after")), None)
     edits: list[dict[str, Any]] = []
     if place["x"] is None:
@@ -79,6 +79,27 @@ def additions(
                 "target_port": inputs[0].name,
             }
             edits.append({"kind": "add_edge", "edge": edge})
+    return edits, [name]
+
+
+def _inserted(
+    node: Node[Any], name: str, edge: dict[str, Any], draft: WorkflowDocument
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Put a node between the two ends of an edge."""
+    places = places_of(draft)
+    inputs, outputs = node.input_ports({}), node.output_ports({})
+    if edge["source"] not in places or edge["target"] not in places or not inputs or not outputs:
+        return [], []
+    start, end = places[edge["source"]], places[edge["target"]]
+    middle = {"x": (start.x + end.x) / 2, "y": (start.y + end.y) / 2 + 70}
+    to_it = {**edge, "target": name, "target_port": inputs[0].name}
+    from_it = {**edge, "source": name, "source_port": outputs[0].name}
+    edits = [
+        {"kind": "add_node", "node": {"id": name, "type": node.type}, "position": middle},
+        {"kind": "remove_edge", "edge": edge},
+        {"kind": "add_edge", "edge": to_it},
+        {"kind": "add_edge", "edge": from_it},
+    ]
     return edits, [name]
 
 

@@ -6,14 +6,18 @@ Invariant: a node whose type is not installed is shown too, with the ports its e
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 from structforge.domain.ports import PORT_TYPES, Port, connects
 from structforge.domain.validation.structure import ports_of
 from structforge.domain.workflow import Edge, LayoutNote, NodeSpec, Position, WorkflowDocument
 from structforge.sdk import NodeRegistry
 from structforge.sdk.shapes import RegisteredShape
+from structforge.ui.arrange import reading_order
 from structforge.ui.live import Message, Patch, missing
 
 NOTE_PREFIX = "note:"
+CELL_CHARACTERS = 400
 
 ACCEPTS: dict[str, Any] = {
     "any": "any",
@@ -131,6 +135,31 @@ def draft_patch(topic: str, messages: list[Message], registry: NodeRegistry) -> 
     if first is None or last is None:
         return missing(topic)
     return [topic, first["revision"], last["revision"], items]
+
+
+def cells_of(document: WorkflowDocument, registry: NodeRegistry) -> list[dict[str, str]]:
+    """List the nodes as cells of a notebook, in reading order."""
+    specs = {spec.id: spec for spec in document.nodes}
+    cells = []
+    for name in reading_order(document):
+        spec = specs[name]
+        node = registry.get(spec.type)
+        cells.append(
+            {
+                "id": name,
+                "title": spec.title or (node.title if node else spec.type),
+                "kind": node.title if node else spec.type,
+                "tone": node.category if node else "code",
+                "icon": node.icon if node else "box",
+                "text": "\n".join(f"{key}: {_short(value)}" for key, value in spec.parameters.items()),
+            }
+        )
+    return cells
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= CELL_CHARACTERS else f"{text[:CELL_CHARACTERS]} …"
 
 
 def palette_items(registry: NodeRegistry) -> list[dict[str, str]]:

@@ -78,6 +78,8 @@ class RunView(TypedDict):
     seq: int
     result: str
     """The result as Markdown, or as indented JSON; empty while there is none."""
+    result_is_text: bool
+    """The result is Markdown."""
     problem: dict[str, Any]
     """The `Problem` of a failed run; empty otherwise."""
     graph: dict[str, Any]
@@ -144,6 +146,7 @@ class WebServices:
             "steps": _step_items(picture),
             "seq": run.event_seq,
             "result": readable(run.output),
+            "result_is_text": is_text(run.output),
             "problem": run.error or {},
             "graph": graph_of(picture.document, self.registry, topic=f"graph:{run.id}", seq=0),
         }
@@ -177,6 +180,11 @@ def services() -> WebServices:
     if _Place.services is None:
         raise RuntimeError("no services are installed in this process")
     return _Place.services
+
+
+def is_text(value: Any) -> bool:
+    """Tell whether `readable` gives Markdown."""
+    return isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("markdown"), str))
 
 
 def readable(value: Any) -> str:

@@ -250,3 +250,49 @@ async def test_three_hundred_nodes_are_dragged_without_a_message(open_page: Open
 async def test_the_editor_answers_nobody_without_a_session(site: Site) -> None:
     async with httpx.AsyncClient(base_url=site.url) as client:
         assert (await client.get("/api/v1/workflows")).status_code == 401
+
+
+async def test_the_notebook_shows_the_same_document_and_runs_it(open_page: OpenPage, site: Site) -> None:
+    nodes = [
+        {"id": "b", "type": "data.set", "title": "Second", "parameters": {"fields": {"city": "Seattle"}}},
+        {"id": "a", "type": "trigger.manual", "title": "First"},
+    ]
+    document = {"format": 1, "nodes": nodes, "edges": [{"source": "a", "target": "b"}]}
+    page = await open_page(f"/workflows/{await make_workflow(site, 'Cells', document)}", viewport=SIZE)
+    await page.get_by_role("button", name="Notebook").click()
+    cells = page.locator(".cell")
+    await expect(cells.locator("strong")).to_have_text(["First", "Second"])
+    await cells.nth(1).get_by_role("button", name="Configure").click()
+    await page.get_by_label("Title of the node").fill("Renamed")
+    await page.keyboard.press("Enter")
+    await expect(cells.locator("strong")).to_have_text(["First", "Renamed"])
+    await page.get_by_role("button", name="Run", exact=True).click()
+    await expect(page.locator(".cell [data-status=succeeded]")).to_have_count(2, timeout=30_000)
+    await page.get_by_role("button", name="Graph").click()
+    await expect(page.locator("[data-id='b'] .cv-title")).to_have_text("Renamed")
+
+
+async def test_a_node_is_put_on_a_connection(open_page: OpenPage, site: Site) -> None:
+    nodes = [{"id": "a", "type": "trigger.manual"}, {"id": "b", "type": "data.set"}]
+    places = {"a": {"x": 0, "y": 0}, "b": {"x": 600, "y": 0}}
+    edges = [{"source": "a", "target": "b"}]
+    document = {"format": 1, "nodes": nodes, "edges": edges, "layout": {"positions": places}}
+    workflow_id = await make_workflow(site, "Between", document)
+    page = await open_page(f"/workflows/{workflow_id}", viewport=SIZE)
+    # The middle of the edge, once the graph has been brought into view.
+    ends = [page.locator(f".react-flow__node[data-id='{name}']") for name in ("a", "b")]
+
+    async def in_view() -> tuple[float, float] | None:
+        left, right = [await end.bounding_box() for end in ends]
+        assert left is not None and right is not None
+        middle = (left["x"] + left["width"] + right["x"]) / 2, left["y"] + left["height"] / 2
+        return middle if left["x"] > 224 and right["x"] + right["width"] < 1090 else None
+
+    place = await eventually(in_view)
+    assert place is not None
+    await page.mouse.click(*place)
+    await page.get_by_role("button", name="Add a node here").click()
+    await page.locator(".palette-item[data-kind='flow.if']").click()
+    await expect(page.locator(".react-flow__edge")).to_have_count(2)
+    found = (await draft(site, workflow_id))["edges"]
+    assert {(edge["source"], edge["target"]) for edge in found} == {("a", "if"), ("if", "b")}

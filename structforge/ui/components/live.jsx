@@ -141,6 +141,11 @@ export function LiveStatus({ channel, row = "", labels }) {
   return status ? <StatusMark status={status} label={labels[status]} /> : null;
 }
 
+export function LiveText({ channel, row = "", field }) {
+  const text = useRow(channel, row)?.[field];
+  return text ? <p className="live-text muted">{text}</p> : null;
+}
+
 // ---- time -------------------------------------------------------------------------------------------------
 
 const clocks = new Set();

@@ -43,6 +43,15 @@ class LiveStatus(_Live):
     labels: rx.Var[dict[str, str]]
 
 
+class LiveText(_Live):
+    """One text field of a row, when there is one."""
+
+    tag = "LiveText"
+    channel: rx.Var[str]
+    row: rx.Var[str]
+    field: rx.Var[str]
+
+
 class StatusMark(_Live):
     """A status as a mark with icon and word."""
 
@@ -92,6 +101,7 @@ class LiveTable(_Live):
 
 
 live_feed = LiveFeed.create
+live_text = LiveText.create
 live_status = LiveStatus.create
 status_mark = StatusMark.create
 live_duration = LiveDuration.create

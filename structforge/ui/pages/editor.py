@@ -22,13 +22,14 @@ from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.services.runs import StartRequest
 from structforge.ui.arrange import arranged
 from structforge.ui.canvas_edits import additions, edits_of
-from structforge.ui.graph_view import NOTE_PREFIX, draft_patch, graph_of, palette_items
+from structforge.ui.graph_view import NOTE_PREFIX, cells_of, draft_patch, graph_of, palette_items
 from structforge.ui.live import Feed, Message, Patch
 from structforge.ui.pages.run import RUN_FEED, snapshot_of
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, say, tell_problem, visitor_of
 
 UNDO_STEPS = 100
+VIEWS = ("graph", "notebook")
 TABS = ("parameters", "policies", "output", "docs")
 POLICY_SCHEMA = Policies.model_json_schema()
 
@@ -62,6 +63,11 @@ class EditorState(rx.State):
     palette: list[dict[str, str]] = []
     selected: str = ""
     selected_count: int = 0
+    view: str = "graph"
+    """`graph` or `notebook`: two looks at one document."""
+    cells: list[dict[str, str]] = []
+    inserting: str = ""
+    """The edge on which the next node of the palette is put."""
     panel: dict[str, Any] = {}
     tab: str = "parameters"
     revision: int = 0
@@ -118,6 +124,7 @@ class EditorState(rx.State):
         self.state, self.topic, self.graph, self.panel, self.selected = "loading", "", {}, {}, ""
         self.run_id_shown, self.run_snapshot, self.run_active, self.output = "", {}, False, {}
         self.versions, self.show_versions, self.compared, self.tab = [], False, 0, "parameters"
+        self.cells, self.inserting = [], ""
         self._undo, self._redo, self.can_undo, self.can_redo = [], [], False, False
 
     async def _here(self) -> tuple[Visitor | None, UUID | None]:
@@ -157,6 +164,9 @@ class EditorState(rx.State):
             self.problems = rows
         if marks != self.marks:
             self.marks = marks
+        cells = cells_of(document, services().registry) if self.view == "notebook" else []
+        if cells != self.cells:
+            self.cells = cells
         self.error_count = sum(row["level"] == "error" for row in rows)
         self.revision = revision
         self._show_panel(document)
@@ -181,6 +191,8 @@ class EditorState(rx.State):
             await self._look_again(visitor, workflow_id)
         elif kind == "open":
             self.tab = "parameters"
+        elif kind == "insert" and isinstance(value, dict):
+            self.inserting = str(value.get("edge", ""))
         elif kind == "save":
             await say(self, "editor.saved")
         elif kind in ("undo", "redo"):
@@ -190,7 +202,7 @@ class EditorState(rx.State):
 
     async def _change(self, visitor: Visitor, workflow_id: UUID, kind: str, value: Any) -> None:
         try:
-            if kind in ("add", "insert", "paste"):
+            if kind in ("add", "paste"):
                 detail = await services().api.workflows.get(visitor.principal, workflow_id)
                 edits, chosen = additions(kind, value, detail.draft, services().registry)
                 await self._edit(visitor, workflow_id, edits)
@@ -258,7 +270,14 @@ class EditorState(rx.State):
         """Add a node of a type, after the selected one where that fits."""
         visitor, workflow_id = await self._here()
         if visitor is not None and workflow_id is not None:
-            await self._change(visitor, workflow_id, "add", {"kind": kind, "after": self.selected})
+            place = {"edge": self.inserting} if self.inserting else {"after": self.selected}
+            self.inserting = ""
+            await self._change(visitor, workflow_id, "add", {"kind": kind, **place})
+
+    @rx.event
+    def stop_inserting(self) -> None:
+        """Leave the edge as it is."""
+        self.inserting = ""
 
     @rx.event
     async def set_value(self, name: str, value: Any) -> None:
@@ -361,6 +380,24 @@ class EditorState(rx.State):
     def jump(self, node: str) -> None:
         """Bring a node into view and select it."""
         self.focus = {"ids": [str(node)]}
+
+    @rx.event
+    async def choose_view(self, name: str) -> None:
+        """Show the graph or the notebook."""
+        if name not in VIEWS:
+            return
+        self.view = name
+        visitor, workflow_id = await self._here()
+        if visitor is not None and workflow_id is not None:
+            await self._look_again(visitor, workflow_id)
+
+    @rx.event
+    async def open_cell(self, node: str) -> None:
+        """Select the node of a cell."""
+        visitor, workflow_id = await self._here()
+        if visitor is not None and workflow_id is not None:
+            self.focus = {"ids": [str(node)]}
+            await self._select(visitor, workflow_id, [str(node)])
 
     @rx.event
     def toggle_problems(self) -> None:

@@ -14,11 +14,13 @@ from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas, palette
 from structforge.ui.components.form import schema_form, text_line
-from structforge.ui.components.live import live_feed, live_status
+from structforge.ui.components.glyphs import glyph
+from structforge.ui.components.live import live_duration, live_feed, live_status, live_text
+from structforge.ui.components.prose import prose
 from structforge.ui.components.value import value_view
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
-from structforge.ui.pages.editor import POLICY_SCHEMA, TABS, DraftOpsState, EditorState
+from structforge.ui.pages.editor import POLICY_SCHEMA, TABS, VIEWS, DraftOpsState, EditorState
 from structforge.ui.pages.run import RunPatchState
 from structforge.ui.shell import bare_shell, empty, notice, skeleton
 
@@ -49,6 +51,7 @@ def _top_bar() -> rx.Component:
             rx.cond(EditorState.published > 0, t("editor.published") + f" {EditorState.published}", ""),
             class_name="muted small ed-saved",
         ),
+        _view_choice(),
         rx.el.div(
             _tool("undo-2", "editor.undo", EditorState.act("undo", None), disabled=~EditorState.can_undo),
             _tool("redo-2", "editor.redo", EditorState.act("redo", None), disabled=~EditorState.can_redo),
@@ -165,7 +168,7 @@ def _panel_view() -> rx.Component:
                     policies,
                 ),
                 ("output", value_view(step=EditorState.output, texts=labels("value"))),
-                ("docs", rx.el.pre(panel["docs"], class_name="docs", tab_index=0)),
+                ("docs", rx.el.div(prose(text=panel["docs"].to(str)), class_name="prose")),
                 rx.cond(
                     panel["missing"],
                     notice(
@@ -306,6 +309,64 @@ def _problems_view() -> rx.Component:
     )
 
 
+def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
+    return rx.el.article(
+        rx.el.header(
+            rx.el.span(glyph(name=cell["icon"], size=17), class_name="cv-icon"),
+            rx.el.div(
+                rx.el.strong(cell["title"]),
+                rx.el.span(cell["kind"], " · ", rx.el.code(cell["id"]), class_name="small muted"),
+                class_name="cv-titles",
+            ),
+            live_status(channel=EditorState.run_id_shown, row=cell["id"], labels=labels("status")),
+            live_duration(channel=EditorState.run_id_shown, row=cell["id"]),
+            rx.el.button(
+                t("editor.cell_open"),
+                type="button",
+                class_name="btn small-btn",
+                on_click=EditorState.open_cell(cell["id"]),
+            ),
+        ),
+        rx.cond(cell["text"] != "", rx.el.pre(cell["text"], class_name="value")),
+        live_text(channel=EditorState.run_id_shown, row=cell["id"], field="preview"),
+        class_name=rx.cond(
+            EditorState.selected == cell["id"],
+            "card cell selected tone-" + cell["tone"].to(str),
+            "card cell tone-" + cell["tone"].to(str),
+        ),
+        aria_label=cell["title"],
+    )
+
+
+def _notebook() -> rx.Component:
+    return rx.el.div(
+        rx.cond(
+            EditorState.cells.length() > 0,
+            rx.foreach(EditorState.cells, _cell),
+            rx.el.p(t("editor.no_cells"), class_name="empty"),
+        ),
+        class_name="notebook",
+        tab_index=0,
+    )
+
+
+def _view_choice() -> rx.Component:
+    return rx.el.div(
+        *(
+            rx.el.button(
+                t(f"editor.{name}"),
+                type="button",
+                aria_pressed=rx.cond(EditorState.view == name, "true", "false"),
+                on_click=EditorState.choose_view(name),
+            )
+            for name in VIEWS
+        ),
+        class_name="segmented",
+        role="group",
+        aria_label=t("editor.view"),
+    )
+
+
 def _canvas() -> rx.Component:
     return graph_canvas(
         graph=EditorState.graph,
@@ -327,6 +388,21 @@ def editor_page() -> rx.Component:
         _top_bar(),
         rx.el.div(
             rx.el.aside(
+                rx.cond(
+                    EditorState.inserting != "",
+                    rx.el.div(
+                        rx.el.span(t("editor.inserting")),
+                        rx.el.button(
+                            "×",
+                            type="button",
+                            class_name="btn ghost icon",
+                            aria_label=t("app.close"),
+                            on_click=EditorState.stop_inserting,
+                        ),
+                        class_name="ed-inserting",
+                        role="status",
+                    ),
+                ),
                 palette(
                     items=EditorState.palette,
                     groups=labels("category"),
@@ -336,7 +412,18 @@ def editor_page() -> rx.Component:
                 class_name="ed-palette",
                 aria_label=t("editor.palette"),
             ),
-            rx.el.div(_canvas(), _problems_view(), class_name="ed-middle"),
+            rx.el.div(
+                rx.el.div(
+                    rx.el.div(
+                        _canvas(),
+                        class_name=rx.cond(EditorState.view == "notebook", "ed-look covered", "ed-look"),
+                    ),
+                    rx.cond(EditorState.view == "notebook", _notebook()),
+                    class_name="ed-look",
+                ),
+                _problems_view(),
+                class_name="ed-middle",
+            ),
             rx.cond(EditorState.panel["id"], _panel_view(), _nothing_selected()),
             class_name="ed-body",
         ),

@@ -16,6 +16,7 @@ from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas
 from structforge.ui.components.live import live_duration, live_feed, live_status, live_table, when
+from structforge.ui.components.prose import prose
 from structforge.ui.components.value import value_view
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.live import Feed, patch_of
@@ -45,6 +46,7 @@ class RunState(rx.State):
     created_at: str = ""
     finished_at: str = ""
     result: str = ""
+    result_is_text: bool = False
     problem: dict[str, str] = {}
     over: bool = False
     graph: dict[str, Any] = {}
@@ -150,7 +152,7 @@ class RunState(rx.State):
         self.workflow_ref = run["workflow_id"]
         if self.graph != view["graph"]:
             self.graph = view["graph"]
-        self.result = view["result"]
+        self.result, self.result_is_text = view["result"], view["result_is_text"]
         self.problem = (
             {name: str(problem.get(name, "")) for name in ("code", "message", "where", "hint")}
             if problem
@@ -281,7 +283,11 @@ def _result() -> rx.Component:
         RunState.result != "",
         rx.el.section(
             rx.el.div(rx.el.h2(t("run.result")), class_name="card-head"),
-            rx.el.pre(RunState.result, class_name="value", tab_index=0),
+            rx.cond(
+                RunState.result_is_text,
+                rx.el.div(prose(text=RunState.result), class_name="card-body prose"),
+                rx.el.pre(RunState.result, class_name="value", tab_index=0),
+            ),
             class_name="card",
             id="result",
         ),
