@@ -89,6 +89,8 @@ class Executor:
         self._recorder = recorder
         self._environment = environment
         self._control = control
+        # A step that begins is shown at once, not when another one ends.
+        recorder.nudge = control.notify
         self._top = Activation(plan)
         self._ready: list[tuple[int, int, Activation]] = []
         self._sequence = itertools.count()

@@ -45,6 +45,8 @@ class RunRecorder:
         self._epoch = epoch
         self._log_seq = log_seq
         self._redact = redact
+        self.nudge: Callable[[], None] = lambda: None
+        """Set by the executor: something was recorded that should not wait for the next step to end."""
         self._commit = Commit(run, epoch, acceptance=acceptance)
         self._dirty = acceptance is not None
 

@@ -246,6 +246,7 @@ async def record_start(step: Step, recorder: RunRecorder, *, intent: bool = True
         attempt=step.attempt,
         status=StepStatus.RUNNING,
     )
+    recorder.nudge()
     if intent and step.planned.node.effect is Effect.ONCE:
         # The intent, and every result it depends on, must be durable before the outside hears of it.
         durable = recorder.submit()
