@@ -14,6 +14,7 @@ from structforge.domain.errors import StructForgeError
 from structforge.storage.repositories.runs import RunFilter
 from structforge.ui import routes
 from structforge.ui.components.commands import command_button, commands
+from structforge.ui.library import entered
 from structforge.ui.locale import LOCALES, LocaleState, labels, message, t
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import visitor_of
@@ -35,10 +36,10 @@ class CommandsState(rx.State):
     async def search(self, text: str) -> None:
         """Find what has these words; nothing gives the workflows changed last."""
         visitor = await visitor_of(self)
-        if visitor is None or not isinstance(text, str):
+        if visitor is None:
             self.results = []
             return
-        text = text[:MAX_CHARACTERS].strip()
+        text = entered(text, MAX_CHARACTERS).strip()
         locale = (await self.get_state(LocaleState)).locale
         found = []
         for part in (_workflows, _nodes, _runs):

@@ -92,6 +92,13 @@ class ExampleItem(TypedDict):
     output: str
 
 
+def entered(value: object, max_characters: int) -> str:
+    """Return what a browser sent as a text that a database can hold, cut to its length; else an empty one."""
+    if not isinstance(value, str):
+        return ""
+    return value[:max_characters].replace("\0", "").encode("utf-8", "ignore").decode()
+
+
 def workflow_item(listed: ListedWorkflow, run: RunRow | None) -> WorkflowItem:
     """Return a row with the newest run of the workflow."""
     return {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from structforge.services.templates import Template, TemplateNode
-from structforge.ui.library import parameter_items, template_item, type_text
+from structforge.ui.library import entered, parameter_items, template_item, type_text
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,18 @@ def test_a_preview_stays_in_its_box() -> None:
     item = template_item(Template("t", "T", "", (), corners, ((0, 3),)))
     assert all(0 <= float(dot["x"]) <= 222 and 0 <= float(dot["y"]) <= 72 for dot in item["dots"])
     assert item["lines"] == ["M14.0 14.0C120.0 14.0 120.0 70.0 226.0 70.0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain 文字", "plain 文字"),
+        ("a\0b", "ab"),
+        ("a\ud800b", "ab"),
+        ("x" * 50, "x" * 20),
+        (None, ""),
+        ({"a": 1}, ""),
+    ],
+)
+def test_what_a_browser_sends_becomes_a_text_that_a_database_holds(value: object, text: str) -> None:
+    assert entered(value, 20) == text

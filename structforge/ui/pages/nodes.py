@@ -20,6 +20,7 @@ from structforge.ui.library import (
     NodeItem,
     ParameterItem,
     PortItem,
+    entered,
     example_items,
     node_item,
     parameter_items,
@@ -56,9 +57,8 @@ class NodesState(rx.State):
     @rx.event
     async def search(self, text: str) -> None:
         """Narrow the list."""
-        if isinstance(text, str):
-            self.text = text[:MAX_SEARCH_CHARACTERS]
-            await self._load()
+        self.text = entered(text, MAX_SEARCH_CHARACTERS)
+        await self._load()
 
     async def _load(self) -> None:
         visitor = await visitor_of(self)

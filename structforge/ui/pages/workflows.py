@@ -21,6 +21,7 @@ from structforge.ui.library import (
     PlaceItem,
     TemplateItem,
     WorkflowItem,
+    entered,
     place_items,
     template_item,
     workflow_item,
@@ -33,6 +34,8 @@ PAGE_ROWS = 25
 REFRESH_MS = 5_000
 IMPORT_MAX_BYTES = 5 * 1024 * 1024
 MAX_TEXT_CHARACTERS = 200
+MAX_ENTRY_CHARACTERS = 5_000
+"""More than any field takes, so that what is too long is told, not cut."""
 FORMS = ("new", "templates", "import")
 UNDO_DELETE = "undelete-workflow"
 
@@ -79,9 +82,8 @@ class WorkflowsState(rx.State):
     @rx.event
     async def search(self, text: str) -> None:
         """Show the workflows that have these words."""
-        if isinstance(text, str):
-            self.text, self._before = text[:MAX_TEXT_CHARACTERS], []
-            await self._load()
+        self.text, self._before = entered(text, MAX_TEXT_CHARACTERS), []
+        await self._load()
 
     @rx.event
     async def show_all(self) -> None:
@@ -98,18 +100,18 @@ class WorkflowsState(rx.State):
     @rx.event
     async def choose_folder(self, name: str) -> None:
         """Show a folder; the one shown is left."""
-        if isinstance(name, str):
-            self.folder = "" if name == self.folder else name[: own.MAX_FOLDER_CHARACTERS]
-            self.deleted, self._before = False, []
-            await self._load()
+        chosen = entered(name, own.MAX_FOLDER_CHARACTERS)
+        self.folder = "" if chosen == self.folder else chosen
+        self.deleted, self._before = False, []
+        await self._load()
 
     @rx.event
     async def choose_tag(self, name: str) -> None:
         """Show what has a tag; the one shown is left."""
-        if isinstance(name, str):
-            self.tag = "" if name == self.tag else name[: own.MAX_TAG_CHARACTERS]
-            self.deleted, self._before = False, []
-            await self._load()
+        chosen = entered(name, own.MAX_TAG_CHARACTERS)
+        self.tag = "" if chosen == self.tag else chosen
+        self.deleted, self._before = False, []
+        await self._load()
 
     @rx.event
     async def older(self) -> None:
@@ -146,8 +148,9 @@ class WorkflowsState(rx.State):
     async def rename(self, name: str) -> None:
         """Give the workflow being renamed its new name."""
         workflow_id, visitor = parse_id(self.renaming), await visitor_of(self)
-        if workflow_id is None or visitor is None or not isinstance(name, str):
+        if workflow_id is None or visitor is None:
             return
+        name = entered(name, MAX_ENTRY_CHARACTERS)
         self.rename_problem = await _name_problem(self, name)
         if self.rename_problem:
             return
@@ -353,8 +356,7 @@ class WorkflowFormState(rx.State):
 
 
 def _field(fields: object, name: str) -> str:
-    value = fields.get(name, "") if isinstance(fields, dict) else ""
-    return value if isinstance(value, str) else ""
+    return entered(fields.get(name) if isinstance(fields, dict) else None, MAX_ENTRY_CHARACTERS)
 
 
 async def _name_problem(state: rx.State, name: str) -> str:
