@@ -24,4 +24,4 @@ def test_the_key_names_the_sources_and_nothing_of_the_machine(empty_settings: Se
 def test_server_side_modules_need_no_new_bundle() -> None:
     names = {path.name for path in bundle._sources()}
     assert "structforge.css" in names and "live.jsx" in names and "runs.py" in names
-    assert names.isdisjoint({"edge.py", "web_process.py", "live.py"} - {"live.py"})
+    assert names.isdisjoint({"edge.py", "web_process.py", "server.py"})
