@@ -7,6 +7,7 @@ leaves out every run whose epoch is not the current one. Events are published af
 import asyncio
 import contextlib
 import logging
+import re
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 
 from structforge.domain.errors import Problem, UnavailableError
 from structforge.domain.journal import Commit, IdempotencyLostError, LeaseLostError
@@ -160,13 +161,13 @@ SELECT run_id FROM ok
 
 _WINNERS = """
 SELECT u.n, k.run_id, k.body_hash
-FROM unnest(%(organizations)s::uuid[], %(routes)s::text[], %(keys)s::text[])
+FROM unnest($1::uuid[], $2::text[], $3::text[])
     WITH ORDINALITY AS u(organization_id, route, key, n)
 JOIN idempotency_keys k USING (organization_id, route, key)
 """
 
 _ALREADY_DONE = """
-SELECT id FROM workflow_executions WHERE id = ANY (%(ids)s::uuid[]) AND status IN ('succeeded', 'failed', 'cancelled')
+SELECT id FROM workflow_executions WHERE id = ANY ($1::uuid[]) AND status IN ('succeeded', 'failed', 'cancelled')
 """
 
 
@@ -237,7 +238,9 @@ class PostgresJournal:
         return future
 
     async def _connect(self) -> AsyncConnection[Any]:
-        connection = await AsyncConnection.connect(self._conninfo, autocommit=True, prepare_threshold=0)
+        connection = await AsyncConnection.connect(
+            self._conninfo, autocommit=True, prepare_threshold=0, cursor_factory=AsyncRawCursor
+        )
         await connection.execute("SET plan_cache_mode = force_generic_plan")
         return connection
 
@@ -288,18 +291,16 @@ class PostgresJournal:
         self._passing("after_step_commit")
         durable = [entry for entry in batch if entry.commit.run.run_id in written]
         lost = [entry for entry in batch if entry.commit.run.run_id not in written] + duplicates
-        try:
-            await self._publish([entry.commit for entry in durable])
-        finally:
-            # Durable is durable: observers that missed it catch up from the table.
-            for entry in durable:
-                for waiter in entry.waiters:
-                    if not waiter.done():
-                        waiter.set_result(None)
+        # Durable is durable: who waits for it need not wait until observers are told too.
+        for entry in durable:
+            for waiter in entry.waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
         await self._report_lost(lost)
+        await self._publish([entry.commit for entry in durable])
 
     async def _execute(self, batch: list[_Entry]) -> set[UUID]:
-        parameters = literals(_parameters([entry.commit for entry in batch]))
+        parameters = list(literals(_parameters([entry.commit for entry in batch])).values())
         clock = asyncio.get_running_loop().time
         give_up = clock() + self._patience_s
         pause_s, again = 0.05, False
@@ -307,12 +308,12 @@ class PostgresJournal:
             try:
                 if self._connection is None:
                     self._connection = await self._connect()
-                cursor = await self._connection.execute(_COMMIT, parameters)
+                cursor = await self._connection.execute(_NUMBERED, parameters)
                 written = {row[0] for row in await cursor.fetchall()}
                 if again:
                     # The answer to the first try may be what was lost, not the commit itself.
                     ids = [entry.commit.run.run_id for entry in batch if entry.commit.change is not None]
-                    cursor = await self._connection.execute(_ALREADY_DONE, {"ids": ids})
+                    cursor = await self._connection.execute(_ALREADY_DONE, [ids])
                     written |= {row[0] for row in await cursor.fetchall()}
                 return written
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -346,11 +347,11 @@ class PostgresJournal:
         claims = [(entry, entry.commit.acceptance.idempotency) for entry in keyed if entry.commit.acceptance]
         cursor = await self._connection.execute(
             _WINNERS,
-            {
-                "organizations": [entry.commit.run.organization_id for entry, _ in claims],
-                "routes": [claim.route for _, claim in claims if claim],
-                "keys": [claim.key for _, claim in claims if claim],
-            },
+            [
+                [entry.commit.run.organization_id for entry, _ in claims],
+                [claim.route for _, claim in claims if claim],
+                [claim.key for _, claim in claims if claim],
+            ],
         )
         winners = {row[0]: row[1:] for row in await cursor.fetchall()}
         for number, (entry, claim) in enumerate(claims, 1):
@@ -486,5 +487,8 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
     return columns
 
 
-_COLUMNS = tuple(part.partition(")s")[0] for part in _COMMIT.split("%(")[1:])
-"""Every array the statement names."""
+_COLUMNS = tuple(dict.fromkeys(part.partition(")s")[0] for part in _COMMIT.split("%(")[1:]))
+"""Every array the statement names, once each."""
+
+_NUMBERED = re.sub(r"%\((\w+)\)s", lambda found: f"${_COLUMNS.index(found[1]) + 1}", _COMMIT).encode()
+"""`_COMMIT` as the server takes it. psycopg remembers no statement of that size: it would parse it for each batch."""
