@@ -5,7 +5,9 @@ Invariant: `register` is all that is special about them, and every plugin has th
 
 from structforge.nodes.data import SetFields
 from structforge.nodes.files import ReadFile, WriteFile
-from structforge.nodes.flow import If, Merge
+from structforge.nodes.flow import If, Merge, Parallel, Switch
+from structforge.nodes.flow_end import ReturnEarly, Stop
+from structforge.nodes.flow_wait import Approval, Delay, WaitUntil
 from structforge.nodes.http_request import HttpRequest
 from structforge.nodes.loops import Loop
 from structforge.nodes.report import Report
@@ -28,8 +30,15 @@ NODE_TYPES = (
     Join,
     Append,
     If,
+    Switch,
+    Parallel,
     Merge,
     Loop,
+    Delay,
+    WaitUntil,
+    Approval,
+    Stop,
+    ReturnEarly,
     HttpRequest,
     Report,
 )
