@@ -5,6 +5,7 @@ Invariant: RQ only wakes; the loop lives in a thread of its own, so RQ's time-ou
 
 import asyncio
 import logging
+import signal
 import threading
 from types import FrameType
 
@@ -88,25 +89,39 @@ class LoopThread(threading.Thread):
             self._loop.call_soon_threadsafe(self._worker.drain)
 
 
+def _take_wakeups(settings: Settings) -> bool:
+    """Take wake-up jobs until asked to stop; False when Redis went away instead."""
+    client = redis.Redis.from_url(settings.redis_server_url)
+    try:
+        worker = WakeWorker([queue.make_queue(client)], connection=client, serializer=JSONSerializer)
+        worker.log.setLevel(logging.WARNING)
+        worker.work(logging_level="WARNING")
+        return worker.stop_was_requested
+    except redis.RedisError as error:
+        logger.warning("no wake-ups for now, Redis is away: %s", error)
+        return False
+    finally:
+        client.close()
+
+
 def main() -> None:
     """Work until SIGTERM or SIGINT."""
     settings = load_settings()
     configure_logging(settings, "worker")
+    stopping = threading.Event()
     loop = LoopThread(settings)
     loop.start()
     loop.wait_ready()
     queue.listen(loop.wake)
-    stopping = threading.Event()
     while loop.is_alive() and not stopping.is_set():
-        client = redis.Redis.from_url(settings.redis_server_url)
-        worker = WakeWorker([queue.make_queue(client)], connection=client, serializer=JSONSerializer)
-        worker.log.setLevel(logging.WARNING)
-        worker.work(logging_level="WARNING")
-        if worker.stop_was_requested:
-            stopping.set()
-        else:
+        # RQ brings handlers of its own for as long as it works.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: stopping.set())
+        if not _take_wakeups(settings) and not stopping.is_set():
             # Redis is away: runs are still found by the loop's own look at the table.
             stopping.wait(1.0)
+        else:
+            stopping.set()
     loop.drain()
     loop.join()
     if loop.failure is not None:

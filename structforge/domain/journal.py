@@ -117,6 +117,8 @@ class Commit:
     acceptance: Acceptance | None = None
     change: RunChange | None = None
     steps: dict[tuple[str, int], StepRecord] = field(default_factory=dict)
+    settled_steps: int = 0
+    """Outcomes of the run so far, those of earlier commits included."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """In sequence; each has `seq`."""
     logs: list[LogRecord] = field(default_factory=list)
@@ -132,6 +134,7 @@ class Commit:
     def absorb(self, later: "Commit") -> None:
         """Add a later commit of the same run, so that both become durable as one."""
         self.steps.update(later.steps)
+        self.settled_steps = max(self.settled_steps, later.settled_steps)
         self.events += later.events
         self.logs += later.logs
         self.artifacts += later.artifacts
@@ -160,6 +163,8 @@ class RunSnapshot:
     log_seq: int
     control: str | None
     steps: Mapping[str, "StepHistory"] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """Step key to what came in while it waited."""
 
 
 @dataclass(slots=True)

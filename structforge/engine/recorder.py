@@ -36,6 +36,7 @@ class RunRecorder:
         *,
         event_seq: int = 0,
         log_seq: int = 0,
+        settled: int = 0,
         acceptance: Acceptance | None = None,
         redact: Callable[[str], str] | None = None,
     ) -> None:
@@ -44,6 +45,7 @@ class RunRecorder:
         self._journal = journal
         self._epoch = epoch
         self._log_seq = log_seq
+        self._settled = settled
         self._redact = redact
         self.nudge: Callable[[], None] = lambda: None
         """Set by the executor: something was recorded that should not wait for the next step to end."""
@@ -65,6 +67,8 @@ class RunRecorder:
         commit = self._commit
         commit.steps[record.step_key, record.attempt] = record
         commit.progress = commit.progress or record.settled
+        self._settled += record.settled
+        commit.settled_steps = self._settled
         self._dirty = True
 
     def event(self, kind: str, at: datetime, **fields: Any) -> None:
@@ -105,6 +109,7 @@ class RunRecorder:
         if self._commit.change is not None and change.started_at is None:
             change.started_at = self._commit.change.started_at
         self._commit.change = change
+        self._commit.settled_steps = self._settled
         self._dirty = True
 
     def release(self, resume_at: datetime | None = None) -> None:

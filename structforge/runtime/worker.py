@@ -195,7 +195,12 @@ class RunWorker:
     async def _execute(self, snapshot: RunSnapshot, held: _Held) -> None:
         run = snapshot.lease.run
         recorder = RunRecorder(
-            self._journal, run, held.epoch, event_seq=snapshot.event_seq, log_seq=snapshot.log_seq
+            self._journal,
+            run,
+            held.epoch,
+            event_seq=snapshot.event_seq,
+            log_seq=snapshot.log_seq,
+            settled=sum(step.settled for step in snapshot.steps.values()),
         )
         try:
             await self._execute_plan(snapshot, held, recorder)
@@ -236,6 +241,7 @@ class RunWorker:
             started_at=snapshot.started_at,
             status=snapshot.status,
             history=snapshot.steps,
+            answers=snapshot.answers,
         )
         await Executor(plan, order, recorder, self._environment, held.control).execute()
 

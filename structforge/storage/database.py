@@ -59,6 +59,8 @@ class Database:
             # The engine has a handful of statements: plan each once per connection, at its second use.
             kwargs={"autocommit": False, "prepare_threshold": 1},
             name=f"{name}-engine",
+            # A server that was restarted leaves dead connections behind; the caller should not meet them.
+            check=AsyncConnectionPool.check_connection,
         )
         """Connections of the engine's role for `storage/journal.py`; `open` it before use."""
 

@@ -129,7 +129,7 @@ WITH run AS MATERIALIZED (
                       ELSE ok.status END,
         output = ok.output::json, error = ok.error::json,
         started_at = coalesce(e.started_at, ok.started_at), finished_at = ok.finished_at,
-        event_seq = greatest(e.event_seq, ok.event_seq), step_count = e.step_count + ok.steps
+        event_seq = greatest(e.event_seq, ok.event_seq), step_count = greatest(e.step_count, ok.steps)
     FROM ok
     WHERE e.id = ok.run_id AND ok.epoch IS NOT NULL AND ok.status IS NOT NULL
         AND e.status NOT IN ('succeeded', 'failed', 'cancelled')
@@ -410,7 +410,7 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
         columns["run_started"].append(change.started_at if change else None)
         columns["run_finished"].append(change.finished_at if change else None)
         columns["run_seq"].append(commit.events[-1]["seq"] if commit.events else 0)
-        columns["run_steps"].append(sum(step.settled for step in commit.steps.values()))
+        columns["run_steps"].append(commit.settled_steps)
         columns["run_release"].append(commit.release)
         columns["run_resume"].append(commit.resume_at)
         columns["run_progress"].append(commit.progress)
