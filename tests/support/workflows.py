@@ -15,6 +15,13 @@ from structforge.sdk import NodeRegistry
 PLUGIN_FOLDER = Path(__file__).parent / "plugin"
 
 
+HOSTILE_VALUES = (
+    "nan", "infinity", "nul", "surrogate", "huge_integer", "deep", "bytes", "cycle", "object", "number_keys",
+    "function",
+)  # fmt: skip
+"""What `test.hostile` can be told to return."""
+
+
 def registry_with_test_nodes() -> NodeRegistry:
     """Load the registry of an installation that has the test plugin."""
     if str(PLUGIN_FOLDER) not in sys.path:
