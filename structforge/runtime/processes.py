@@ -53,7 +53,6 @@ class ProcessPool:
 
     def __init__(self, size: int, artifacts_dir: Path, files_dir: Path, file_max_bytes: int) -> None:
         self._free: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
-        self._size = size
         self._room = asyncio.Semaphore(size)
         self._command = [
             sys.executable,
@@ -65,9 +64,8 @@ class ProcessPool:
         ]
 
     async def warm(self) -> None:
-        """Start every process ahead of the first call: each takes a moment to import what tables need."""
-        for _ in range(self._size):
-            self._free.put_nowait(await self._start())
+        """Start one process ahead of the first call; more would compete with the start of the web process."""
+        self._free.put_nowait(await self._start())
 
     async def close(self) -> None:
         """End the idle processes; busy ones end with their cancelled calls."""
