@@ -38,6 +38,7 @@ from structforge.security.keyring import load_keyring
 from structforge.security.outbound import OutboundClient
 from structforge.security.passwords import Passwords
 from structforge.security.tokens import AccessTokens
+from structforge.services.answers import AnswerService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
@@ -195,6 +196,7 @@ def build_api(engine: Engine, runs: RunService, targets: Targets) -> ApiServices
         runs=runs,
         comparisons=ComparisonService(runs),
         replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
+        answers=AnswerService(database, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
         files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),
         probes={"database": ask_database, "redis": ask_redis},

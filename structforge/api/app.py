@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structforge.api import openapi
 from structforge.api.access_log import AccessLog
 from structforge.api.responses import error_response, problem_response
-from structforge.api.routes import auth, control, files, nodes, runs, starts, system, workflows
+from structforge.api.routes import answers, auth, control, files, nodes, runs, starts, system, workflows
 from structforge.api.services import ApiServices
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.values import path_of
@@ -111,7 +111,7 @@ def create_app(services: ApiServices) -> Gateway:
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes
     versioned = APIRouter(prefix="/api/v1")
-    for module in (auth, workflows, nodes, runs, control, files):
+    for module in (auth, workflows, nodes, runs, control, answers, files):
         versioned.include_router(module.router)
     api.include_router(versioned)
     api.include_router(system.health)

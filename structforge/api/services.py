@@ -6,6 +6,7 @@ Invariant: plain references; `wiring` fills them once.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from structforge.services.answers import AnswerService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
@@ -26,6 +27,7 @@ class ApiServices:
     workflows: WorkflowService
     runs: RunService
     replays: ReplayService
+    answers: AnswerService
     comparisons: ComparisonService
     nodes: NodeTypeService
     files: FileService

@@ -109,7 +109,8 @@ async def request_resume(connection: AsyncConnection[Any], organization_id: UUID
         if not await held.lock() or held.control not in (PAUSED, "pause"):
             return Answered(Asked.NOTHING)
         if not held.free:
-            return await held.request(None, RunStatus.RUNNING)
+            # An answer that came while it was pausing must not be slept through: the run looks once more.
+            return await held.request("answer", RunStatus.RUNNING)
         await connection.execute(
             "UPDATE run_outbox SET control = NULL, available_at = now() WHERE run_id = %(run)s", held.key
         )

@@ -57,6 +57,8 @@ WHERE accepted_on = ANY (%(days)s::date[]) AND run_id = ANY (%(runs)s::uuid[])
 ORDER BY run_id, step_key, settled DESC, attempt DESC
 """
 
+_ANSWERS = "SELECT run_id, step_key, answer::text FROM run_answers WHERE run_id = ANY (%(runs)s::uuid[])"
+
 _SEQUENCES = """
 SELECT r.run_id,
     (SELECT coalesce(max(last_seq), 0) FROM execution_events v
@@ -128,12 +130,14 @@ class Leases:
         begun = [row for row in rows if row[12] is not None or row[4] > 1 or row[14]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}
+        answers: Mapping[UUID, dict[str, Any]] = {}
         accepted_events = 1
         if begun:
             runs, days = [row[0] for row in begun], [row[3] for row in begun]
             cursor = await connection.execute(_SEQUENCES, {"runs": runs, "days": days})
             sequences = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
             history = await self._history(connection, runs, days, decode)
+            answers = await self._answers(connection, history, decode)
         snapshots = []
         for row in rows:
             event_seq, log_seq = sequences.get(row[0], (accepted_events, 0))
@@ -151,6 +155,7 @@ class Leases:
                     event_seq=event_seq,
                     log_seq=log_seq,
                     steps=history.get(row[0], {}),
+                    answers=answers.get(row[0], {}),
                 )
             )
         return snapshots
@@ -172,6 +177,21 @@ class Leases:
                 finished_at=row[9],
             )
         return history
+
+    async def _answers(
+        self, connection: AsyncConnection[Any], history: Mapping[UUID, dict[str, StepHistory]], decode: Decode
+    ) -> dict[UUID, dict[str, Any]]:
+        runs = [
+            run_id
+            for run_id, steps in history.items()
+            if any(step.status is StepStatus.WAITING for step in steps.values())
+        ]
+        answers: dict[UUID, dict[str, Any]] = {}
+        if runs:
+            cursor = await connection.execute(_ANSWERS, {"runs": runs})
+            for run_id, step_key, answer in await cursor.fetchall():
+                answers.setdefault(run_id, {})[step_key] = decode(answer.encode())
+        return answers
 
     def renew(self, connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> dict[UUID, Renewal]:
         """Extend the leases of `runs`. A run missing from the answer belongs to somebody else, or is over.

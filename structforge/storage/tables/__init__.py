@@ -7,6 +7,7 @@ from structforge.storage.tables.artifacts import ArtifactRow
 from structforge.storage.tables.columns import Row, utc_now
 from structforge.storage.tables.organizations import AuditEntryRow, OrganizationRow, UserOrganizationRow
 from structforge.storage.tables.runs import (
+    AnswerRow,
     EventBatchRow,
     IdempotencyKeyRow,
     LogRow,
@@ -34,6 +35,7 @@ METADATA = Row.metadata
 
 __all__ = [
     "METADATA",
+    "AnswerRow",
     "ArtifactRow",
     "AuditEntryRow",
     "EventBatchRow",

@@ -166,8 +166,21 @@ class OutboxRow(Row, table=True):
     lease_expires_at: datetime | None = moment(null=True)
     deaths: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
     control: str | None = string(null=True)
-    """`stop` or `pause`: what a person asked of the worker."""
+    """What was asked of the worker: `stop`, `pause`, or `answer` (one came in); `paused` when nobody may claim it."""
     created_at: datetime = moment(now=True)
+
+
+class AnswerRow(Row, table=True):
+    """What came in for a step that waited; kept, so that a step which is run again after a crash sees it too."""
+
+    __tablename__ = "run_answers"
+
+    run_id: UUID = identifier(primary=True)
+    step_key: str = string(primary_key=True)
+    organization_id: UUID
+    answer: Any = ordered_json()
+    answered_by: UUID | None = identifier(null=True)
+    answered_at: datetime = moment(now=True)
 
 
 class IdempotencyKeyRow(Row, table=True):

@@ -1,0 +1,169 @@
+"""Answering what runs wait for.
+
+Invariant: a question is answered once, by somebody it was meant for, with what it declares; an answer that was
+accepted is never lost, whatever the run does at that moment.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Problem
+from structforge.services.audit import audit
+from structforge.storage.database import Database
+from structforge.storage.repositories.answers import Answers, OpenQuestion
+from structforge.storage.repositories.runs import Runs
+
+MAX_TEXT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What a person says."""
+
+    decision: Literal["approved", "rejected"]
+    fields: dict[str, Any]
+    comment: str = ""
+
+
+class AnswerService:
+    """Questions of runs to people."""
+
+    def __init__(self, database: Database, ring: Callable[[UUID], None]) -> None:
+        self._database = database
+        self._ring = ring
+
+    async def waiting(self, principal: Principal, run_id: UUID) -> Sequence[OpenQuestion]:
+        """Return the questions that nobody has answered yet. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            if await Runs(session).get(principal.organization_id, run_id) is None:
+                raise _no_run(run_id)
+            questions = await Answers(session).open(principal.organization_id, run_id)
+        return [question for question in questions if question.answered_at is None]
+
+    async def answer(
+        self, principal: Principal, run_id: UUID, step_key: str, given: GivenAnswer
+    ) -> dict[str, Any]:
+        """Accept an answer and let the run go on. Returns it as the run sees it.
+
+        Raises: NotFoundError; ConflictError when nothing waits there, or it was answered; ForbiddenError when it was
+        meant for others; InvalidError with everything that is wrong in the fields.
+        """
+        authorize(principal, Permission.RUN_CONTROL)
+        organization_id = principal.organization_id
+        async with self._database.transaction(organization_id) as session:
+            answers = Answers(session)
+            if await Runs(session).get(organization_id, run_id) is None:
+                raise _no_run(run_id)
+            run = await answers.lock(organization_id, run_id)
+            found = [one for one in await answers.open(organization_id, run_id) if one.step_key == step_key]
+            if run is None or run.control == "stop" or not found:
+                raise _not_waiting(run_id, step_key)
+            (question,) = found
+            email = await self._check_person(answers, principal, question.asks)
+            now = datetime.now(UTC)
+            until = question.asks.get("until")
+            if until is not None and now >= datetime.fromisoformat(until):
+                raise _not_waiting(run_id, step_key)
+            answer = {
+                "decision": given.decision,
+                "fields": checked_fields(question.asks.get("fields", []), given),
+                "comment": given.comment,
+                "answered_by": email or None,
+                "answered_at": now.isoformat(),
+            }
+            if not await answers.add(organization_id, run_id, step_key, answer, principal.user_id):
+                raise ConflictError(
+                    Problem(
+                        "answer.given",
+                        f"Step {step_key!r} was answered already.",
+                        f"runs.{run_id}",
+                        "The first answer counts.",
+                    )
+                )
+            await answers.wake(run_id, run)
+            await audit(
+                session, principal, "run.answer", "run", run_id, step_key=step_key, decision=given.decision
+            )
+        self._ring(run_id)
+        return answer
+
+    async def _check_person(self, answers: Answers, principal: Principal, asks: dict[str, Any]) -> str:
+        """Return the address of who answers. Raises: ForbiddenError."""
+        email, roles = "", frozenset[str]()
+        if principal.user_id is not None:
+            email, roles = await answers.person(principal.organization_id, principal.user_id)
+        wanted_roles = set(asks.get("roles", ()))
+        wanted_emails = {address.strip().lower() for address in asks.get("emails", ())}
+        if (wanted_roles or wanted_emails) and not (roles & wanted_roles or email.lower() in wanted_emails):
+            raise ForbiddenError(
+                Problem(
+                    "answer.not_yours",
+                    "This question is meant for others.",
+                    hint="It can be answered by: "
+                    + ", ".join(sorted(wanted_roles | wanted_emails))[:500]
+                    + ".",
+                )
+            )
+        return email
+
+
+def checked_fields(declared: Sequence[dict[str, Any]], given: GivenAnswer) -> dict[str, Any]:
+    """Return the declared fields with their values. Raises: InvalidError with every wrong field.
+
+    A rejection may leave required fields out.
+    """
+    known = {field["name"]: field for field in declared}
+    problems = [
+        Problem("answer.unknown_field", f"There is no field {name!r}.", f"fields.{name}")
+        for name in given.fields
+        if name not in known
+    ]
+    values: dict[str, Any] = {}
+    for name, field in known.items():
+        value = given.fields.get(name)
+        if value is None or value == "":
+            if field.get("required") and given.decision == "approved":
+                problems.append(Problem("answer.field_missing", "This field is needed.", f"fields.{name}"))
+            values[name] = None
+        elif (wrong := _wrong(field, value)) is not None:
+            problems.append(Problem("answer.field", wrong, f"fields.{name}"))
+        else:
+            values[name] = value
+    if problems:
+        raise InvalidError(*problems)
+    return values
+
+
+def _wrong(field: dict[str, Any], value: Any) -> str | None:
+    kind = field["type"]
+    if kind == "boolean":
+        return None if isinstance(value, bool) else "This is neither true nor false."
+    if kind == "number":
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return None if is_number else "This is no number."
+    if not isinstance(value, str):
+        return "This is no text."
+    if kind == "choice" and value not in field["choices"]:
+        return f"Choose one of: {', '.join(field['choices'])[:500]}."
+    return None if len(value) <= MAX_TEXT else f"This text has more than {MAX_TEXT} characters."
+
+
+def _no_run(run_id: UUID) -> NotFoundError:
+    return NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+
+
+def _not_waiting(run_id: UUID, step_key: str) -> ConflictError:
+    return ConflictError(
+        Problem(
+            "answer.not_waiting",
+            f"Nothing waits for an answer at step {step_key!r}.",
+            f"runs.{run_id}",
+            "It may be over, or its time limit has passed.",
+        )
+    )
