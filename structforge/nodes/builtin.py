@@ -11,15 +11,17 @@ from structforge.nodes.flow_wait import Approval, Delay, WaitUntil
 from structforge.nodes.http_request import HttpRequest
 from structforge.nodes.loops import Loop
 from structforge.nodes.report import Report
+from structforge.nodes.respond import Respond
 from structforge.nodes.table_columns import Transform
 from structforge.nodes.table_groups import Aggregate
 from structforge.nodes.table_joins import Append, Join
 from structforge.nodes.table_rows import Filter, Sort
-from structforge.nodes.triggers import ManualTrigger
+from structforge.nodes.triggers import ManualTrigger, WebhookTrigger
 from structforge.sdk import NodeRegistry
 
 NODE_TYPES = (
     ManualTrigger,
+    WebhookTrigger,
     SetFields,
     ReadFile,
     WriteFile,
@@ -39,6 +41,7 @@ NODE_TYPES = (
     Approval,
     Stop,
     ReturnEarly,
+    Respond,
     HttpRequest,
     Report,
 )

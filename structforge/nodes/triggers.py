@@ -2,6 +2,7 @@
 
 from structforge.sdk import Example, Inputs, Node, NodeContext, Port, Result
 from structforge.sdk.parameters import NoParameters
+from structforge.sdk.webhooks import WebhookParameters
 
 
 class ManualTrigger(Node[NoParameters]):
@@ -34,4 +35,52 @@ class ManualTrigger(Node[NoParameters]):
 
     def run(self, context: NodeContext, parameters: NoParameters, inputs: Inputs) -> Result:
         """Pass the run's input on: the engine hands it to the fired trigger as its `in`."""
+        return inputs.get("in", {})
+
+
+class WebhookTrigger(Node[WebhookParameters]):
+    """Starts a run for each request to the workflow's own address.
+
+    Its output is the request: `method`, `headers` (content-type, user-agent and those you name; never cookies or
+    credentials), `query`, `body` (JSON decoded, a form as an object, other text as text) and `received_at`. The
+    address of the published version and that of the draft, which answers only while you listen, are shown with
+    the workflow; so is the secret, once. How to sign a request is told in `docs/webhooks.md`.
+
+    **Example.** With the id `hook`, the next nodes can use `{{ hook.body.order_id }}`.
+    """
+
+    type = "trigger.webhook"
+    title = "Webhook"
+    category = "trigger"
+    icon = "webhook"
+    keywords = ("http", "request", "callback", "signature", "hmac", "api", "start", "endpoint")
+    inputs = ()
+    outputs = (Port("out", "object", "Request", "Method, headers, query, body and time of the request."),)
+    trigger = True
+    Parameters = WebhookParameters
+    examples = (
+        Example(
+            title="An order arrives",
+            parameters={"methods": ["POST"], "response": "async"},
+            inputs={
+                "in": {
+                    "method": "POST",
+                    "headers": {"content-type": "application/json"},
+                    "query": {},
+                    "body": {"order_id": 7},
+                    "received_at": "2026-01-02T03:04:05Z",
+                }
+            },
+            output={
+                "method": "POST",
+                "headers": {"content-type": "application/json"},
+                "query": {},
+                "body": {"order_id": 7},
+                "received_at": "2026-01-02T03:04:05Z",
+            },
+        ),
+    )
+
+    def run(self, context: NodeContext, parameters: WebhookParameters, inputs: Inputs) -> Result:
+        """Pass the request on: the engine hands it to the fired trigger as its `in`."""
         return inputs.get("in", {})

@@ -1,0 +1,84 @@
+"""What a webhook trigger declares: the door of the API reads it before a run exists.
+
+Invariant: these parameters hold no expressions (nothing runs yet that could resolve them) and no secret.
+"""
+
+from typing import Literal
+
+from structforge.sdk.parameters import Parameters, parameter
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+RESPONSE_FIELDS = frozenset({"status", "headers", "body"})
+"""The fields of a run's output that is an HTTP response, as `flow.respond` makes it."""
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class WebhookParameters(Parameters):
+    """What the API reads of a trigger that is called over HTTP."""
+
+    path: str = parameter(
+        "",
+        title="Path",
+        description="A path of your own below `/hooks/o/<organization>/`; empty gives an unguessable address.",
+        expressions=False,
+        placeholder="orders/new",
+        pattern=r"^$|^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7}$",
+    )
+    methods: tuple[Method, ...] = parameter(
+        ("POST",),
+        title="Methods",
+        description="Others are answered with 405.",
+        widget="list",
+        expressions=False,
+        min_length=1,
+    )
+    response: Literal["respond", "async"] = parameter(
+        "async",
+        title="Response",
+        description="`async`: 202 with the run's id at once; `respond`: what a Respond node says, or the run's output.",
+        widget="select",
+        expressions=False,
+    )
+    time_limit_s: float = parameter(
+        30.0,
+        title="Time limit in seconds",
+        description="How long the caller waits for the response before it gets 202 with the run's id.",
+        gt=0,
+        le=300,
+        expressions=False,
+        show_if={"response": "respond"},
+    )
+    signature: bool = parameter(
+        True,
+        title="Signature required",
+        description="Without a secret made for this trigger no request is accepted then.",
+        expressions=False,
+    )
+    tolerance_s: int = parameter(
+        300,
+        title="Replay window in seconds",
+        description="How far the signed time may be from now, to either side.",
+        ge=1,
+        le=3_600,
+        expressions=False,
+        show_if={"signature": True},
+        advanced=True,
+    )
+    max_bytes: int = parameter(
+        1_048_576,
+        title="Largest body in bytes",
+        description="Larger ones are answered with 413; the installation's own limit holds too.",
+        ge=0,
+        le=100_000_000,
+        expressions=False,
+        advanced=True,
+    )
+    headers: tuple[str, ...] = parameter(
+        (),
+        title="More headers",
+        description="Names of headers passed on beside content-type and user-agent; credentials never are.",
+        widget="list",
+        expressions=False,
+        advanced=True,
+    )
