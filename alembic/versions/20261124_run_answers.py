@@ -23,7 +23,9 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("answer", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("answered_by", sa.Uuid(), nullable=True),
-        sa.Column("answered_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column(
+            "answered_at", sa.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("run_id", "step_key", name="pk_run_answers"),
     )
     for statement in protect("run_answers", roles, app="SELECT, INSERT", engine="SELECT, DELETE"):
