@@ -98,6 +98,7 @@ class Executor:
         self._ended: list[asyncio.Task[Any]] = []
         self._owners: dict[Activation, Loop] = {}
         self._waiting: dict[str, tuple[Step, datetime | None]] = {}
+        self._timers: list[asyncio.TimerHandle] = []
         self._failure: Problem | None = None
         self._held: Problem | None = None
         self._returned: Any = NOTHING
@@ -419,7 +420,11 @@ class Executor:
             if closed(step) and step.planned.node.effect is not Effect.ONCE:
                 task.cancel()
                 del self._tasks[task]
+                self._waiting.pop(step.key, None)
                 self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
+        for step in [step for step, _ in self._waiting.values() if closed(step)]:
+            del self._waiting[step.key]
+            self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
 
     # How steps end.
 
@@ -495,10 +500,16 @@ class Executor:
         left_s = (until - datetime.now(UTC)).total_seconds() if until else None
         if left_s is not None and left_s < self._environment.limits.short_wait_s:
             self._spawn(step, asyncio.sleep(max(left_s, 0.0)), self._waited)
+        elif left_s is not None:
+            # Counts only while other steps keep the run in hand; a run that rests is woken by the table.
+            self._timers.append(asyncio.get_running_loop().call_later(left_s, self._waited, step))
 
-    def _waited(self, step: Step, _: Any) -> None:
-        del self._waiting[step.key]
-        self._run(step)
+    def _waited(self, step: Step, _: Any = None) -> None:
+        control = self._control
+        resting = self._over or self._held or control.pause_requested or control.yield_requested
+        if step.key in self._waiting and not resting:
+            del self._waiting[step.key]
+            self._run(step)
 
     def _record(self, step: Step, outcome: Outcome) -> None:
         error = outcome.problem.as_json() if outcome.problem else None
@@ -554,6 +565,8 @@ class Executor:
 
     async def _finish(self) -> RunEnd:
         """Write the end of this execution and wait until it is durable."""
+        for timer in self._timers:
+            timer.cancel()
         if self._over:
             await self._let_once_steps_end()
             self._record_cancelled()
@@ -635,6 +648,8 @@ class Executor:
         self._waiting.clear()
 
     async def _cancel_tasks(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -232,3 +232,38 @@ async def test_a_time_to_come_is_waited_for(installation: Installation) -> None:
     )
     await eventually(is_(installation, run, RunStatus.SUCCEEDED))
     assert datetime.now(UTC) >= at
+
+
+async def test_a_delay_ends_in_time_although_another_branch_keeps_the_run_busy(
+    installation: Installation, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    made = document(
+        node("busy", "test.gate", gate=str(gate)),
+        node("rest", "flow.delay", seconds=3),
+        node("after", "test.pass"),
+        edges=["rest>after"],
+    )
+    run = await start(installation, await publish(installation, made))
+
+    async def went_on() -> bool:
+        return await step_statuses(installation, run) == {"rest": "succeeded", "after": "succeeded"}
+
+    await eventually(went_on)
+    gate.touch()
+    await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+
+
+async def test_a_loop_that_is_given_up_waits_for_nobody(installation: Installation) -> None:
+    made = document(
+        node("all", "flow.loop", items=[0, 1], concurrency=2, policies={"on_error": "continue"}),
+        node("way", "flow.if", condition="{{ item == 0 }}"),
+        node("ask", "flow.approval"),
+        node("soon", "flow.delay", seconds=0.5),
+        node("bad", "flow.stop", message="No."),
+        edges=["all.body>way", "way.true>ask", "ask.approved>all.again", "way.false>soon", "soon>bad"],
+    )
+    run = await start(installation, await publish(installation, made))
+    await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+    statuses = await step_statuses(installation, run)
+    assert (statuses["all"], statuses["all[0]/ask"]) == ("failed", "cancelled")
