@@ -4,6 +4,8 @@ With `--only`, figures that were not measured are missing from the file and the 
 figures of one run, never of two.
 """
 
+import signal
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +39,8 @@ def main(
 ) -> None:
     """Measure StructForge beside its floors."""
     console = Console(highlight=False, soft_wrap=True)
+    # Whoever ends the bench early ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     wanted = list(Part) if not only else [part for part in Part if part in only]
     try:
         find_wrk()
