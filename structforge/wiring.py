@@ -34,6 +34,7 @@ from structforge.runtime.scheduler import Duty, Scheduler, ensure_partitions, ex
 from structforge.runtime.worker import RunWorker, WorkerLimits
 from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry
 from structforge.sdk.shapes import shapes_of
+from structforge.security.cipher import Cipher
 from structforge.security.keyring import load_keyring
 from structforge.security.outbound import OutboundClient
 from structforge.security.passwords import Passwords
@@ -46,6 +47,7 @@ from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
 from structforge.services.targets import Targets
+from structforge.services.triggers import TriggerService
 from structforge.services.workflows import WorkflowService
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 from structforge.storage.database import Database, connection_string
@@ -190,10 +192,13 @@ def build_api(engine: Engine, runs: RunService, targets: Targets) -> ApiServices
         await redis.get("structforge:probe")
 
     store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    keyring = load_keyring(secret, settings.home)
     return ApiServices(
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
+        triggers=TriggerService(database, redis, targets, Cipher(keyring, "trigger-secret")),
         comparisons=ComparisonService(runs),
         replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
         answers=AnswerService(database, engine.bell.ring),

@@ -23,7 +23,18 @@ from starlette.types import Message, Receive, Scope, Send
 from structforge.api import openapi
 from structforge.api.access_log import AccessLog
 from structforge.api.responses import error_response, problem_response
-from structforge.api.routes import answers, auth, control, files, nodes, runs, starts, system, workflows
+from structforge.api.routes import (
+    answers,
+    auth,
+    control,
+    files,
+    hooks,
+    nodes,
+    runs,
+    starts,
+    system,
+    workflows,
+)
 from structforge.api.services import ApiServices
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.values import path_of
@@ -68,13 +79,17 @@ class Gateway:
 
         try:
             workflow_id = starts.workflow_of(scope["path"]) if scope["method"] == "POST" else None
-            if workflow_id is None:
+            is_hook = workflow_id is None and scope["path"].startswith(hooks.PREFIX)
+            if workflow_id is None and not is_hook:
                 await self.api(scope, receive, sender)
             else:
                 scope["app"] = self.api
                 request = Request(scope, receive)
                 try:
-                    response = await starts.start_run(request, self._services, workflow_id)
+                    if workflow_id is not None:
+                        response = await starts.start_run(request, self._services, workflow_id)
+                    else:
+                        response = await hooks.receive_hook(request, self._services)
                 except StructForgeError as error:
                     response = error_response(error, request_id=request_id)
                 await response(scope, receive, sender)
@@ -111,7 +126,7 @@ def create_app(services: ApiServices) -> Gateway:
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes
     versioned = APIRouter(prefix="/api/v1")
-    for module in (auth, workflows, nodes, runs, control, answers, files):
+    for module in (auth, workflows, nodes, runs, control, answers, hooks, files):
         versioned.include_router(module.router)
     api.include_router(versioned)
     api.include_router(system.health)

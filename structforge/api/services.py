@@ -13,6 +13,7 @@ from structforge.services.identity import IdentityService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
+from structforge.services.triggers import TriggerService
 from structforge.services.workflows import WorkflowService
 
 Probe = Callable[[], Awaitable[None]]
@@ -26,6 +27,7 @@ class ApiServices:
     identity: IdentityService
     workflows: WorkflowService
     runs: RunService
+    triggers: TriggerService
     replays: ReplayService
     answers: AnswerService
     comparisons: ComparisonService

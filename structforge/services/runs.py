@@ -62,6 +62,8 @@ class StartRequest:
     trigger_node: str | None = None
     priority: int = 1
     """0 high, 1 normal, 2 low."""
+    run_at: datetime | None = None
+    """When it may start, for an async start; none or a time gone by means at once."""
     idempotency_key: str | None = None
     body_hash: str = ""
     """Of the whole request: the same key with another hash is refused."""
@@ -112,7 +114,9 @@ class RunService:
         """
         authorize(principal, Permission.RUN_START)
         target = await self._target(principal, workflow_id, request)
-        target.check_input(request.input)
+        if request.trigger_kind != "webhook":
+            # The declared inputs are those of people and programs; a webhook's input is an HTTP request.
+            target.check_input(request.input)
         self._check_trigger(target, request)
         now = datetime.now(UTC)
         run = RunIdentity(new_id(), principal.organization_id, workflow_id, now.date())
@@ -125,6 +129,7 @@ class RunService:
             input=encode_json(request.input),
             created_by=principal.user_id,
             idempotency=_claim(workflow_id, request, now),
+            available_at=request.run_at,
         )
         recorder = RunRecorder(self._journal, run, None, acceptance=acceptance)
         recorder.event("run.accepted", now, status=RunStatus.QUEUED)
@@ -379,6 +384,6 @@ class RunService:
 def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> IdempotencyClaim | None:
     if request.idempotency_key is None:
         return None
-    return IdempotencyClaim(
-        f"start:{workflow_id}", request.idempotency_key, request.body_hash, now + IDEMPOTENCY_TTL
-    )
+    door = "hook" if request.trigger_kind == "webhook" else "start"
+    expires_at = now + IDEMPOTENCY_TTL
+    return IdempotencyClaim(f"{door}:{workflow_id}", request.idempotency_key, request.body_hash, expires_at)

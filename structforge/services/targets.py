@@ -78,6 +78,8 @@ class Targets:
         self._conninfo = conninfo
         self._published: dict[tuple[UUID, UUID], Target] = {}
         self._schemas: dict[UUID, Draft202012Validator | None] = {}
+        self.changes = 0
+        """Raised whenever something known may have changed: who keeps more than a target compares it."""
         self._listening = False
         self._listener: asyncio.Task[None] | None = None
 
@@ -92,8 +94,14 @@ class Targets:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
 
+    @property
+    def certain(self) -> bool:
+        """Tell whether changes are told at present."""
+        return self._listening
+
     def forget(self, workflow_id: UUID) -> None:
         """Drop what is known of a workflow."""
+        self.changes += 1
         for key in [key for key in self._published if key[1] == workflow_id]:
             del self._published[key]
 
@@ -178,6 +186,7 @@ class Targets:
                 logger.warning("not told of publications, reading the table instead: %s", error)
             finally:
                 self._listening = False
+                self.changes += 1
                 self._published.clear()
             await asyncio.sleep(1.0)
 

@@ -21,6 +21,7 @@ from structforge.domain.workflow import WorkflowDocument
 from structforge.interchange.own import Labels, WorkflowFile, check_labels
 from structforge.services.audit import audit
 from structforge.services.targets import CHANNEL
+from structforge.services.triggers import derive_triggers
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import Cursor, Page
 from structforge.storage.repositories.versions import Versions
@@ -224,6 +225,7 @@ class WorkflowService:
                 updated_by=principal.user_id,
                 published_version_id=version.id,
             )
+            await derive_triggers(session, principal.organization_id, workflow_id, document)
             await audit(
                 session, principal, "workflow.publish", "workflow", workflow_id, version=version.number
             )

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-API_PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+API_PREFIXES = ("/api/", "/hooks/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 WEBSOCKET_PATH = "/_event"
 ENV_SCRIPT = re.compile(r"/assets/reflex-env-[\w-]+\.js")
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)

@@ -5,6 +5,7 @@ between the socket and the service: no router, no dependency graph, no model, on
 """
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -25,7 +26,8 @@ PATH_CHARACTERS = len(PREFIX) + 36 + len(SUFFIX)
 
 IDEMPOTENCY_KEY_MAX_CHARACTERS = 255
 
-_FIELDS = frozenset({"input", "mode", "time_limit_s", "version", "draft", "trigger", "priority"})
+_PRIORITIES: dict[str, int] = {"high": 0, "normal": 1, "low": 2}
+_FIELDS = frozenset({"input", "mode", "time_limit_s", "version", "draft", "trigger", "priority", "run_at"})
 
 
 def workflow_of(path: str) -> UUID | None:
@@ -44,7 +46,7 @@ async def start_run(request: Request, services: ApiServices, workflow_id: UUID) 
     data = await read_body(request, services.body_max_bytes)
     key = request.headers.get("idempotency-key")
     if key is not None:
-        _check_key(key)
+        check_key(key)
     value = decode_json(data, max_bytes=services.body_max_bytes) if data else {}
     order = read_order(value, services.sync_limit_s, key, data)
     result = await services.runs.start(principal, workflow_id, order)
@@ -89,8 +91,13 @@ def read_order(value: JsonValue, sync_limit_s: float, key: str | None, data: byt
     if trigger is not None and not isinstance(trigger, str):
         wrong("trigger", "`trigger` is the id of a trigger node.")
     priority = value.get("priority", 1)
+    if isinstance(priority, str):
+        priority = _PRIORITIES.get(priority, -1)
     if not _is_integer(priority, 0, 2):
-        wrong("priority", "`priority` is 0 (high), 1 or 2 (low).")
+        wrong("priority", "`priority` is `high`, `normal` or `low`; 0, 1 or 2 say the same.")
+    run_at = _moment(value.get("run_at"))
+    if "run_at" in value and (run_at is None or mode == "sync"):
+        wrong("run_at", "`run_at` is a time with its zone (2026-01-31T09:00:00Z), of an async start.")
     if problems:
         raise InvalidError(*problems)
     chosen: Literal["sync", "async"] = "sync" if mode == "sync" else "async"
@@ -102,6 +109,7 @@ def read_order(value: JsonValue, sync_limit_s: float, key: str | None, data: byt
         draft=draft is True,
         trigger_node=trigger if isinstance(trigger, str) else None,
         priority=1 if priority is None else _integer(priority) or 0,
+        run_at=run_at,
         idempotency_key=key,
         body_hash="" if key is None else hashlib.sha256(data).hexdigest(),
     )
@@ -133,7 +141,8 @@ def answer(result: StartResult) -> Response:
     return response
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Refuse what is no idempotency key. Raises: InvalidError."""
     if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX_CHARACTERS or not key.isascii() or not key.isprintable():
         raise InvalidError(
             Problem(
@@ -143,6 +152,16 @@ def _check_key(key: str) -> None:
                 "A UUID is a good one.",
             )
         )
+
+
+def _moment(value: Any) -> datetime | None:
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _is_integer(value: Any, least: int, most: int) -> bool:

@@ -15,6 +15,7 @@ from structforge.storage.tables.runs import (
     RunRow,
     StepRow,
 )
+from structforge.storage.tables.triggers import TriggerRow
 from structforge.storage.tables.users import (
     PermissionRow,
     RefreshTokenRow,
@@ -49,6 +50,7 @@ __all__ = [
     "RoleRow",
     "RunRow",
     "StepRow",
+    "TriggerRow",
     "UserOrganizationRow",
     "UserRoleRow",
     "UserRow",

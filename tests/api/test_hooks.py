@@ -1,0 +1,212 @@
+"""Webhooks over HTTP: addresses, signatures, methods, sizes, responses, the test address, two organizations."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from structforge.services.triggers import sign
+from tests.support.installation import SECOND, Installation
+
+
+def document(*, respond: dict[str, Any] | None = None, **parameters: Any) -> dict[str, Any]:
+    last: dict[str, Any] = {
+        "id": "out",
+        "type": "data.set",
+        "parameters": {"fields": {"got": "{{ hook.body }}"}},
+    }
+    if respond is not None:
+        last = {"id": "out", "type": "flow.respond", "parameters": respond}
+    return {
+        "nodes": [{"id": "hook", "type": "trigger.webhook", "parameters": parameters}, last],
+        "edges": [{"source": "hook", "target": "out"}],
+    }
+
+
+async def made(http: httpx.AsyncClient, *, publish: bool = True, **options: Any) -> tuple[str, str]:
+    """Make a workflow; return its id and the address of its webhook."""
+    body = {"name": "Hooked", "document": document(**options)}
+    created = await http.post("/api/v1/workflows", json=body)
+    assert created.status_code == 201, created.text
+    workflow = created.json()["id"]
+    if publish:
+        published = await http.post(f"/api/v1/workflows/{workflow}/publish")
+        assert published.status_code == 201, published.text
+    else:
+        await http.post(f"/api/v1/workflows/{workflow}/hooks/hook/secret")
+    [hook] = (await http.get(f"/api/v1/workflows/{workflow}/hooks")).json()["items"]
+    return workflow, hook["path"]
+
+
+async def secret_of(http: httpx.AsyncClient, workflow: str) -> bytes:
+    answer = await http.post(f"/api/v1/workflows/{workflow}/hooks/hook/secret")
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["secret"]).encode()
+
+
+def signed(secret: bytes, body: bytes, at: float = 0) -> dict[str, str]:
+    timestamp = str(int(time.time() + at))
+    return {"x-structforge-timestamp": timestamp, "x-structforge-signature": sign(secret, timestamp, body)}
+
+
+async def runs_of(http: httpx.AsyncClient, workflow: str) -> int:
+    return len((await http.get("/api/v1/runs", params={"workflow_id": workflow})).json()["items"])
+
+
+async def test_respond_answers_with_status_headers_and_body(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    respond = {
+        "status": 201,
+        "headers": {"X-Order": "{{ hook.body.id }}", "Set-Cookie": "a=b", "Cache-Control": "public"},
+        "body": {
+            "method": "{{ hook.method }}",
+            "query": "{{ hook.query.q }}",
+            "headers": "{{ hook.headers }}",
+        },
+    }
+    workflow, path = await made(
+        http, respond=respond, response="respond", signature=False, headers=["x-more", "cookie"]
+    )
+    headers = {"x-more": "1", "cookie": "s=1", "authorization": "Bearer x", "user-agent": "test"}
+    async with installation.http() as caller:
+        answer = await caller.post(f"{path}?q=a", json={"id": "7"}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    assert answer.json() == {
+        "method": "POST",
+        "query": "a",
+        "headers": {"content-type": "application/json", "user-agent": "test", "x-more": "1"},
+    }
+    assert answer.headers["x-order"] == "7"
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["cache-control"] == "no-store"
+    assert await runs_of(http, workflow) == 1
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "got"),
+    [
+        ("application/json", b'{"a": [1]}', {"a": [1]}),
+        ("application/x-www-form-urlencoded", b"a=1&a=2&b=", {"a": ["1", "2"], "b": ""}),
+        ("text/plain", "grüß".encode(), "grüß"),
+    ],
+)
+async def test_bodies_are_decoded_and_the_output_is_the_answer(
+    installation: Installation, http: httpx.AsyncClient, content_type: str, data: bytes, got: object
+) -> None:
+    _, path = await made(http, response="respond", signature=False)
+    async with installation.http() as caller:
+        answer = await caller.post(path, content=data, headers={"content-type": content_type})
+        broken = await caller.post(path, content=b"{\xff", headers={"content-type": "text/plain"})
+    assert (answer.status_code, answer.json()) == (200, {"got": got})
+    assert broken.status_code == 422
+
+
+async def test_async_answers_202_and_the_run_waits_for_a_worker(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    _, path = await made(http, response="async", signature=False)
+    async with installation.http() as caller:
+        answer = await caller.post(path, json={})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    run = (await http.get(answer.headers["location"])).json()
+    assert (run["trigger_kind"], run["input"]["body"]) == ("webhook", {})
+
+
+BODY = b'{"n": 1}'
+
+
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [("good", 202), ("wrong", 401), ("other body", 401), ("old", 401), ("future", 401), ("missing", 401),
+     ("no timestamp", 401), ("not ascii", 401), ("no secret", 401)],
+)  # fmt: skip
+async def test_signatures(
+    installation: Installation, http: httpx.AsyncClient, case: str, status: int
+) -> None:
+    workflow, path = await made(http)
+    secret = b"" if case == "no secret" else await secret_of(http, workflow)
+    headers = signed(b"other" if case == "wrong" else secret, BODY, {"old": -400, "future": 400}.get(case, 0))
+    if case == "missing":
+        del headers["x-structforge-signature"]
+    elif case == "no timestamp":
+        del headers["x-structforge-timestamp"]
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    if case == "not ascii":
+        raw[1] = (raw[1][0], "v1=ä".encode())
+    body = b'{"n": 2}' if case == "other body" else BODY
+    async with installation.http() as caller:
+        answer = await caller.post(path, content=body, headers=raw)
+    assert answer.status_code == status, answer.text
+    assert await runs_of(http, workflow) == (1 if status == 202 else 0)
+
+
+async def test_a_replayed_request_starts_nothing(installation: Installation, http: httpx.AsyncClient) -> None:
+    workflow, path = await made(http)
+    headers = signed(await secret_of(http, workflow), BODY)
+    async with installation.http() as caller:
+        first = await caller.post(path, content=BODY, headers=headers)
+        again = await caller.post(path, content=BODY, headers=headers)
+        elsewhere = await caller.post(f"{path}?x=1", content=BODY, headers=headers)
+        assert (first.status_code, again.json()["run_id"]) == (202, first.json()["run_id"])
+        assert elsewhere.status_code == 422
+        keyed = signed(await secret_of(http, workflow), BODY) | {"idempotency-key": "k1"}
+        one = await caller.post(path, content=BODY, headers=keyed)
+        same = await caller.post(path, content=BODY, headers=keyed)
+        other = await caller.post(path, content=BODY, headers=keyed | {"idempotency-key": "k2"})
+    assert (one.status_code, same.json()["run_id"]) == (202, one.json()["run_id"])
+    assert (other.status_code, other.json()["code"]) == (401, "hook.signature")
+    assert await runs_of(http, workflow) == 2
+
+
+async def test_methods_sizes_and_unknown_addresses(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    workflow, path = await made(http, methods=["PUT", "GET"], max_bytes=10, signature=False)
+    async with installation.http() as caller:
+        refused = await caller.post(path, json={})
+        assert (refused.status_code, refused.headers["allow"]) == (405, "PUT, GET")
+        assert (await caller.put(path, content=b"[" + b"1" * 20 + b"]")).status_code == 413
+        assert (await caller.get(path)).status_code == 202
+        for address in ("/hooks/", "/hooks/nobody", "/hooks/test/", "/hooks/test/nobody", "/hooks/a%00b"):
+            unknown = await caller.get(address)
+            assert (unknown.status_code, unknown.json()["code"]) == (404, "hook.not_found"), address
+        await http.delete(f"/api/v1/workflows/{workflow}")
+        assert (await caller.get(path)).status_code == 404
+
+
+async def test_the_draft_answers_only_while_somebody_listens(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    workflow, path = await made(http, publish=False, response="respond", signature=False)
+    test_path = path.replace("/hooks/", "/hooks/test/")
+    async with installation.http() as caller:
+        assert (await caller.post(path, json=1)).status_code == 404
+        silent = await caller.post(test_path, json=1)
+        assert (silent.status_code, silent.json()["code"]) == (404, "hook.nobody_listens")
+        listens = await http.post(f"/api/v1/workflows/{workflow}/hooks/hook/listen")
+        assert (listens.status_code, listens.json()) == (200, {"listens_s": 300})
+        answer = await caller.post(test_path, json=1)
+        assert (answer.status_code, answer.json()) == (200, {"got": 1})
+        assert (await http.post(f"/api/v1/workflows/{workflow}/publish")).status_code == 201
+        assert (await caller.post(path, json=2)).json() == {"got": 2}
+
+
+async def test_organizations_have_their_own_paths_and_nothing_of_each_other(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    workflow, path = await made(http, path="orders/new", signature=False)
+    body = {"name": "Twin", "document": document(path="orders/new", signature=False)}
+    twin = (await http.post("/api/v1/workflows", json=body)).json()["id"]
+    taken = await http.post(f"/api/v1/workflows/{twin}/publish")
+    assert (taken.status_code, taken.json()["code"]) == (409, "trigger.path_taken")
+    async with installation.http(await installation.token(SECOND)) as second, installation.http() as caller:
+        theirs, their_path = await made(second, path="orders/new", signature=False)
+        assert path.endswith("/orders/new")
+        assert their_path != path
+        await caller.post(their_path, json={})
+        assert (await runs_of(http, workflow), await runs_of(second, theirs)) == (0, 1)
+        for method, rest in (("GET", "hooks"), ("POST", "hooks/hook/listen"), ("POST", "hooks/hook/secret")):
+            foreign = await second.request(method, f"/api/v1/workflows/{workflow}/{rest}")
+            assert foreign.status_code == 404, rest
