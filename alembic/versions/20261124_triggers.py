@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 HOOK_BY_PATH = """
-    CREATE FUNCTION hook_by_path(wanted text)
+    CREATE FUNCTION auth_hook_by_path(wanted text)
     RETURNS TABLE (id uuid, organization_id uuid, workflow_id uuid, node_id text, enabled boolean, secret text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
         SELECT t.id, t.organization_id, t.workflow_id, t.node_id, t.enabled, t.secret
@@ -48,12 +48,12 @@ def upgrade() -> None:
     statements = [
         *protect("triggers", roles, app="SELECT, INSERT, UPDATE, DELETE"),
         HOOK_BY_PATH,
-        *callable_by("hook_by_path(text)", roles.app),
+        *callable_by("auth_hook_by_path(text)", roles.app),
     ]
     for statement in statements:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION hook_by_path(text)")
+    op.execute("DROP FUNCTION auth_hook_by_path(text)")
     op.drop_table("triggers")

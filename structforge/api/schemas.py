@@ -119,8 +119,9 @@ class StartBody(Body):
     """Run a copy of the draft."""
     trigger: str | None = None
     """The trigger that fires, where the workflow has several."""
-    priority: Annotated[int, Field(ge=0, le=2)] = 1
-    """0 high, 1 normal, 2 low."""
+    priority: Literal["high", "normal", "low", 0, 1, 2] = "normal"
+    run_at: datetime | None = None
+    """When an async run may start, with its zone."""
 
 
 class StartPublic(BaseModel):

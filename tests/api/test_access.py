@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/workflows/import": greeting(),
     "POST /api/v1/workflows/validate": {"document": greeting()},
     "POST /api/v1/members": {"email": "x@example.org"},
+    "POST /api/v1/runs/{run_id}/answers": {"step_key": "a", "decision": "approved"},
 }
 
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.support.documents import greeting
+from tests.support.installation import Installation
 
 
 @pytest.fixture
@@ -106,3 +107,28 @@ async def test_a_workflow_without_a_version_cannot_be_started(http: httpx.AsyncC
     assert (await http.post(path, json={"version": 1})).status_code == 404
     draft = await http.post(path, json={"mode": "sync", "draft": True})
     assert (draft.status_code, draft.json()["status"]) == (200, "succeeded"), draft.text
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"priority": "high"}, (0, False)),
+        ({"priority": "low", "run_at": "2999-01-01T00:00:00+02:00"}, (2, True)),
+        ({"run_at": "2001-01-01T00:00:00Z"}, (1, False)),
+        ({"priority": "urgent"}, None),
+        ({"run_at": "2999-01-01T00:00:00"}, None),
+        ({"run_at": None}, None),
+        ({"run_at": "2999-01-01T00:00:00Z", "mode": "sync"}, None),
+    ],
+)
+async def test_a_start_names_its_priority_and_its_time(
+    installation: Installation, http: httpx.AsyncClient, workflow: str, given: Any, stored: Any
+) -> None:
+    started = await http.post(f"/api/v1/workflows/{workflow}/runs", json=given)
+    if stored is None:
+        assert (started.status_code, started.json()["code"]) == (422, "body.invalid")
+        return
+    assert started.status_code == 202, started.text
+    async with installation.engine.database.engine_pool.connection() as connection:
+        cursor = await connection.execute("SELECT priority, available_at > now() FROM run_outbox")
+        assert await cursor.fetchone() == stored

@@ -15,7 +15,9 @@ from sqlmodel import col
 from structforge.domain.ids import new_id
 from structforge.storage.tables import OrganizationRow, TriggerRow
 
-_BY_PATH = text("SELECT id, organization_id, workflow_id, node_id, enabled, secret FROM hook_by_path(:path)")
+_BY_PATH = text(
+    "SELECT id, organization_id, workflow_id, node_id, enabled, secret FROM auth_hook_by_path(:path)"
+)
 
 
 @dataclass(frozen=True, slots=True)
