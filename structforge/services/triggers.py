@@ -195,6 +195,7 @@ class TriggerService:
             await Triggers(session).change(principal.organization_id, trigger_id, secret=sealed)
             await audit(session, principal, "trigger.secret", "workflow", workflow_id, node=node_id)
             await session.execute(_ANNOUNCE, {"channel": CHANNEL, "workflow": str(workflow_id)})
+        self._targets.forget(workflow_id)
         return secret
 
     async def _ensured(
