@@ -14,7 +14,8 @@ from tests.support.programs import ROOT
 
 # Spelt apart, so that this file is not what the test finds.
 REGISTRY_HOSTS = [
-    f"{name}.{domain}" for name, domain in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))
+    f"{name}.{domain}"
+    for name, domain in (("py" + "pi", "org"), ("python" + "hosted", "org"), ("npm" + "js", "org"))
 ]
 
 
