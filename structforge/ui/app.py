@@ -6,7 +6,8 @@ Invariant: importing builds pages only; services come in with `services.install`
 import reflex as rx
 
 from structforge.ui import routes
-from structforge.ui.pages.editor import DRAFT_FEED, EditorState
+from structforge.ui.pages.editor import EditorState
+from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.editor_view import editor_page
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
 from structforge.ui.pages.nodes import NodeDocState, NodesState, node_page, nodes_page

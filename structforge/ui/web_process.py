@@ -31,7 +31,7 @@ from structforge.telemetry import configure_logging
 from structforge.ui import services as ui_services
 from structforge.ui.app import app
 from structforge.ui.edge import Edge
-from structforge.ui.pages.editor import DRAFT_FEED
+from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.run import RUN_FEED
 
 PR_SET_PDEATHSIG = 1

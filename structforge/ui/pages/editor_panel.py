@@ -1,0 +1,129 @@
+"""The selected node of the editor: its parameters, policies and what is wrong with them.
+
+Invariant: a field commits by itself, as one edit of the draft; what the panel shows is read from the draft after it.
+"""
+
+# Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
+# mypy: disable-error-code="no-any-return, index, operator, attr-defined"
+
+from typing import Any
+
+import reflex as rx
+
+from structforge.domain.errors import StructForgeError
+from structforge.domain.policies import Policies
+from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.ui.graph_view import NOTE_PREFIX
+from structforge.ui.pages.editor_draft import DraftState
+from structforge.ui.services import services
+from structforge.ui.session import tell_problem
+
+TABS = ("parameters", "policies", "output", "docs")
+POLICY_SCHEMA = Policies.model_json_schema()
+
+
+class PanelState(rx.State):
+    """The selected node as its panel shows it."""
+
+    selected: str = ""
+    selected_count: int = 0
+    panel: dict[str, Any] = {}
+    tab: str = "parameters"
+
+    def _close(self) -> None:
+        self.selected, self.selected_count, self.panel, self.tab = "", 0, {}, "parameters"
+
+    def _choose(self, value: Any) -> None:
+        """Take the ids that are selected on the canvas."""
+        ids = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+        nodes = [each for each in ids if not each.startswith(NOTE_PREFIX)]
+        self.selected_count = len(ids)
+        self.selected = nodes[0] if len(nodes) == 1 else ""
+        if not self.selected:
+            self.panel = {}
+
+    def _show(self, document: WorkflowDocument, problems: list[dict[str, str]]) -> None:
+        spec = next((node for node in document.nodes if node.id == self.selected), None)
+        panel = {} if spec is None else _panel(spec, problems)
+        # Assigned only when changed: an assignment is sent to the browser.
+        if panel != self.panel:
+            self.panel = panel
+
+    @rx.event
+    async def set_value(self, name: str, value: Any) -> None:
+        """Give a parameter of the selected node a value."""
+        await self._set({"kind": "set_parameter", "id": self.selected, "name": str(name), "value": value})
+
+    @rx.event
+    async def unset_value(self, name: str) -> None:
+        """Take a parameter of the selected node away, so that its default holds."""
+        await self._set({"kind": "set_parameter", "id": self.selected, "name": str(name), "unset": True})
+
+    @rx.event
+    async def set_policy(self, name: str, value: Any) -> None:
+        """Change a policy of the selected node."""
+        await self._set({"kind": "set_policy", "id": self.selected, "name": str(name), "value": value})
+
+    @rx.event
+    async def unset_policy(self, name: str) -> None:
+        """Give a policy of the selected node its default."""
+        default = Policies().model_dump(mode="json").get(str(name))
+        await self._set({"kind": "set_policy", "id": self.selected, "name": str(name), "value": default})
+
+    @rx.event
+    async def set_title(self, title: str) -> None:
+        """Name the selected node."""
+        await self._set({"kind": "set_title", "id": self.selected, "title": str(title)[:200]})
+
+    @rx.event
+    async def toggle_disabled(self) -> None:
+        """Turn the selected node off or on."""
+        await self._set(
+            {"kind": "set_disabled", "id": self.selected, "disabled": not self.panel.get("disabled", False)}
+        )
+
+    @rx.event
+    async def remove_selected(self) -> None:
+        """Take the selected node away."""
+        await self._set({"kind": "remove_node", "id": self.selected})
+
+    @rx.event
+    def choose_tab(self, name: str) -> None:
+        """Show another side of the selected node."""
+        if name in TABS:
+            self.tab = name
+
+    async def _set(self, edit: dict[str, Any]) -> None:
+        draft = await self.get_state(DraftState)
+        visitor, workflow_id = await draft._here()
+        if visitor is None or workflow_id is None or not self.selected:
+            return
+        try:
+            await draft._edit(visitor, workflow_id, [edit])
+        except StructForgeError as error:
+            await tell_problem(self, error)
+
+
+def _panel(spec: NodeSpec, problems: list[dict[str, str]]) -> dict[str, Any]:
+    node = services().registry.get(spec.type)
+    start = f"nodes.{spec.id}.parameters."
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "type": spec.type,
+        "type_title": node.title if node else spec.type,
+        "summary": node.summary() if node else "",
+        "tone": node.category if node else "code",
+        "missing": node is None,
+        "disabled": spec.disabled,
+        "schema": node.Parameters.model_json_schema() if node else {},
+        "values": spec.parameters,
+        "raw": "" if node else str(spec.parameters),
+        "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
+        "problems": {
+            row["where"].removeprefix(start): row["message"]
+            for row in problems
+            if row["where"].startswith(start)
+        },
+        "docs": node.documentation() if node else "",
+    }

@@ -1,0 +1,137 @@
+"""The panel of the editor's selected node, and the hints where none is selected.
+
+Invariant: a view of `PanelState`, without logic of its own.
+"""
+
+# Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
+# mypy: disable-error-code="no-any-return, index, operator, attr-defined"
+
+from typing import Any
+
+import reflex as rx
+
+from structforge.ui.components.form import schema_form, text_line
+from structforge.ui.components.prose import prose
+from structforge.ui.components.value import value_view
+from structforge.ui.locale import labels, t
+from structforge.ui.pages.editor_panel import POLICY_SCHEMA, TABS, PanelState
+from structforge.ui.pages.editor_run import DraftRunState
+from structforge.ui.pages.editor_tools import tool
+from structforge.ui.pages.editor_versions import VersionsState
+from structforge.ui.pages.editor_versions_view import versions_view
+from structforge.ui.shell import notice
+
+
+def _tab(name: str) -> rx.Component:
+    return rx.el.button(
+        t(f"editor.tab.{name}"),
+        type="button",
+        role="tab",
+        aria_selected=rx.cond(PanelState.tab == name, "true", "false"),
+        on_click=[PanelState.choose_tab(name), DraftRunState.look_at_output],
+    )
+
+
+def _form(schema: Any, values: Any, problems: Any, on_set: Any, on_unset: Any, kind: str) -> rx.Component:
+    return schema_form(
+        subject=kind + PanelState.panel["id"].to(str),
+        schema=schema,
+        values=values,
+        problems=problems,
+        texts=labels("form"),
+        on_set=on_set,
+        on_unset=on_unset,
+    )
+
+
+def panel_view() -> rx.Component:
+    """Return the panel of the selected node."""
+    panel = PanelState.panel
+    policies = _form(
+        POLICY_SCHEMA, panel["policies"], {}, PanelState.set_policy, PanelState.unset_policy, "policies:"
+    )
+    parameters = _form(
+        panel["schema"],
+        panel["values"],
+        panel["problems"],
+        PanelState.set_value,
+        PanelState.unset_value,
+        "",
+    )
+    return rx.el.aside(
+        rx.el.div(
+            text_line(
+                value=rx.cond(panel["title"], panel["title"], panel["type_title"]).to(str),
+                label=t("editor.node_title"),
+                max_length=200,
+                on_set=PanelState.set_title,
+                class_name="ed-name",
+            ),
+            tool("power", "editor.toggle_disabled", PanelState.toggle_disabled),
+            tool("trash-2", "editor.remove", PanelState.remove_selected),
+            class_name="ed-panel-head",
+        ),
+        rx.el.p(
+            rx.el.strong(panel["type_title"]),
+            " · ",
+            rx.el.code(panel["id"]),
+            rx.cond(panel["disabled"], " · " + t("editor.disabled"), ""),
+            class_name="small muted ed-panel-sub",
+        ),
+        rx.el.div(*(_tab(name) for name in TABS), role="tablist", class_name="tabs"),
+        rx.el.div(
+            rx.match(
+                PanelState.tab,
+                (
+                    "policies",
+                    policies,
+                ),
+                ("output", value_view(step=DraftRunState.output, texts=labels("value"))),
+                ("docs", rx.el.div(prose(text=panel["docs"].to(str)), class_name="prose")),
+                rx.cond(
+                    panel["missing"],
+                    notice(
+                        t("editor.missing_type"), rx.el.p(t("editor.missing_hint")), rx.el.pre(panel["raw"])
+                    ),
+                    parameters,
+                ),
+            ),
+            class_name="ed-panel-body",
+            role="tabpanel",
+        ),
+        class_name="ed-panel",
+        aria_label=t("editor.properties"),
+    )
+
+
+def nothing_selected() -> rx.Component:
+    """Return what stands there when no node, or several, are selected."""
+    return rx.el.aside(
+        rx.cond(
+            VersionsState.show_versions,
+            versions_view(),
+            rx.el.div(
+                rx.el.h2(t("editor.properties")),
+                rx.el.p(t("editor.select_hint"), class_name="muted"),
+                rx.el.h3(t("editor.keys")),
+                rx.el.dl(
+                    *(
+                        rx.el.div(rx.el.dt(rx.el.kbd(keys)), rx.el.dd(t(f"editor.key.{name}")))
+                        for keys, name in (
+                            ("Ctrl Z", "undo"),
+                            ("Ctrl Shift Z", "redo"),
+                            ("Ctrl C · Ctrl V", "copy"),
+                            ("Delete", "delete"),
+                            ("← ↑ → ↓", "move"),
+                            ("Shift", "select"),
+                            ("Ctrl K", "commands"),
+                        )
+                    ),
+                    class_name="keys",
+                ),
+                class_name="stack ed-hint",
+            ),
+        ),
+        class_name="ed-panel",
+        aria_label=t("editor.properties"),
+    )
