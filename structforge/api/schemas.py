@@ -54,6 +54,18 @@ class MemberCreate(Body):
     """None generates one, which the answer shows once."""
 
 
+class OrganizationCreate(Body):
+    """A new organization; who makes it is its owner."""
+
+    name: Annotated[str, Field(max_length=200)]
+
+
+class SwitchBody(Body):
+    """Where to go on."""
+
+    organization_id: UUID
+
+
 class WorkflowCreate(Body):
     """A new workflow; without a document its draft is empty."""
 

@@ -27,6 +27,7 @@ from structforge.domain.access import (
     Permission,
     Principal,
     Role,
+    Via,
     authorize,
     meaning,
     permissions_of,
@@ -55,6 +56,8 @@ RECHECK_S = 10.0
 """How long a verified token is trusted before its session and roles are read again."""
 MAX_KNOWN_TOKENS = 10_000
 EMAIL_MAX_CHARACTERS = 255
+NAME_MAX_CHARACTERS = 100
+MAX_ORGANIZATIONS = 100
 SIGN_IN_WINDOW_S = 900
 SIGN_INS_PER_ACCOUNT_AND_ADDRESS = 10
 SIGN_INS_PER_ADDRESS = 100
@@ -156,8 +159,7 @@ class IdentityService:
             if await Users(session).any_exists():
                 return None
             password = password or generate_password()
-            slug = re.sub(r"[^a-z0-9]+", "-", organization.lower()).strip("-") or "main"
-            await self._found(session, organization, slug, email, password)
+            await self._found(session, organization, _slug(organization) or "main", email, password)
         return password
 
     async def create_organization(self, name: str, slug: str, email: str, password: str) -> Principal:
@@ -382,6 +384,96 @@ class IdentityService:
             "permissions": sorted(principal.permissions),
         }
 
+    async def found_organization(self, principal: Principal, name: str) -> dict[str, Any]:
+        """Make an organization with the principal as its owner; return it as `me` lists it.
+
+        Raises: InvalidError `organization.name`, ForbiddenError, ConflictError `organization.too_many`.
+        """
+        authorize(principal, Permission.ORGANIZATION_EDIT)
+        name = name.strip()
+        if not name or len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
+            limit = f"1 to {NAME_MAX_CHARACTERS} characters"
+            raise InvalidError(
+                Problem("organization.name", f"The name of an organization has {limit}.", "name")
+            )
+        if principal.user_id is None:
+            raise _session_ended()
+        organization_id = new_id()
+        # Names need not differ, slugs do; the end of an id is its random part.
+        slug = f"{_slug(name)[:40]}-{organization_id.hex[-8:]}"
+        async with self._database.transaction(principal.organization_id) as session:
+            user = await Users(session).get(principal.user_id)
+        if user is None:
+            raise _session_ended()
+        async with self._database.global_transaction() as session:
+            organizations = Organizations(session)
+            if len(await organizations.memberships(user.id)) >= MAX_ORGANIZATIONS:
+                raise ConflictError(
+                    Problem(
+                        "organization.too_many",
+                        f"An account is in at most {MAX_ORGANIZATIONS} organizations.",
+                        hint="Leave one first.",
+                    )
+                )
+            await enter_organization(session, organization_id)
+            await organizations.add(OrganizationRow(id=organization_id, name=name, slug=slug))
+            await organizations.add_member(organization_id, user.id, [Role.OWNER.value])
+            await _note_founded(session, organization_id, user.id, user.email, user.email)
+        return _membership_json(Membership(organization_id, name, slug, (Role.OWNER.value,)))
+
+    async def switch(
+        self,
+        principal: Principal,
+        organization_id: UUID,
+        client: Client,
+        *,
+        access_token: str = "",
+        refresh_token: str = "",
+    ) -> SignedIn:
+        """Start a session in another organization of the principal's, and end the one of these tokens.
+
+        Raises: NotFoundError `organization.not_found`, the same for an unknown one and for a foreign one.
+        """
+        user_id = principal.user_id
+        if user_id is None or principal.via is not Via.SESSION:
+            raise _session_ended()
+        async with self._database.global_transaction() as session:
+            memberships = await Organizations(session).memberships(user_id)
+        if organization_id not in {membership.organization_id for membership in memberships}:
+            raise NotFoundError(
+                Problem(
+                    "organization.not_found",
+                    "You are not a member of such an organization.",
+                    "organization_id",
+                    "See `organizations` of GET /api/v1/me.",
+                )
+            )
+        family_id = new_id()
+        token, token_hash = new_refresh_token()
+        async with self._database.transaction(organization_id) as session:
+            users = Users(session)
+            await users.add_refresh_token(
+                self._refresh_row(family_id, organization_id, user_id, token_hash, client)
+            )
+            user = await users.get(user_id)
+            email = "" if user is None else user.email
+            await _note(session, organization_id, user_id, email, "auth.switch", client)
+        await self.sign_out(access_token=access_token, refresh_token=refresh_token)
+        return self._signed_in(user_id, organization_id, family_id, token)
+
+    async def rename(self, principal: Principal, name: str) -> None:
+        """Set the name others see of the principal's person. Raises: InvalidError `user.name`."""
+        name = name.strip()
+        if len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
+            raise InvalidError(
+                Problem("user.name", f"A name has at most {NAME_MAX_CHARACTERS} characters.", "name")
+            )
+        if principal.user_id is None:
+            raise _session_ended()
+        async with self._database.transaction(principal.organization_id) as session:
+            await Users(session).set_name(principal.user_id, name)
+            await audit(session, principal, "user.rename", "user", principal.user_id)
+
     async def create_user(
         self,
         principal: Principal,
@@ -534,15 +626,7 @@ class IdentityService:
         await Organizations(session).add(OrganizationRow(id=organization_id, name=name, slug=slug))
         user_id = await self._add_user(session, email, "Administrator", password)
         await Organizations(session).add_member(organization_id, user_id, [Role.OWNER.value])
-        await Audit(session).add(
-            organization_id,
-            "organization.create",
-            actor_id=None,
-            actor=SYSTEM,
-            object_type="organization",
-            object_id=organization_id,
-            details={"owner": email},
-        )
+        await _note_founded(session, organization_id, None, SYSTEM, email)
         return organization_id, user_id
 
     async def _add_user(self, session: AsyncSession, email: str, name: str, password: str) -> UUID:
@@ -605,6 +689,24 @@ class IdentityService:
             await self._redis.delete(keys[0])
         except RedisError as error:
             logger.warning("sign-in attempts are not forgotten: %s", error)
+
+
+async def _note_founded(
+    session: AsyncSession, organization_id: UUID, actor_id: UUID | None, actor: str, owner: str
+) -> None:
+    await Audit(session).add(
+        organization_id,
+        "organization.create",
+        actor_id=actor_id,
+        actor=actor,
+        object_type="organization",
+        object_id=organization_id,
+        details={"owner": owner},
+    )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 async def _write_roles(session: AsyncSession) -> None:

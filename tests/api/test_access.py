@@ -15,7 +15,8 @@ from tests.support.installation import SECOND, Installation
 OPEN = {
     "/healthz", "/readyz", "/docs", "/openapi.json", "/api/docs", "/api/docs/{name:path}",
     "/api/v1/openapi.json", "/api/v1/auth/sign-in", "/api/v1/auth/refresh", "/api/v1/auth/sign-out",
-    "/api/v1/auth/form/sign-in", "/api/v1/auth/form/sign-out",
+    "/api/v1/auth/form/sign-in", "/api/v1/auth/form/sign-out", "/api/v1/auth/form/switch",
+    "/api/v1/auth/form/continue",
 }  # fmt: skip
 """Routes that need no session. A new route is not among them until somebody adds it here."""
 
@@ -27,6 +28,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/workflows/import": greeting(),
     "POST /api/v1/workflows/validate": {"document": greeting()},
     "POST /api/v1/members": {"email": "x@example.org"},
+    "POST /api/v1/organizations": {"name": "Mine"},
+    "POST /api/v1/auth/switch": {"organization_id": "00000000-0000-7000-8000-000000000000"},
     "POST /api/v1/runs/{run_id}/answers": {"step_key": "a", "decision": "approved"},
 }
 
@@ -121,6 +124,7 @@ async def test_objects_of_another_organization_are_not_found(installation: Insta
 
 VIEWER_MAY = {
     "GET /api/v1/me", "POST /api/v1/me/password", "POST /api/v1/workflows/validate",
+    "POST /api/v1/auth/switch",
 }  # fmt: skip
 """What changes nothing of the organization; other GETs are allowed to viewers too."""
 

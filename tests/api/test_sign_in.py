@@ -41,6 +41,39 @@ async def test_a_form_leads_on_or_back(installation: Installation) -> None:
         assert "set-cookie" not in bad.headers
 
 
+async def test_a_page_goes_on_with_its_session_or_is_told(installation: Installation) -> None:
+    async with installation.http() as http:
+        path = "/api/v1/auth/form/continue"
+        assert (await http.post(path)).json() == {"signed_in": False}
+        await http.post("/api/v1/auth/sign-in", json=CREDENTIALS)
+        before = http.cookies["structforge_refresh"]
+        assert (await http.post(path)).json() == {"signed_in": True}
+        assert http.cookies["structforge_refresh"] != before
+        assert (await http.post(path, headers={"origin": "https://evil.example"})).status_code == 403
+        await http.post("/api/v1/auth/form/sign-out")
+        gone = await http.post(path)
+        assert (gone.status_code, gone.json()) == (200, {"signed_in": False})
+
+
+async def test_a_form_switches_the_organization(installation: Installation) -> None:
+    async with installation.http() as http:
+        await http.post("/api/v1/auth/sign-in", json=CREDENTIALS)
+        made = (await http.post("/api/v1/organizations", json={"name": "Other"})).json()
+        path = "/api/v1/auth/form/switch"
+        for foreign in (str(installation.second.organization_id), "nonsense"):
+            stays = await http.post(path, data={"organization_id": foreign})
+            assert (stays.status_code, stays.headers["location"]) == (303, "/")
+            assert (await http.get("/api/v1/me")).json()["organization"]["name"] == "First"
+        moved = await http.post(path, data={"organization_id": made["id"]})
+        assert (moved.status_code, moved.headers["location"]) == (303, "/")
+        me = (await http.get("/api/v1/me")).json()
+        assert me["organization"]["name"] == "Other"
+        assert [each["name"] for each in me["organizations"]] == ["First", "Other"]
+        back = {"organization_id": me["organizations"][0]["id"]}
+        evil = await http.post(path, data=back, headers={"origin": "https://evil.example"})
+        assert evil.status_code == 403
+
+
 @pytest.mark.parametrize(
     "target",
     [

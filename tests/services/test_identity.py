@@ -1,5 +1,7 @@
 """Accounts: the first organization, members, roles, passwords, and how fast a change takes effect."""
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import text
 
@@ -58,6 +60,57 @@ async def test_a_person_of_another_organization_joins_with_the_same_account(
     assert (await identity.principal(here.access_token)).permissions == ROLE_PERMISSIONS[Role.VIEWER]
     with pytest.raises(UnauthenticatedError):
         await identity.sign_in(FIRST, PASSWORD, Client(), organization_id=installation.second.organization_id)
+
+
+async def test_who_founds_an_organization_owns_it_and_switches_to_it(installation: Installation) -> None:
+    identity = installation.services.identity
+    session = await identity.sign_in(FIRST, PASSWORD, Client())
+    principal = await identity.principal(session.access_token)
+    made = await identity.found_organization(principal, "  Second try!  ")
+    assert (made["name"], made["roles"]) == ("Second try!", ["owner"])
+    assert made["slug"].startswith("second-try-")
+    listed = (await identity.me(principal))["organizations"]
+    assert [each["name"] for each in listed] == ["First", "Second try!"]
+    switched = await identity.switch(
+        principal,
+        UUID(made["id"]),
+        Client(),
+        access_token=session.access_token,
+        refresh_token=session.refresh_token,
+    )
+    there = await identity.principal(switched.access_token)
+    assert (there.organization_id, there.user_id) == (UUID(made["id"]), principal.user_id)
+    assert there.permissions == ROLE_PERMISSIONS[Role.OWNER]
+    with pytest.raises(UnauthenticatedError):
+        await identity.principal(session.access_token)
+    with pytest.raises(UnauthenticatedError):
+        await identity.refresh(session.refresh_token, Client())
+    assert (await identity.refresh(switched.refresh_token, Client())).organization_id == UUID(made["id"])
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\0b", "a\ud800b"])
+async def test_an_organization_has_a_name_that_can_be_stored(installation: Installation, name: str) -> None:
+    with pytest.raises(InvalidError):
+        await installation.services.identity.found_organization(installation.first, name)
+
+
+async def test_nobody_switches_to_an_organization_they_are_not_in(installation: Installation) -> None:
+    identity = installation.services.identity
+    for organization_id in (installation.second.organization_id, UUID(int=7)):
+        with pytest.raises(NotFoundError) as refused:
+            await identity.switch(installation.first, organization_id, Client())
+        assert refused.value.problem.code == "organization.not_found"
+    _, token = await installation.member(Role.EDITOR)
+    with pytest.raises(ForbiddenError):
+        await identity.found_organization(await identity.principal(token), "Mine")
+
+
+async def test_a_person_is_renamed(installation: Installation) -> None:
+    identity = installation.services.identity
+    await identity.rename(installation.first, " Ada Lovelace ")
+    assert (await identity.me(installation.first))["user"]["name"] == "Ada Lovelace"
+    with pytest.raises(InvalidError):
+        await identity.rename(installation.first, "x" * 101)
 
 
 async def test_nobody_gives_more_than_they_have(installation: Installation) -> None:

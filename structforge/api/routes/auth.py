@@ -7,6 +7,7 @@ site or nowhere.
 import time
 from typing import Annotated
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -21,18 +22,20 @@ from structforge.api.cookies import (
     require_same_origin,
     set_session,
 )
-from structforge.api.deps import Services, Signed, client_of, is_secure, own_origins
+from structforge.api.deps import Services, Signed, client_of, is_secure, own_origins, principal_of
 from structforge.api.responses import JsonResponse
 from structforge.api.schemas import (
     MemberAdded,
     MemberCreate,
+    OrganizationCreate,
     PasswordBody,
     RefreshBody,
     SessionPublic,
     SignInBody,
+    SwitchBody,
 )
 from structforge.api.services import ApiServices
-from structforge.domain.errors import Problem, StructForgeError, UnauthenticatedError
+from structforge.domain.errors import NotFoundError, Problem, StructForgeError, UnauthenticatedError
 from structforge.services.identity import SignedIn
 
 router = APIRouter(tags=["sign-in"])
@@ -108,6 +111,58 @@ async def refresh(
     return _session_response(request, services, signed_in)
 
 
+@router.post("/auth/form/continue", summary="Keep the session of a page", include_in_schema=False)
+async def go_on(request: Request, services: Services) -> Response:
+    """Exchange the cookies of the web app for new ones; tell whether there was a session to go on with.
+
+    Always 200: a browser logs a refused request as if the page were broken.
+    """
+    require_same_origin(request, own_origins(services))
+    token = cookie_value(request.headers.get("cookie", ""), REFRESH_COOKIE)
+    try:
+        if not token:
+            return JsonResponse({"signed_in": False})
+        signed_in = await services.identity.refresh(token, client_of(request))
+    except UnauthenticatedError:
+        return JsonResponse({"signed_in": False})
+    response = JsonResponse({"signed_in": True})
+    set_session(response, signed_in, access_ttl_s=services.access_ttl_s, secure=is_secure(request, services))
+    return response
+
+
+@router.post(
+    "/auth/switch",
+    tags=["organization"],
+    response_model=SessionPublic,
+    openapi_extra=documented(SwitchBody),
+    summary="Go on in another organization",
+)
+async def switch(
+    request: Request, services: Services, body: Annotated[SwitchBody, json_body(SwitchBody)]
+) -> Response:
+    """Start a session in another organization of mine and end this one."""
+    return _session_response(request, services, await _switched(request, services, body.organization_id))
+
+
+@router.post("/auth/form/switch", summary="Switch organization by a form", include_in_schema=False)
+async def switch_by_form(request: Request, services: Services) -> Response:
+    """Switch from the web app's page, without scripts: 303 to the home page in the other organization."""
+    require_same_origin(request, own_origins(services))
+    form = await read_form(request)
+    headers = {"cache-control": "no-store"}
+    try:
+        organization_id = UUID(form.get("organization_id", ""))
+    except ValueError:
+        return RedirectResponse("/", 303, headers)
+    try:
+        signed_in = await _switched(request, services, organization_id)
+    except (UnauthenticatedError, NotFoundError):
+        return RedirectResponse("/", 303, headers)
+    response = RedirectResponse("/", 303, headers)
+    set_session(response, signed_in, access_ttl_s=services.access_ttl_s, secure=is_secure(request, services))
+    return response
+
+
 @router.post("/auth/sign-out", status_code=204, summary="Sign out")
 async def sign_out(request: Request, services: Services) -> Response:
     """End the session of the bearer token, or of the cookies. Signing out twice is no error."""
@@ -134,6 +189,20 @@ async def change_password(
     """Set a new password. All sessions end, this one included."""
     await services.identity.change_password(principal, body.current_password, body.new_password)
     return Response(status_code=204)
+
+
+@router.post(
+    "/organizations",
+    tags=["organization"],
+    status_code=201,
+    openapi_extra=documented(OrganizationCreate),
+    summary="Make an organization",
+)
+async def found_organization(
+    services: Services, principal: Signed, body: Annotated[OrganizationCreate, json_body(OrganizationCreate)]
+) -> Response:
+    """Make an organization that I own. The session stays where it is: see `/auth/switch`."""
+    return JsonResponse(await services.identity.found_organization(principal, body.name), 201)
 
 
 @router.get("/members", tags=["organization"], summary="List members")
@@ -167,6 +236,19 @@ def local_path(path: str) -> str:
     if unsafe or any(character < " " or character == "\\" for character in path):
         return "/"
     return path
+
+
+async def _switched(request: Request, services: ApiServices, organization_id: UUID) -> SignedIn:
+    principal = await principal_of(request, services)
+    cookies = request.headers.get("cookie", "")
+    bearer = request.headers.get("authorization", "").partition(" ")[2]
+    return await services.identity.switch(
+        principal,
+        organization_id,
+        client_of(request),
+        access_token=bearer or cookie_value(cookies, ACCESS_COOKIE),
+        refresh_token="" if bearer else cookie_value(cookies, REFRESH_COOKIE),
+    )
 
 
 async def _end_session(request: Request, services: ApiServices) -> None:

@@ -77,6 +77,12 @@ class Users:
             update(UserRow).where(col(UserRow.id) == user_id).values(last_sign_in_at=utc_now())
         )
 
+    async def set_name(self, user_id: UUID, name: str) -> None:
+        """Rename a member of the transaction's organization."""
+        await self._session.execute(
+            update(UserRow).where(col(UserRow.id) == user_id).values(name=name, updated_at=utc_now())
+        )
+
     async def set_password_hash(self, user_id: UUID, password_hash: str) -> None:
         """Replace the password of a member of the transaction's organization."""
         await self._session.execute(
