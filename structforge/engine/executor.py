@@ -17,7 +17,7 @@ from structforge.domain.expressions import Skipped
 from structforge.domain.journal import LeaseLostError, RunChange, StepHistory, StepRecord
 from structforge.domain.run import Effect, RunStatus, StepStatus
 from structforge.domain.values import encode_json
-from structforge.engine import faults
+from structforge.engine import faults, holds
 from structforge.engine.activation import DEAD, NOTHING, Activation
 from structforge.engine.composite import Composite, Each, Loop, closed, make_each, make_loop
 from structforge.engine.control import RunControl
@@ -100,7 +100,6 @@ class Executor:
         self._waiting: dict[str, tuple[Step, datetime | None]] = {}
         self._timers: list[asyncio.TimerHandle] = []
         self._failure: Problem | None = None
-        self._held: Problem | None = None
         self._returned: Any = NOTHING
         self._history = order.history or {}
         self._answers = order.answers or {}
@@ -170,7 +169,7 @@ class Executor:
         control = self._control
         if control.lost:
             raise LeaseLostError
-        if self._over or control.yield_requested or control.pause_requested or self._held:
+        if self._over or control.yield_requested or control.pause_requested:
             return False
         if control.deadline is not None and asyncio.get_running_loop().time() > control.deadline:
             control.yield_requested = True
@@ -271,6 +270,8 @@ class Executor:
 
     def _resume(self, step: Step, history: StepHistory) -> bool:
         """Go on with a step that has begun. Returns False when a person has to decide."""
+        if holds.is_held(history):
+            return self._decided(step, history)
         if history.status is StepStatus.WAITING:
             step.attempt = history.attempt
             step.started_at = step.waiting_since = history.started_at or datetime.now(UTC)
@@ -281,32 +282,37 @@ class Executor:
             return True
         planned = step.planned
         step.lost_attempts = 1
-        lost = Problem("step.worker_died", "The worker died while this attempt was running.")
-        self._recorder.step(
-            StepRecord(
-                step.key,
-                history.attempt,
-                planned.id,
-                StepStatus.FAILED,
-                False,
-                error=encode_json(lost.as_json()),
-                started_at=history.started_at,
-                finished_at=datetime.now(UTC),
-            )
-        )
         rule = planned.policies.on_interrupted or ("hold" if planned.node.effect is Effect.ONCE else "retry")
-        if rule == "retry":
-            return True
-        problem = Problem(
-            "step.interrupted",
-            f"The worker died while {step.key!r} was running, and this step must not be repeated silently.",
-            f"nodes.{planned.id}",
-            "Find out whether its effect happened, then retry the run from here or stop it.",
-        )
+        if rule == "hold":
+            holds.hold(step, history, self._recorder)
+            self._hold(step, history)
+            return False
+        self._recorder.step(holds.lost_attempt(step, history))
         if rule == "fail":
-            self._end(step, failure(step, problem))
+            self._end(step, failure(step, holds.problem_of(step)))
+        return rule == "retry"
+
+    def _hold(self, step: Step, history: StepHistory) -> None:
+        """Put an interrupted step aside; other branches go on meanwhile."""
+        step.attempt, step.started_at = history.attempt, history.started_at or step.started_at
+        self._waiting[step.key] = (step, None)
+
+    def _decided(self, step: Step, history: StepHistory) -> bool:
+        """Do as a person said about an interrupted step. Returns True when it runs again."""
+        self._hold(step, history)
+        word = holds.word_about(history, step.key, self._answers)
+        if word is None:
+            return False
+        del self._waiting[step.key]
+        if word["decision"] == holds.RETRY:
+            self._recorder.step(holds.lost_attempt(step, history))
+            step.attempt, step.lost_attempts = history.attempt + 1, 1
+            return True
+        if word["decision"] == holds.DONE:
+            ports = {step.planned.default_port: word["fields"].get("output")}
+            self._end_with(step, ports)
         else:
-            self._held = problem
+            self._end(step, failure(step, holds.problem_of(step)))
         return False
 
     # Loops, and nodes that run once for each element of a list.
@@ -401,7 +407,10 @@ class Executor:
             self._run(step)
 
     def _complete(self, composite: Composite) -> None:
-        step, ports = composite.step, composite.ports()
+        self._end_with(composite.step, composite.ports())
+
+    def _end_with(self, step: Step, ports: Mapping[str, Any]) -> None:
+        """End a step with a result that no node gave just now."""
         try:
             encoded = encode(ports, self._environment.limits.inline_value_bytes)
         except StructForgeError as error:
@@ -506,7 +515,7 @@ class Executor:
 
     def _waited(self, step: Step, _: Any = None) -> None:
         control = self._control
-        resting = self._over or self._held or control.pause_requested or control.yield_requested
+        resting = self._over or control.pause_requested or control.yield_requested
         if step.key in self._waiting and not resting:
             del self._waiting[step.key]
             self._run(step)
@@ -604,8 +613,6 @@ class Executor:
             return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._returned))
         if self._control.stop_requested:
             return RunEnd(RunStatus.CANCELLED)
-        if self._held:
-            return RunEnd(RunStatus.WAITING, error=self._held)
         if self._control.pause_requested and (self._ready or self._waiting):
             return RunEnd(RunStatus.PAUSED)
         if self._ready:

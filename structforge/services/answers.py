@@ -20,12 +20,16 @@ from structforge.storage.repositories.runs import Runs
 
 MAX_TEXT = 20_000
 
+Decision = Literal["approved", "rejected", "retry", "done", "fail"]
+APPROVAL: tuple[Decision, ...] = ("approved", "rejected")
+"""What a question takes that names no decisions of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
     """What a person says."""
 
-    decision: Literal["approved", "rejected"]
+    decision: Decision
     fields: dict[str, Any]
     comment: str = ""
 
@@ -70,6 +74,15 @@ class AnswerService:
             until = question.asks.get("until")
             if until is not None and now >= datetime.fromisoformat(until):
                 raise _not_waiting(run_id, step_key)
+            if given.decision not in (possible := question.asks.get("decisions", APPROVAL)):
+                raise InvalidError(
+                    Problem(
+                        "answer.decision",
+                        f"This question takes no {given.decision!r}.",
+                        "decision",
+                        f"It takes: {', '.join(possible)}.",
+                    )
+                )
             answer = {
                 "decision": given.decision,
                 "fields": checked_fields(question.asks.get("fields", []), given),
@@ -77,7 +90,8 @@ class AnswerService:
                 "answered_by": email or None,
                 "answered_at": now.isoformat(),
             }
-            if not await answers.add(organization_id, run_id, step_key, answer, principal.user_id):
+            key = question.asks.get("answer_key", step_key)
+            if not await answers.add(organization_id, run_id, key, answer, principal.user_id):
                 raise ConflictError(
                     Problem(
                         "answer.given",
@@ -142,6 +156,8 @@ def checked_fields(declared: Sequence[dict[str, Any]], given: GivenAnswer) -> di
 
 def _wrong(field: dict[str, Any], value: Any) -> str | None:
     kind = field["type"]
+    if kind == "json":
+        return None
     if kind == "boolean":
         return None if isinstance(value, bool) else "This is neither true nor false."
     if kind == "number":

@@ -3,11 +3,14 @@
 import signal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from structforge.domain.errors import InvalidError
 from structforge.domain.run import RunStatus
 from structforge.engine import faults
+from structforge.services.answers import GivenAnswer
 from tests.crash.conftest import END_S, Fleet, lines
 from tests.support.eventually import eventually
 from tests.support.workflows import document, node
@@ -87,11 +90,29 @@ async def test_a_crash_at_a_named_point_loses_and_doubles_nothing(
         # A person decides; the step is not repeated meanwhile.
         await fleet.all_are(runs, RunStatus.WAITING)
         assert sum(lines(trace).values()) == UNDECIDED[point]
-        assert await fleet.made.services.runs.stop(fleet.made.first, runs[0]) is RunStatus.CANCELLED
+        await _decide(
+            fleet, runs[0], {"after_step_commit": "done", "after_intent": "retry"}.get(point, "fail")
+        )
         return
     await fleet.all_are(runs, RunStatus.SUCCEEDED)
     await fleet.check_journal(runs, STEPS)
     assert lines(trace)["work"] <= (1 if effect == "once" else 2)
+
+
+async def _decide(fleet: Fleet, run: UUID, decision: Any) -> None:
+    """Say what is to become of the held step, and see that it does."""
+    made = fleet.made
+    (question,) = await made.services.answers.waiting(made.first, run)
+    assert (question.step_key, question.asks["kind"]) == ("work", "interrupted")
+    with pytest.raises(InvalidError):
+        await made.services.answers.answer(made.first, run, "work", GivenAnswer("approved", {}))
+    word = GivenAnswer(decision, {"output": [7]} if decision == "done" else {})
+    await made.services.answers.answer(made.first, run, "work", word)
+    await fleet.all_are([run], RunStatus.FAILED if decision == "fail" else RunStatus.SUCCEEDED)
+    attempts = [row for row in await made.services.runs.steps(made.first, run) if row.step_key == "work"]
+    assert len(attempts) == (2 if decision == "retry" else 1)
+    if decision == "done":
+        assert (await made.services.runs.get(made.first, run)).output == [[7]]
 
 
 async def test_a_run_in_a_worker_that_is_asked_to_stop_is_handed_on_without_a_lost_attempt(

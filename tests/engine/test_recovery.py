@@ -24,9 +24,9 @@ from tests.support.workflows import document, node
         ("test.gate_pure", {}, "succeeded", [(1, "failed"), (2, "succeeded")]),
         ("test.gate", {}, "succeeded", [(1, "failed"), (2, "succeeded")]),
         ("test.gate_blocking", {}, "succeeded", [(1, "failed"), (2, "succeeded")]),
-        ("test.gate", {"on_interrupted": "hold"}, "waiting", [(1, "failed")]),
+        ("test.gate", {"on_interrupted": "hold"}, "waiting", [(1, "waiting")]),
         ("test.gate", {"on_interrupted": "fail"}, "failed", [(1, "failed"), (2, "failed")]),
-        ("test.gate_once", {}, "waiting", [(1, "failed")]),
+        ("test.gate_once", {}, "waiting", [(1, "waiting")]),
         ("test.gate_once", {"on_interrupted": "retry"}, "succeeded", [(1, "failed"), (2, "succeeded")]),
         ("test.gate_once", {"on_interrupted": "fail"}, "failed", [(1, "failed"), (2, "failed")]),
     ],
@@ -55,6 +55,51 @@ async def test_a_step_that_a_crash_interrupted(
     assert report.attempts["a"] == attempts
     assert len(lines_of(trace)) == (2 if status == "succeeded" else 1)
     assert report.attempts["before"] == [(1, "succeeded")]
+    if status == "failed":
+        assert report.code == "step.interrupted"
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "output", "attempts", "times"),
+    [
+        (("a@1", "retry"), "succeeded", [{"from": "a", "in": [1]}], [(1, "failed"), (2, "succeeded")], 2),
+        (("a@1", "done"), "succeeded", ["paid"], [(1, "succeeded")], 1),
+        (("a@1", "fail"), "failed", None, [(1, "failed")], 1),
+        # Said about another attempt: it is asked again.
+        (("a@2", "retry"), "waiting", None, [(1, "waiting")], 1),
+    ],
+)
+async def test_a_person_decides_about_a_step_that_must_not_be_repeated(
+    workshop: Workshop,
+    tmp_path: Path,
+    word: tuple[str, str],
+    status: str,
+    output: Any,
+    attempts: list[tuple[int, str]],
+    times: int,
+) -> None:
+    trace, gate = tmp_path / "trace", tmp_path / "gate"
+    made = document(
+        node("before", value=1),
+        node("a", "test.gate_once", trace=str(trace), gate=str(gate)),
+        node("b"),
+        node("beside", value=2),
+        edges=["before>a", "a>b"],
+    )
+    async with workshop.running(made, RunControl()) as running:
+        await eventually(lambda: lines_of(trace) and len(running.journal.commits) > 0)
+        durable = list(running.journal.commits)
+    gate.touch()
+    held = await workshop.run(made, before=durable)
+    assert held.status == "waiting"
+    assert held.settled.keys() == {"before", "beside"}, "other branches go on"
+    key, decision = word
+    answer = {"decision": decision, "fields": {"output": "paid"}}
+    report = await workshop.run(made, before=held.commits, answers={key: answer})
+    assert (report.status, report.attempts["a"]) == (status, attempts)
+    assert len(lines_of(trace)) == times
+    if status == "succeeded":
+        assert report.outputs["b"] == {"out": output}
     if status == "failed":
         assert report.code == "step.interrupted"
 

@@ -1,7 +1,7 @@
 """Executing a document in this process with the journal in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -114,6 +114,7 @@ class Workshop:
         before: Sequence[Commit] = (),
         input: Any = None,
         trigger: str | None = None,
+        answers: Mapping[str, Any] | None = None,
         control: RunControl | None = None,
     ) -> Executor:
         """Build the execution of a document; `before` are the commits of earlier workers."""
@@ -125,6 +126,7 @@ class Workshop:
             accepted_at=datetime.now(UTC),
             started_at=datetime.now(UTC) if before else None,
             history=history_of(before),
+            answers=answers,
         )
         plan = make_plan(made, self.registry)
         return Executor(plan, order, recorder, self.environment, control or RunControl())

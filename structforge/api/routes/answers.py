@@ -1,7 +1,7 @@
 """What runs ask people, and their answers."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.services.answers import GivenAnswer
+from structforge.services.answers import Decision, GivenAnswer
 
 router = APIRouter(tags=["runs"])
 
@@ -22,7 +22,8 @@ class QuestionPublic(BaseModel):
     node_id: str
     asked_at: datetime | None
     asks: dict[str, Any]
-    """`title`, `message`, `fields` to fill in, `roles` and `emails` of who may answer, `until`."""
+    """`title`, `message`, `fields` to fill in, `roles` and `emails` of who may answer, `until`; `decisions` when they
+    are others than `approved` and `rejected`."""
 
 
 class QuestionList(BaseModel):
@@ -37,7 +38,8 @@ class AnswerBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     step_key: str = Field(max_length=500)
-    decision: Literal["approved", "rejected"]
+    decision: Decision
+    """`approved` or `rejected`; of an interrupted step `retry`, `done` (with `fields.output`) or `fail`."""
     fields: dict[str, Any] = Field(default_factory=dict, max_length=50)
     comment: str = Field("", max_length=20_000)
 

@@ -26,7 +26,8 @@ SELECT s.step_key, s.node_id, s.outputs -> 'asks', s.started_at, a.answer, a.ans
     WHERE organization_id = :organization AND run_id = :run
         AND accepted_on = (SELECT accepted_on FROM workflow_executions WHERE id = :run)
     ORDER BY step_key, settled DESC, attempt DESC
-) s LEFT JOIN run_answers a ON a.run_id = :run AND a.step_key = s.step_key
+) s LEFT JOIN run_answers a ON a.run_id = :run
+    AND a.step_key = coalesce(s.outputs #>> '{asks,answer_key}', s.step_key)
 WHERE s.status = 'waiting' AND s.outputs -> 'asks' IS NOT NULL
 ORDER BY s.started_at, s.step_key
 """)
@@ -90,7 +91,7 @@ class Answers:
     async def add(
         self, organization_id: UUID, run_id: UUID, step_key: str, answer: dict[str, Any], by: UUID | None
     ) -> bool:
-        """Keep an answer; False when the step has one already."""
+        """Keep an answer; False when the step (or the key its question names) has one already."""
         values = {
             "organization": organization_id,
             "run": run_id,
