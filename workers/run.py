@@ -15,11 +15,12 @@ from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from structforge import wiring
 from structforge.config import Settings, load_settings
 from structforge.runtime import queue
 from structforge.runtime.worker import RunWorker
 from structforge.telemetry import configure_logging
+from structforge.wiring.engine import build_engine
+from structforge.wiring.worker import build_worker
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,11 @@ class LoopThread(threading.Thread):
 
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()
-        engine = wiring.build_engine(self._settings)
+        engine = build_engine(self._settings)
         try:
             await engine.open()
             await engine.environment.processes.warm()
-            self._worker = wiring.build_worker(engine)
+            self._worker = build_worker(engine)
             self._ready.set()
             await self._worker.run()
         finally:

@@ -5,15 +5,15 @@ import signal
 
 import uvloop
 
-from structforge import wiring
 from structforge.config import load_settings
 from structforge.telemetry import configure_logging
+from structforge.wiring.scheduler import build_scheduler
 
 
 async def _run() -> None:
     settings = load_settings()
     configure_logging(settings, "scheduler")
-    scheduler, bell = wiring.build_scheduler(settings)
+    scheduler, bell = build_scheduler(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, scheduler.stop)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from structforge import wiring
 from structforge.config import Settings, load_settings
 from structforge.domain.access import Principal
 from structforge.domain.errors import StructForgeError
@@ -33,6 +32,7 @@ from structforge.storage import migrate
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import MAX_PAGE_SIZE, Cursor
 from structforge.storage.roles import Roles
+from structforge.wiring.web import build_identity
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -54,7 +54,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     redis = connect_async(settings.redis_server_url)
     try:
         yield Services(
-            wiring.build_identity(settings, database, redis),
+            build_identity(settings, database, redis),
             WorkflowService(database, shapes_of(load_registry())),
         )
     finally:

@@ -8,23 +8,23 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from structforge.domain.errors import Problem, UnavailableError
+from structforge.storage.engine_pool import (
+    IDLE_S,
+    POOL_TIMEOUT_S,
+    EnginePool,
+    connection_string,
+    make_engine_pool,
+)
 
 SET_ORGANIZATION = text("SELECT set_config('app.organization_id', :organization_id, true)")
-
-CONNECT_TIMEOUT_S = 5
-POOL_TIMEOUT_S = 10.0
-IDLE_S = 300.0
 
 # A lost server, not a wrong statement: connection errors, shut-down and start-up, too many clients.
 _GONE = ("08", "57P0", "53300")
@@ -49,19 +49,7 @@ class Database:
     ) -> None:
         self._app = _sessions(connection_string(app_url, name), pool_size)
         self._owner = None if owner_url is None else _sessions(connection_string(owner_url, name), 2)
-        self.engine_pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
-            connection_string(engine_url, name),
-            min_size=0,
-            max_size=engine_pool_size or pool_size,
-            open=False,
-            timeout=POOL_TIMEOUT_S,
-            max_idle=IDLE_S,
-            # The engine has a handful of statements: plan each once per connection, at its second use.
-            kwargs={"autocommit": False, "prepare_threshold": 1},
-            name=f"{name}-engine",
-            # A server that was restarted leaves dead connections behind; the caller should not meet them.
-            check=AsyncConnectionPool.check_connection,
-        )
+        self.engine_pool: EnginePool = make_engine_pool(engine_url, engine_pool_size or pool_size, name)
         """Connections of the engine's role for `storage/journal.py`; `open` it before use."""
 
     async def open(self) -> None:
@@ -134,20 +122,4 @@ def _sessions(conninfo: str, pool_size: int) -> AsyncEngine:
         pool_pre_ping=True,
         pool_recycle=IDLE_S,
         json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
-    )
-
-
-def connection_string(url: str, name: str) -> str:
-    """Return `url` as libpq takes it, with the session settings that every connection of ours has.
-
-    `name` is shown in `pg_stat_activity`. Times are UTC whatever the server says; our statements are short:
-    compiling them (`jit`) only costs.
-    """
-    given = conninfo_to_dict(url)
-    options = f"{given.get('options') or ''} -c timezone=UTC -c jit=off".strip()
-    return make_conninfo(
-        url,
-        options=options,
-        application_name=given.get("application_name") or name,
-        connect_timeout=given.get("connect_timeout") or CONNECT_TIMEOUT_S,
     )

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from structforge.domain.errors import ConflictError, Problem, UnavailableError
-from structforge.storage.database import connection_string
+from structforge.storage.engine_pool import connection_string
 from structforge.storage.roles import Roles, ensure_roles
 from structforge.storage.tables import METADATA
 

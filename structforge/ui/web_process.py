@@ -19,7 +19,6 @@ from reflex.utils import prerequisites
 from reflex_base.config import get_config
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from structforge import wiring
 from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
 from structforge.runtime.events import RUN_CHANNEL, connect_async
@@ -33,6 +32,7 @@ from structforge.ui.app import app
 from structforge.ui.edge import Edge
 from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.run import RUN_FEED
+from structforge.wiring import web as wiring
 
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 10

@@ -7,10 +7,10 @@ import asyncio
 import sys
 from uuid import UUID
 
-from structforge import wiring
 from structforge.config import load_settings
 from structforge.domain.access import Principal, Role, permissions_of
 from structforge.services.runs import StartRequest
+from structforge.wiring import web as wiring
 
 
 async def main() -> None:

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from structforge import wiring
 from structforge.config import Settings
 from structforge.domain.access import Role
 from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
 from structforge.services.answers import GivenAnswer
 from structforge.services.runs import StartRequest
+from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish, step_statuses
 from tests.support.eventually import eventually
 from tests.support.installation import Installation, installed
@@ -29,7 +29,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings) as made:
-        worker = wiring.build_worker(made.engine)
+        worker = build_worker(made.engine)
         working = asyncio.create_task(worker.run())
         yield made
         worker.drain()

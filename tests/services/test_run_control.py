@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from structforge import wiring
 from structforge.config import Settings
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
@@ -18,6 +17,7 @@ from structforge.services.runs import StartRequest
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
 from structforge.storage.tables import WorkflowRow
+from structforge.wiring.worker import build_worker
 from tests.support.eventually import eventually
 from tests.support.installation import Installation, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
@@ -28,7 +28,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings) as made:
-        worker = wiring.build_worker(made.engine)
+        worker = build_worker(made.engine)
         working = asyncio.create_task(worker.run())
         yield made
         worker.drain()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from structforge import wiring
 from structforge.config import Settings
 from structforge.domain.errors import InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.runs import RunFilter
+from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish
 from tests.support.eventually import eventually
 from tests.support.installation import Installation, installed
@@ -34,7 +34,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
 @asynccontextmanager
 async def a_worker(made: Installation) -> AsyncIterator[None]:
     """Let a worker loop run beside."""
-    worker = wiring.build_worker(made.engine)
+    worker = build_worker(made.engine)
     working = asyncio.create_task(worker.run())
     yield
     worker.drain()

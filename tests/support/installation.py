@@ -7,7 +7,6 @@ from uuid import UUID
 
 import httpx
 
-from structforge import wiring
 from structforge.api.app import Gateway, create_app
 from structforge.api.services import ApiServices
 from structforge.config import Settings
@@ -15,6 +14,7 @@ from structforge.domain.access import Principal, Role, permissions_of
 from structforge.security.passwords import Passwords
 from structforge.services.identity import Client, IdentityService
 from structforge.storage.database import Database
+from structforge.wiring import web as wiring
 
 PASSWORD = "correct horse battery"
 FIRST, SECOND = "first@example.org", "second@example.org"
@@ -27,7 +27,7 @@ class Installation:
 
     settings: Settings
     services: ApiServices
-    engine: wiring.Engine
+    engine: wiring.WebEngine
     gateway: Gateway
     first: Principal
     second: Principal

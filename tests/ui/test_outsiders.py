@@ -20,7 +20,7 @@ from structforge.config import load_settings
 from structforge.runtime.events import connect_async
 from structforge.storage.database import Database
 from structforge.ui.app import app  # noqa: F401  (imports every page with its states)
-from structforge.wiring import build_identity
+from structforge.wiring.web import build_identity
 from tests.ui.conftest import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,0 +1,125 @@
+"""The web process: services and the gateway over the engine that accepts runs and executes short ones itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from structforge.api.services import ApiServices
+from structforge.config import Settings
+from structforge.domain.errors import Problem
+from structforge.domain.validation import errors_of, validate
+from structforge.domain.workflow import WorkflowDocument
+from structforge.runtime.events import connect_async
+from structforge.sdk import NodeRegistry
+from structforge.sdk.shapes import shapes_of
+from structforge.security.cipher import Cipher
+from structforge.security.keyring import load_keyring
+from structforge.security.passwords import Passwords
+from structforge.security.tokens import AccessTokens
+from structforge.services.answers import AnswerService
+from structforge.services.comparisons import ComparisonService
+from structforge.services.files import FileService
+from structforge.services.identity import IdentityService
+from structforge.services.nodes import NodeTypeService
+from structforge.services.replays import ReplayService
+from structforge.services.runs import RunService
+from structforge.services.targets import Targets
+from structforge.services.triggers import TriggerService
+from structforge.services.workflows import WorkflowService
+from structforge.storage.artifacts import FileArtifactStore
+from structforge.storage.database import Database
+from structforge.storage.engine_pool import connection_string
+from structforge.wiring import engine as shared
+
+
+@dataclass
+class WebEngine(shared.Engine):
+    """The engine, and the database as the app's role sees it."""
+
+    database: Database
+
+
+def build_engine(settings: Settings) -> WebEngine:
+    """Build the engine of a web process. Call it on the event loop it will live on."""
+    database = Database(
+        settings.database_app_role_url,
+        settings.database_engine_role_url,
+        pool_size=settings.database_pool_size,
+    )
+    engine = shared.build_engine(settings, database.engine_pool)
+    engine.closing.push_async_callback(database.close)
+    return WebEngine(**vars(engine), database=database)
+
+
+def build_targets(engine: WebEngine) -> Targets:
+    """Build the cache of what can be started."""
+    return Targets(
+        engine.database,
+        engine.plans,
+        checker(engine.registry),
+        connection_string(engine.settings.database_app_role_url, "structforge-notifications"),
+    )
+
+
+def checker(registry: NodeRegistry) -> Callable[[WorkflowDocument], list[Problem]]:
+    """Return the function that lists what keeps a document from running."""
+    shapes = shapes_of(registry)
+    return lambda document: errors_of(validate(document, shapes))
+
+
+def build_runs(engine: WebEngine, targets: Targets) -> RunService:
+    """Build the run service of a web process."""
+    return RunService(
+        engine.database,
+        engine.journal,
+        engine.environment,
+        targets,
+        engine.hub,
+        engine.publisher,
+        engine.bell.ring,
+        max_time_limit_s=engine.settings.sync_run_limit_s,
+    )
+
+
+def build_identity(settings: Settings, database: Database, redis: Redis) -> IdentityService:
+    """Build the accounts; `bootstrap` needs a database that knows the owner's URL."""
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    tokens = AccessTokens(load_keyring(secret, settings.home), ttl_s=settings.access_token_ttl_s)
+    return IdentityService(database, redis, Passwords(), tokens, refresh_ttl_s=settings.refresh_token_ttl_s)
+
+
+def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServices:
+    """Build what the gateway of a web process needs; `api.app.create_app` makes it an application."""
+    settings, database = engine.settings, engine.database
+    redis = connect_async(settings.redis_server_url)
+    engine.closing.push_async_callback(redis.aclose)
+
+    async def ask_database() -> None:
+        async with database.global_transaction() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def ask_redis() -> None:
+        await redis.get("structforge:probe")
+
+    store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    keyring = load_keyring(secret, settings.home)
+    return ApiServices(
+        identity=build_identity(settings, database, redis),
+        workflows=WorkflowService(database, shapes_of(engine.registry)),
+        runs=runs,
+        triggers=TriggerService(database, redis, targets, Cipher(keyring, "trigger-secret")),
+        comparisons=ComparisonService(runs),
+        replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
+        answers=AnswerService(database, engine.bell.ring),
+        nodes=NodeTypeService(engine.registry),
+        files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),
+        probes={"database": ask_database, "redis": ask_redis},
+        public_url=settings.web_url,
+        access_ttl_s=settings.access_token_ttl_s,
+        body_max_bytes=settings.request_body_max_bytes,
+        file_max_bytes=settings.file_max_bytes,
+        sync_limit_s=settings.sync_run_limit_s,
+    )
