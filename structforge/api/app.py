@@ -30,6 +30,7 @@ from structforge.api.routes import (
     files,
     hooks,
     nodes,
+    run_socket,
     runs,
     starts,
     system,
@@ -126,7 +127,7 @@ def create_app(services: ApiServices) -> Gateway:
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes
     versioned = APIRouter(prefix="/api/v1")
-    for module in (auth, workflows, nodes, runs, control, answers, hooks, files):
+    for module in (auth, workflows, nodes, runs, run_socket, control, answers, hooks, files):
         versioned.include_router(module.router)
     api.include_router(versioned)
     api.include_router(system.health)

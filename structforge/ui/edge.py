@@ -1,7 +1,7 @@
 """The outermost ASGI layer: sends requests to the API or the web app, and sets what browsers must respect.
 
 Invariant: a page runs no script the bundle did not ship (CSP by hash), no other site frames it, and no other
-site's page opens the websocket. Used by `ui/server.py`; knows nothing of the pages.
+site's page opens the app's websocket (the API checks its own). Used by `ui/server.py`; knows nothing of the pages.
 """
 
 import base64
@@ -90,6 +90,8 @@ class Edge:
                 await self._web(scope, receive, self._with_headers(path, send))
         elif scope["type"] == "websocket" and scope["path"].startswith(WEBSOCKET_PATH):
             await self._websocket(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"].startswith(API_PREFIXES):
+            await self._api(scope, receive, send)
         else:
             await self._web(scope, receive, send)
 

@@ -1,6 +1,5 @@
 """Runs: lists, one run with its steps, logs and events. Starting is in `starts.py`, steering in `control.py`."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from structforge.api.deps import Services, Signed
+from structforge.api.following import with_beats
 from structforge.api.responses import API_HEADERS, JsonResponse
 from structforge.api.schemas import (
     ComparisonPublic,
@@ -29,10 +29,6 @@ from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 
 router = APIRouter(tags=["runs"])
-
-KEEP_ALIVE_S = 15.0
-STREAM_MAX_S = 900.0
-"""A stream ends after this long and the client comes back with its cursor, unless its session has ended."""
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Sequence = Annotated[int, Query(ge=0, le=2**31 - 1)]
@@ -125,34 +121,9 @@ async def follow_run(
 
 async def _stream(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    clock = asyncio.get_running_loop().time
-    end = clock() + STREAM_MAX_S
-    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(100)
-
-    async def pump() -> None:
-        # A task of its own: a time-out on the generator itself would cancel it between two events.
-        try:
-            async with aclosing(events) as source:  # type: ignore[type-var]
-                async for event in source:
-                    await queue.put(event)
-        finally:
-            await queue.put(None)
-
-    pumping = asyncio.create_task(pump(), name="sse")
-    try:
-        while clock() < end:
-            try:
-                async with asyncio.timeout(KEEP_ALIVE_S):
-                    event = await queue.get()
-            except TimeoutError:
-                yield b": still here\n\n"
-                continue
-            if event is None:
-                return
-            yield _encode(event)
-    finally:
-        pumping.cancel()
-        await asyncio.gather(pumping, return_exceptions=True)
+    async with aclosing(with_beats(events)) as beats:
+        async for event in beats:
+            yield b": still here\n\n" if event is None else _encode(event)
 
 
 def _encode(event: dict[str, Any]) -> bytes:
