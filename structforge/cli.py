@@ -23,7 +23,10 @@ COMMANDS = {
     "worker": ("structforge.commands.services:worker", "Run one worker process."),
     "scheduler": ("structforge.commands.services:scheduler", "Run one scheduler process."),
     "run": ("structforge.commands.run:app", "Run a workflow file, print its result."),
-    "compare": ("structforge.commands.compare:app", "Show what differs between two runs."),
+    "runs": (
+        "structforge.commands.runs:app",
+        "List, look at, compare, stop, pause, resume, retry, replay, delete runs.",
+    ),
     "validate": (
         "structforge.commands.validate:app",
         "Check a workflow file: every problem, with its place.",

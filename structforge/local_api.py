@@ -66,6 +66,18 @@ class LocalApi:
         items: list[Json] = (await self._call("GET", f"/runs/{run_id}/steps"))["items"]
         return items
 
+    async def run(self, run_id: str) -> Json:
+        """Return one run."""
+        return await self._call("GET", f"/runs/{run_id}")
+
+    async def runs(self, query: Json) -> Json:
+        """Return a page of runs."""
+        return await self._call("GET", "/runs", params=query)
+
+    async def steer_many(self, body: Json) -> Json:
+        """Do a batch of one action with many runs; return how far it is."""
+        return await self._call("POST", "/runs/bulk", json=body)
+
     async def compare(self, first: str, second: str) -> Json:
         """Return the steps that differ between two runs."""
         return await self._call("GET", f"/runs/{first}/compare/{second}")

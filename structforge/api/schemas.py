@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from structforge.domain.run import RunStatus
+from structforge.services.bulk import MAX_BATCH, BulkAction
 from structforge.services.files import FileEntry
 from structforge.services.workflows import VersionDetail, VersionSummary, WorkflowDetail, WorkflowSummary
 from structforge.storage.repositories.paging import Page
+from structforge.storage.repositories.runs import RunFilter
 from structforge.storage.tables import LogRow, RunRow, StepRow
 
 
@@ -426,6 +429,73 @@ class StopPublic(BaseModel):
 
     run_id: UUID
     status: str
+
+
+class BulkFilter(Body):
+    """Which runs: all of the organization that no field excludes."""
+
+    workflow_id: UUID | None = None
+    statuses: Annotated[list[RunStatus], Field(max_length=20)] = []
+    trigger_kinds: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []
+    accepted_from: AwareDatetime | None = None
+    accepted_before: AwareDatetime | None = None
+    search: Annotated[str, Field(max_length=200)] = ""
+    run_ids: Annotated[list[UUID], Field(max_length=1_000)] = []
+    """Runs chosen one by one."""
+
+    def runs(self) -> RunFilter:
+        """Return what the list of runs is narrowed to."""
+        return RunFilter(
+            workflow_id=self.workflow_id,
+            statuses=tuple(status.value for status in self.statuses),
+            trigger_kinds=tuple(self.trigger_kinds),
+            accepted_from=self.accepted_from,
+            accepted_before=self.accepted_before,
+            search=self.search,
+            ids=tuple(self.run_ids),
+        )
+
+
+class BulkBody(Body):
+    """One batch of a job over many runs. Ask again with `job_id` and `cursor` of the answer until it has none."""
+
+    action: BulkAction
+    filter: BulkFilter = BulkFilter()
+    from_nodes: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=5_000)] = []
+    """For `replay`: node ids to begin from."""
+    version: Annotated[int, Field(ge=1)] | Literal["same", "draft"] = "same"
+    """For `replay`."""
+    count_only: bool = False
+    """Tell how many runs there are, do nothing."""
+    job_id: UUID | None = None
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_BATCH)] = MAX_BATCH
+    """Runs in this batch."""
+
+
+class BulkProblem(BaseModel):
+    """A run with which it could not be done, and why."""
+
+    run_id: UUID
+    problem: dict[str, Any]
+
+
+class BulkPublic(BaseModel):
+    """A job after one batch: `done`, `skipped` and `failed` are this batch's."""
+
+    job_id: UUID
+    action: BulkAction
+    matched: int
+    """Runs that the action means something for, from this batch's first on."""
+    done: int
+    skipped: int
+    """Runs that had another status by the time it was their turn."""
+    failed: int
+    problems: list[BulkProblem]
+    started: list[UUID]
+    """New runs, of `retry` and `replay`."""
+    next_cursor: str | None
+    """None when the job is done."""
 
 
 class FilePublic(BaseModel):

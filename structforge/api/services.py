@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from structforge.services.answers import AnswerService
+from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
@@ -29,6 +30,7 @@ class ApiServices:
     runs: RunService
     triggers: TriggerService
     replays: ReplayService
+    bulk: BulkService
     answers: AnswerService
     comparisons: ComparisonService
     nodes: NodeTypeService

@@ -6,18 +6,25 @@ Invariant: the earlier run is never changed; what is taken over is neither compu
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
 from structforge.domain.ids import new_id
-from structforge.domain.journal import Acceptance, Journal, RunIdentity
+from structforge.domain.journal import (
+    Acceptance,
+    IdempotencyClaim,
+    IdempotencyLostError,
+    Journal,
+    RunIdentity,
+)
 from structforge.domain.run import RunStatus, StepStatus
-from structforge.domain.values import JsonValue, encode_json
+from structforge.domain.values import JsonValue, content_hash, encode_json
 from structforge.engine.planner import Plan
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.replay import nodes_to_execute, taken_over
+from structforge.services.runs import IDEMPOTENCY_TTL, key_taken
 from structforge.services.targets import Target, Targets
 from structforge.storage.database import Database
 from structforge.storage.outcomes import settled_steps
@@ -37,6 +44,8 @@ class ReplayRequest:
     version: int | Literal["same", "draft"] = "same"
     """A published version, the one of the earlier run, or the draft as it stands."""
     input: JsonValue | object = KEEP_INPUT
+    idempotency_key: str | None = None
+    """Asked for again with the same key, the run that was made the first time is the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ class ReplayService:
                 created_by=principal.user_id,
                 origin_run_id=row.id,
                 origin_kind="replay" if request.from_nodes or request.version != "same" else "retry",
+                idempotency=_claim(row.id, request, now),
             ),
         )
         recorder.event("run.accepted", now, status=RunStatus.QUEUED, origin_run_id=str(row.id))
@@ -111,10 +121,16 @@ class ReplayService:
         for step in reused:
             recorder.step(replace(step, status=StepStatus.REUSED))
         pending = recorder.submit()
-        if pending is not None:
-            await pending
-        self._ring(run.run_id)
-        return Replayed(run.run_id, len(reused), tuple(sorted(again)))
+        made_id = run.run_id
+        try:
+            if pending is not None:
+                await pending
+            self._ring(made_id)
+        except IdempotencyLostError as lost:
+            if not lost.same_body:
+                raise InvalidError(key_taken(lost.run_id)) from None
+            made_id = lost.run_id
+        return Replayed(made_id, len(reused), tuple(sorted(again)))
 
     async def _earlier(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:
@@ -139,6 +155,17 @@ class ReplayService:
         if request.version == "same":
             return await self._targets.version(row.version_id)
         return await self._targets.numbered(row.organization_id, row.workflow_id, request.version)
+
+
+def _claim(run_id: UUID, request: ReplayRequest, now: datetime) -> IdempotencyClaim | None:
+    if request.idempotency_key is None:
+        return None
+    kept = request.input is KEEP_INPUT
+    given: Any = None if kept else request.input
+    body: JsonValue = [list(request.from_nodes), request.version, kept, given]
+    return IdempotencyClaim(
+        f"replay:{run_id}", request.idempotency_key, content_hash(body), now + IDEMPOTENCY_TTL
+    )
 
 
 def _check_nodes(plan: Plan, node_ids: tuple[str, ...]) -> None:

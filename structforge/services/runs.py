@@ -177,15 +177,7 @@ class RunService:
         self, principal: Principal, lost: IdempotencyLostError, request: StartRequest, time_limit_s: float
     ) -> StartResult:
         if not lost.same_body:
-            raise InvalidError(
-                Problem(
-                    "idempotency.body_differs",
-                    "This Idempotency-Key was used with another request.",
-                    "Idempotency-Key",
-                    "Use a new key for a new request.",
-                    {"run_id": str(lost.run_id)},
-                )
-            )
+            raise InvalidError(key_taken(lost.run_id))
         if request.mode == "async":
             found = await self._result(principal, lost.run_id)
             return StartResult(lost.run_id, found.status, found.output, found.error, replayed=True)
@@ -379,6 +371,17 @@ class RunService:
         async with self._hub.follow(f"{ORGANIZATION_CHANNEL}{principal.organization_id}") as messages:
             while True:
                 yield await messages.get()
+
+
+def key_taken(run_id: UUID) -> Problem:
+    """Say that a caller's key belongs to another request, which made `run_id`."""
+    return Problem(
+        "idempotency.body_differs",
+        "This Idempotency-Key was used with another request.",
+        "Idempotency-Key",
+        "Use a new key for a new request.",
+        {"run_id": str(run_id)},
+    )
 
 
 def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> IdempotencyClaim | None:

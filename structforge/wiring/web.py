@@ -19,6 +19,7 @@ from structforge.security.keyring import load_keyring
 from structforge.security.passwords import Passwords
 from structforge.security.tokens import AccessTokens
 from structforge.services.answers import AnswerService
+from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
@@ -106,13 +107,15 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
     store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
     keyring = load_keyring(secret, settings.home)
+    replays = ReplayService(database, engine.journal, targets, engine.bell.ring)
     return ApiServices(
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
         triggers=TriggerService(database, redis, targets, Cipher(keyring, "trigger-secret")),
         comparisons=ComparisonService(runs),
-        replays=ReplayService(database, engine.journal, targets, engine.bell.ring),
+        replays=replays,
+        bulk=BulkService(database, runs, replays),
         answers=AnswerService(database, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
         files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),

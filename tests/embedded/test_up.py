@@ -219,7 +219,25 @@ def test_a_workflow_file_runs_from_the_command_line(home: Home) -> None:
     failing.write_text(json.dumps({**missing, "nodes": [{"id": "start", "type": "trigger.manual"}, node]}))
     failed = home.call("run", str(failing), "--json")
     assert failed.wait() == 1
-    assert json.loads(failed.output)["status"] == "failed"
+    run = json.loads(failed.output)
+    assert run["status"] == "failed"
+    steer_runs(home, run["id"], body["id"])
+
+
+def steer_runs(home: Home, failed: str, succeeded: str) -> None:
+    listed = json.loads(home.run("runs", "list", "--status", "failed", "--json"))
+    assert [item["id"] for item in listed["items"]] == [failed]
+    assert failed in home.run("runs", "list") and succeeded in home.run("runs", "show", succeeded)
+    retried = json.loads(home.run("runs", "retry", failed, "--json"))
+    replayed = json.loads(home.run("runs", "replay", succeeded, "--json"))
+    assert (retried["done"], replayed["done"], len(replayed["started"])) == (1, 1, 1)
+    differs = home.call("runs", "compare", failed, succeeded)
+    assert differs.wait() == 1 and "steps differ" in differs.output
+    unnamed = home.call("runs", "stop")
+    assert unnamed.wait() == 2 and "--all" in unnamed.output
+    over = home.call("runs", "stop", succeeded)
+    assert over.wait() == 1 and "0 done" in over.output
+    assert json.loads(home.run("runs", "delete", failed, "--json"))["done"] == 1
 
 
 def test_a_second_home_folder_moves_to_a_free_port_and_both_run(

@@ -1,14 +1,21 @@
-"""Steering a run: stop, pause, resume, and running it again."""
+"""Steering runs, one or many: stop, pause, resume, and running them again."""
 
+from dataclasses import asdict
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
+from structforge.api.bodies import documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.api.schemas import ReplayBody, ReplayPublic, StopPublic
+from structforge.api.routes.starts import check_key
+from structforge.api.schemas import BulkBody, BulkPublic, ReplayBody, ReplayPublic, StopPublic
+from structforge.services.bulk import BulkRequest
 from structforge.services.replays import KEEP_INPUT, ReplayRequest
+from structforge.storage.repositories.paging import Cursor
 
 router = APIRouter(tags=["runs"])
 
@@ -34,17 +41,58 @@ async def resume_run(services: Services, principal: Signed, run_id: UUID) -> Res
     return JsonResponse({"run_id": run_id, "status": status}, 202)
 
 
-@router.post("/runs/{run_id}/replay", response_model=ReplayPublic, status_code=202, summary="Run again")
+@router.post(
+    "/runs/{run_id}/replay",
+    response_model=ReplayPublic,
+    status_code=202,
+    openapi_extra=documented(ReplayBody, required=False),
+    summary="Run again",
+)
 async def replay_run(
-    services: Services, principal: Signed, run_id: UUID, body: ReplayBody | None = None
+    request: Request,
+    services: Services,
+    principal: Signed,
+    run_id: UUID,
+    body: Annotated[ReplayBody, json_body(ReplayBody, optional=True)],
 ) -> Response:
     """Start a new run that takes over from this one the steps that need not run again.
 
     Without `from_nodes` what had not succeeded runs again (a retry); with them these nodes and all that depends on
-    them. 409 while the run is not over.
+    them. 409 while the run is not over. With an `Idempotency-Key` the same request made again makes no second run.
     """
-    body = body or ReplayBody()
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        check_key(key)
     given = body.input if "input" in body.model_fields_set else KEEP_INPUT
-    request = ReplayRequest(tuple(body.from_nodes), body.version, given)
-    made = await services.replays.replay(principal, run_id, request)
+    wanted = ReplayRequest(tuple(body.from_nodes), body.version, given, key)
+    made = await services.replays.replay(principal, run_id, wanted)
     return JsonResponse({"run_id": made.run_id, "reused": made.reused, "again": list(made.again)}, 202)
+
+
+@router.post(
+    "/runs/bulk",
+    response_model=BulkPublic,
+    openapi_extra=documented(BulkBody),
+    summary="Do one thing with many runs",
+)
+async def steer_many(
+    services: Services, principal: Signed, body: Annotated[BulkBody, json_body(BulkBody)]
+) -> Response:
+    """Stop, pause, resume, retry, replay or delete every run of a filter, a batch at a time.
+
+    Send the same body again with `job_id` and `cursor` (the answer's `next_cursor`) until there is none. A batch that
+    is sent twice does nothing twice. Only runs that are over are deleted.
+    """
+    summary = await services.bulk.apply(
+        principal,
+        BulkRequest(
+            action=body.action,
+            only=body.filter.runs(),
+            replay=ReplayRequest(tuple(body.from_nodes), body.version),
+            job_id=body.job_id,
+            cursor=None if body.cursor is None else Cursor.decode(body.cursor),
+            limit=body.limit,
+            count_only=body.count_only,
+        ),
+    )
+    return JsonResponse(asdict(summary))

@@ -26,6 +26,8 @@ class RunFilter:
     trigger_kinds: tuple[str, ...] = ()
     accepted_from: datetime | None = None
     accepted_before: datetime | None = None
+    ids: tuple[UUID, ...] = ()
+    """Runs chosen one by one."""
     search: str = ""
     """Part of the workflow's name, the input, the error or the beginning of the run's id."""
 
@@ -66,13 +68,18 @@ class Runs:
         more = len(rows) > size
         return Page(shown, Cursor(shown[-1].accepted_at, shown[-1].id).encode() if more else None)
 
-    async def counts(self, organization_id: UUID, only: RunFilter | None = None) -> dict[str, int]:
-        """Return the number of runs by status."""
+    async def counts(
+        self, organization_id: UUID, only: RunFilter | None = None, *, cursor: Cursor | None = None
+    ) -> dict[str, int]:
+        """Return the number of runs by status; of those after `cursor` in the list."""
         statement = (
             select(col(RunRow.status), func.count())
             .where(col(RunRow.organization_id) == organization_id, *_conditions(only or RunFilter()))
             .group_by(col(RunRow.status))
         )
+        if cursor is not None:
+            key = tuple_(col(RunRow.accepted_at), col(RunRow.id))
+            statement = statement.where(key < (cursor.at, cursor.id))
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def steps(self, organization_id: UUID, run_id: UUID, accepted_on: date) -> Sequence[StepRow]:
@@ -147,6 +154,8 @@ class Runs:
 
 def _conditions(only: RunFilter) -> list[Any]:
     conditions: list[Any] = []
+    if only.ids:
+        conditions.append(col(RunRow.id).in_(only.ids))
     if only.workflow_id is not None:
         conditions.append(col(RunRow.workflow_id) == only.workflow_id)
     if only.statuses:

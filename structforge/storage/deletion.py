@@ -1,0 +1,41 @@
+"""Deleting runs that are over, with all that belongs to them.
+
+Invariant: a run that is not over is never deleted, and nothing of a deleted one stays; what it took files from
+(artifacts) is swept elsewhere, since others may refer to the same bytes. One statement, so whole or not at all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+_DELETE = """
+WITH gone AS MATERIALIZED (
+    SELECT id, accepted_on FROM workflow_executions
+    WHERE organization_id = %(organization)s AND id = ANY (%(runs)s)
+        AND status IN ('succeeded', 'failed', 'cancelled')
+    ORDER BY id FOR UPDATE
+), steps AS (
+    DELETE FROM execution_steps s USING gone WHERE s.accepted_on = gone.accepted_on AND s.run_id = gone.id
+), logs AS (
+    DELETE FROM execution_logs l USING gone WHERE l.accepted_on = gone.accepted_on AND l.run_id = gone.id
+), events AS (
+    DELETE FROM execution_events v USING gone WHERE v.accepted_on = gone.accepted_on AND v.run_id = gone.id
+), answers AS (
+    DELETE FROM run_answers a USING gone WHERE a.run_id = gone.id
+), keys AS (
+    -- A caller who repeats its request must not be sent to a run that is no more.
+    DELETE FROM idempotency_keys k USING gone
+    WHERE k.organization_id = %(organization)s AND k.run_id = gone.id
+)
+DELETE FROM workflow_executions e USING gone WHERE e.id = gone.id RETURNING e.id
+"""
+
+
+async def delete_runs(
+    connection: AsyncConnection[Any], organization_id: UUID, run_ids: Sequence[UUID]
+) -> frozenset[UUID]:
+    """Delete those of the runs that are over; return which these were."""
+    cursor = await connection.execute(_DELETE, {"organization": organization_id, "runs": list(run_ids)})
+    return frozenset(row[0] for row in await cursor.fetchall())
