@@ -25,6 +25,7 @@ from structforge.api.access_log import AccessLog
 from structforge.api.responses import error_response, problem_response
 from structforge.api.routes import (
     answers,
+    artifact_views,
     auth,
     control,
     files,
@@ -127,7 +128,7 @@ def create_app(services: ApiServices) -> Gateway:
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes
     versioned = APIRouter(prefix="/api/v1")
-    for module in (auth, workflows, nodes, runs, run_socket, control, answers, hooks, files):
+    for module in (auth, workflows, nodes, runs, run_socket, control, answers, hooks, files, artifact_views):
         versioned.include_router(module.router)
     api.include_router(versioned)
     api.include_router(system.health)

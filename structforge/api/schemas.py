@@ -515,3 +515,29 @@ class FileList(BaseModel):
     """Uploaded files by path."""
 
     items: list[FilePublic]
+
+
+class ColumnPublic(BaseModel):
+    """A column of a table."""
+
+    name: str
+    kind: Literal["number", "text", "boolean", "other"]
+
+
+class TablePagePublic(BaseModel):
+    """Some rows of a table, cells in the order of the columns."""
+
+    columns: list[ColumnPublic]
+    rows: list[list[Any]]
+    offset: int
+    matched: int
+    """Rows that the search finds."""
+    total: int
+
+
+class CutValuePublic(BaseModel):
+    """A value as far as a person reads it."""
+
+    value: Any
+    cut: bool
+    """Something is left out: download it to have it whole."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from structforge.services.answers import AnswerService
+from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
@@ -35,6 +36,7 @@ class ApiServices:
     comparisons: ComparisonService
     nodes: NodeTypeService
     files: FileService
+    artifact_views: ArtifactViews
     probes: dict[str, Probe]
     """By name; `database` decides whether this process is ready, the others are reported."""
     public_url: str

@@ -19,6 +19,7 @@ from structforge.security.keyring import load_keyring
 from structforge.security.passwords import Passwords
 from structforge.security.tokens import AccessTokens
 from structforge.services.answers import AnswerService
+from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
@@ -108,6 +109,7 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
     secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
     keyring = load_keyring(secret, settings.home)
     replays = ReplayService(database, engine.journal, targets, engine.bell.ring)
+    files = FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes)
     return ApiServices(
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
@@ -118,7 +120,8 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         bulk=BulkService(database, runs, replays),
         answers=AnswerService(database, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
-        files=FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes),
+        files=files,
+        artifact_views=ArtifactViews(files),
         probes={"database": ask_database, "redis": ask_redis},
         public_url=settings.web_url,
         access_ttl_s=settings.access_token_ttl_s,

@@ -29,7 +29,7 @@ async def download_artifact(
     name: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Send an artifact by its SHA-256; `Range` is honoured, `name` is what the file is saved as."""
-    return _attachment(await services.files.artifact(principal, digest), name)
+    return attachment(await services.files.artifact(principal, digest), name)
 
 
 @router.get("/files", response_model=FileList, summary="List files")
@@ -56,7 +56,7 @@ async def upload_file(request: Request, services: Services, principal: Signed, p
 @router.get("/files/{path:path}", summary="Download a file", response_class=FileResponse)
 async def download_file(services: Services, principal: Signed, path: str) -> Response:
     """Send an uploaded file; `Range` is honoured."""
-    return _attachment(await services.files.get(principal, path), "")
+    return attachment(await services.files.get(principal, path), "")
 
 
 @router.delete("/files/{path:path}", status_code=204, summary="Delete a file")
@@ -66,7 +66,8 @@ async def delete_file(services: Services, principal: Signed, path: str) -> Respo
     return Response(status_code=204)
 
 
-def _attachment(file: StoredFile, name: str) -> Response:
+def attachment(file: StoredFile, name: str) -> FileResponse:
+    """Send a file to be saved, under `name` when one is given."""
     plain = "".join(character for character in name or file.name if character.isprintable())
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(plain.replace('/', '_'), safe='')}",

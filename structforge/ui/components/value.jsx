@@ -1,85 +1,236 @@
-// A JSON value for people: a table where it is one, else a tree; Markdown and long text as text. Search and download.
-import { useMemo, useState } from "react";
+// A JSON value for people: as table, chart, tree, Markdown, text or picture, whichever it can be; with search and
+// download. Large values stay where they are and are read in pieces. Knows no words of the program around it.
+import { useEffect, useMemo, useState } from "react";
+import { DataChart } from "$/public/jsx/data_chart.jsx";
+import { DataTable, cellText, columnsOf, getJson } from "$/public/jsx/data_table.jsx";
+import { DataTree, copyText, pathOf } from "$/public/jsx/data_tree.jsx";
+import { LogView } from "$/public/jsx/logs.jsx";
+import { Prose } from "$/public/jsx/prose.jsx";
 
-const ROWS = 200;
-const flat = (row) => row && typeof row === "object" && !Array.isArray(row);
-const tableOf = (value) => (Array.isArray(value) && value.length > 0 && value.every(flat) ? value : null);
-// 15 digits are what a float holds for sure: 203.79999999999998 is 203.8.
-const cell = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? String(Number(value.toPrecision(15))) : String(value));
+const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$/;
+const PICTURE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+const MARKDOWN = /(^|\n)(#{1,6} |[-*] |\d+\. |\|.+\||```)|\*\*[^*\n]+\*\*/;
 
-function Table({ rows, texts }) {
-  const columns = useMemo(() => [...new Set(rows.slice(0, ROWS).flatMap((row) => Object.keys(row)))], [rows]);
+const isRow = (row) => row !== null && typeof row === "object" && !Array.isArray(row);
+const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRow);
+const markdownOf = (value) => (isRow(value) && typeof value.markdown === "string" ? value.markdown : typeof value === "string" ? value : null);
+
+// What a choice is remembered by survives the page; a browser without storage forgets.
+function recall(key) {
+  try {
+    return localStorage.getItem(`value-view:${key}`) ?? "";
+  } catch {
+    return "";
+  }
+}
+function remember(key, choice) {
+  try {
+    localStorage.setItem(`value-view:${key}`, choice);
+  } catch {
+    // Forgotten.
+  }
+}
+function useRemembered(key, options) {
+  const [chosen, setChosen] = useState({});
+  const wanted = chosen[key] ?? recall(key);
+  const choice = options.includes(wanted) ? wanted : options[0];
+  return [choice, (next) => {
+    remember(key, next);
+    setChosen((before) => ({ ...before, [key]: next }));
+  }];
+}
+
+function viewsOf(value) {
+  if (isRows(value)) return columnsOf(value).some(({ kind }) => kind === "number") ? ["table", "chart", "tree", "text"] : ["table", "tree", "text"];
+  if (typeof value === "string") {
+    if (PICTURE.test(value)) return ["picture", "text"];
+    return MARKDOWN.test(value) ? ["markdown", "text"] : ["text", "markdown"];
+  }
+  if (isRow(value) && typeof value.markdown === "string") return ["markdown", "tree", "text"];
+  return value !== null && typeof value === "object" ? ["tree", "text"] : ["text"];
+}
+
+export function sizeText(bytes) {
+  if (!Number.isFinite(bytes)) return "";
+  const unit = bytes < 1024 ? 0 : bytes < 1024 ** 2 ? 1 : 2;
+  return `${(bytes / 1024 ** unit).toLocaleString(undefined, { maximumFractionDigits: unit ? 1 : 0 })} ${["B", "KiB", "MiB"][unit]}`;
+}
+
+function save(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
+function csv(rows) {
+  const names = columnsOf(rows).map(({ name }) => name);
+  const quote = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return [names, ...rows.map((row) => names.map((name) => cellText(row[name])))].map((line) => line.map(quote).join(",")).join("\r\n");
+}
+
+function Downloads({ name, value, artifact, table, texts }) {
+  const links = [];
+  const file = encodeURIComponent(name);
+  if (artifact) {
+    if (table) links.push(["CSV", `${artifact.href}/export?form=csv&name=${file}`], ["JSON", `${artifact.href}/export?form=json&name=${file}`]);
+    links.push([texts.raw, `${artifact.href}?name=${encodeURIComponent(artifact.name || name)}`]);
+    return (
+      <span className="downloads" role="group" aria-label={texts.download}>
+        {links.map(([label, href]) => <a key={label} className="btn small-btn" href={href} download>{label}</a>)}
+      </span>
+    );
+  }
+  return (
+    <span className="downloads" role="group" aria-label={texts.download}>
+      {isRows(value) && <button type="button" className="btn small-btn" onClick={() => save(`${name}.csv`, csv(value), "text/csv")}>CSV</button>}
+      {typeof value !== "string" && <button type="button" className="btn small-btn" onClick={() => save(`${name}.json`, JSON.stringify(value, null, 2), "application/json")}>JSON</button>}
+      {markdownOf(value) !== null && <button type="button" className="btn small-btn" onClick={() => save(`${name}.txt`, markdownOf(value), "text/plain")}>{texts.raw}</button>}
+    </span>
+  );
+}
+
+function Text({ value, query, texts }) {
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const words = query.trim().toLowerCase();
+  const lines = useMemo(() => (words ? text.split("\n").filter((line) => line.toLowerCase().includes(words)) : null), [text, words]);
+  if (lines && !lines.length) return <p className="muted">{texts.noMatch}</p>;
+  return <pre className="value" tabIndex={0}>{lines ? lines.join("\n") : text}</pre>;
+}
+
+// A file inside a value.
+function File({ artifact, texts }) {
+  const picture = PICTURE_TYPES.includes(artifact.media_type);
+  return (
+    <span className="file-chip">
+      <a href={`${artifact.href}?name=${encodeURIComponent(artifact.name || "file")}`} download>{artifact.name || artifact.media_type}</a>
+      <span className="muted"> {sizeText(artifact.size_bytes)}</span>
+      {picture && <img className="value-picture small" src={`${artifact.href}/picture`} alt={artifact.name || texts.picture} loading="lazy" />}
+    </span>
+  );
+}
+
+function Rows({ rows, source, query, root, texts, special }) {
+  const [picked, setPicked] = useState(null);
   return (
     <>
-      <div className="table-wrap" tabIndex={0} role="region" aria-label={texts.table}>
-        <table className="data grid">
-          <thead><tr>{columns.map((name) => <th key={name} scope="col" className={typeof rows[0][name] === "number" ? "right" : ""}>{name}</th>)}</tr></thead>
-          <tbody>{rows.slice(0, ROWS).map((row, index) => <tr key={index}>{columns.map((name) => <td key={name} className={typeof row[name] === "number" ? "num right" : ""}>{cell(row[name])}</td>)}</tr>)}</tbody>
-        </table>
-      </div>
-      <p className="muted small">{texts.rows.replace("{shown}", Math.min(rows.length, ROWS)).replace("{all}", rows.length)}</p>
+      <DataTable rows={rows} source={source} search={query} texts={texts} onRow={setPicked} />
+      {picked && <DataTree value={picked.value} root={root && picked.index !== null ? pathOf(root, picked.index) : ""} texts={texts} special={special} />}
     </>
   );
 }
 
-function Tree({ name, value, depth = 0 }) {
-  if (value === null || typeof value !== "object") {
-    return <div className="tree-leaf">{name !== undefined && <span className="tree-key">{name}: </span>}<span className={`tree-${typeof value}`}>{typeof value === "string" ? value : String(value)}</span></div>;
-  }
-  const entries = Object.entries(value);
-  return (
-    <details className="tree" open={depth < 2}>
-      <summary>{name !== undefined && <span className="tree-key">{name} </span>}<span className="muted">{Array.isArray(value) ? `[${entries.length}]` : `{${entries.length}}`}</span></summary>
-      {entries.slice(0, ROWS).map(([key, each]) => <Tree key={key} name={key} value={each} depth={depth + 1} />)}
-    </details>
-  );
-}
-
-function Shown({ value, query, texts }) {
-  const rows = tableOf(value);
-  const words = query.toLowerCase();
-  if (rows) return <Table rows={words ? rows.filter((row) => JSON.stringify(row).toLowerCase().includes(words)) : rows} texts={texts} />;
-  const text = typeof value === "string" ? value : typeof value?.markdown === "string" ? value.markdown : null;
-  if (text !== null) return <pre className="value">{words ? text.split("\n").filter((line) => line.toLowerCase().includes(words)).join("\n") : text}</pre>;
-  return <Tree value={value} />;
-}
-
-function download(name, value) {
-  const url = URL.createObjectURL(new Blob([typeof value === "string" ? value : JSON.stringify(value, null, 2)], { type: "application/json" }));
-  const link = Object.assign(document.createElement("a"), { href: url, download: name });
-  link.click();
-  URL.revokeObjectURL(url);
-}
-
-// step: {ports: [[name, value, link]], logs: [[level, message]], problem, status}
-export function ValueView({ step, texts }) {
+// entry: {name, value, root, artifact}; `root` is what expressions call it. artifact: {href, name, size_bytes,
+// media_type, kind, rows, columns}; kind: "table" | "value" | "picture" | "text" | "file".
+export function Value({ entry, texts, reference, compact = false }) {
+  const { name, artifact } = entry;
   const [query, setQuery] = useState("");
-  const [port, setPort] = useState(0);
-  if (!step?.status && !step?.problem) return <p className="muted">{texts.none}</p>;
-  const ports = step.ports ?? [];
-  const chosen = ports[Math.min(port, ports.length - 1)];
+  const [read, setRead] = useState(null);
+  const [tries, setTries] = useState(0);
+  const inside = artifact && (artifact.kind === "value" || artifact.kind === "text" || artifact.kind === "table");
+  const table = artifact?.kind === "table" || (artifact?.kind === "value" && isRows(read?.value));
+  const value = artifact ? read?.value : entry.value;
+  const views = useMemo(() => {
+    if (artifact?.kind === "picture") return ["picture"];
+    if (artifact?.kind === "table") return ["table", "chart", "tree"];
+    if (artifact && !inside) return ["file"];
+    return read || !artifact ? viewsOf(value) : [];
+  }, [artifact, inside, read, value]);
+  const [view, setView] = useRemembered(views.join("+"), views);
+  const wanted = inside && (artifact.kind !== "table" || view === "tree" || view === "text");
+  useEffect(() => {
+    setRead(null);
+  }, [artifact?.href]);
+  useEffect(() => {
+    if (!wanted || read?.value !== undefined) return undefined;
+    let here = true;
+    getJson(`${artifact.href}/value`).then((found) => here && setRead(found), (error) => here && setRead({ problem: String(error.message || error) }));
+    return () => {
+      here = false;
+    };
+  }, [wanted, artifact?.href, tries]); // eslint-disable-line
+  const special = useMemo(() => (each) => {
+    const body = reference && isRow(each) && Object.keys(each).length === 1 ? each[reference.key] : null;
+    return body?.hash ? <File artifact={{ ...body, href: reference.href + body.hash }} texts={texts} /> : null;
+  }, [reference, texts]);
+  const source = table && artifact ? `${artifact.href}/rows` : "";
+  const waiting = wanted && !read;
+  const searchable = ["table", "tree", "text"].includes(view);
   return (
-    <div className="stack value-view">
-      {step.problem && <div className="notice" role="alert"><p>{step.problem}</p></div>}
-      {ports.length > 1 && (
-        <div className="segmented">{ports.map(([name], index) => <button key={name} type="button" aria-pressed={chosen[0] === name} onClick={() => setPort(index)}>{name}</button>)}</div>
-      )}
-      {chosen && (
-        <>
-          <div className="row">
-            <input className="input" type="search" value={query} placeholder={texts.search} aria-label={texts.search} onChange={(event) => setQuery(event.target.value)} style={{ flex: 1, width: "auto" }} />
-            {chosen[2] ? <a className="btn small-btn" href={chosen[2]} download>{texts.download}</a> : <button type="button" className="btn small-btn" onClick={() => download(`${chosen[0]}.json`, chosen[1])}>{texts.download}</button>}
+    <div className={`stack value-one${compact ? " compact" : ""}`}>
+      <div className="row value-bar">
+        {views.length > 1 && (
+          <div className="segmented" role="group" aria-label={texts.view}>
+            {views.map((each) => <button key={each} type="button" aria-pressed={each === view} onClick={() => setView(each)}>{texts[each]}</button>)}
           </div>
-          <Shown value={chosen[1]} query={query} texts={texts} />
-        </>
+        )}
+        {searchable && <input className="input value-search" type="search" value={query} placeholder={texts.search} aria-label={texts.search} onChange={(event) => setQuery(event.target.value)} />}
+        <Downloads name={entry.root || name} value={value} artifact={artifact} table={table} texts={texts} />
+      </div>
+      {read?.problem && (
+        <div className="notice" role="alert">
+          <p>{read.problem}</p>
+          <button type="button" className="btn small-btn" onClick={() => { setRead(null); setTries(tries + 1); }}>{texts.retry}</button>
+        </div>
       )}
-      {!chosen && !step.problem && <p className="muted">{texts.empty}</p>}
-      {step.logs?.length > 0 && (
-        <section>
-          <h3>{texts.logs}</h3>
-          <ul className="loglines">{step.logs.map(([level, message], index) => <li key={index} className={`log-${level}`}>{message}</li>)}</ul>
-        </section>
-      )}
+      {waiting && <div className="skeleton line" role="status" aria-label={texts.loading} />}
+      {view === "table" && <Rows rows={source ? null : value} source={source} query={query} root={entry.root} texts={texts} special={special} />}
+      {view === "chart" && <DataChart rows={source ? null : value} source={source} texts={texts} />}
+      {view === "tree" && !waiting && !read?.problem && <DataTree value={value} root={entry.root} search={query} texts={texts} special={special} />}
+      {view === "markdown" && <div className="value-prose"><Prose text={markdownOf(value) ?? ""} /></div>}
+      {view === "text" && !waiting && !read?.problem && <Text value={value} query={query} texts={texts} />}
+      {view === "picture" && <img className="value-picture" src={artifact ? `${artifact.href}/picture` : value} alt={artifact?.name || name} />}
+      {view === "file" && <File artifact={artifact} texts={texts} />}
+      {read?.cut && <p className="muted small">{texts.cut}</p>}
     </div>
   );
 }
+
+function Ports({ entries, texts, reference, emptyText, side }) {
+  const names = entries.map(({ name }) => name);
+  const [name, choose] = useRemembered(`${side}:${names.join("+")}`, names);
+  if (!entries.length) return <p className="muted value-none">{emptyText}</p>;
+  const entry = entries[Math.max(0, names.indexOf(name))];
+  return (
+    <>
+      {entries.length > 1 && (
+        <div className="segmented" role="group" aria-label={texts.port}>
+          {entries.map((each, at) => <button key={`${each.name}${at}`} type="button" aria-pressed={each === entry} onClick={() => choose(each.name)}>{each.title || each.name}</button>)}
+        </div>
+      )}
+      {/* A key: another value begins with an empty search. */}
+      <Value key={`${side}/${entry.root}/${entry.name}`} entry={entry} texts={texts} reference={reference} />
+    </>
+  );
+}
+
+// step: {status, problem, hint, where, code, ports: [entry], inputs: [entry], logs: [[level, message]], log_href};
+// what comes in, what comes out and the log lie beside each other as tabs.
+export function ValueView({ step, texts, reference, live = false }) {
+  const sides = step ? ["out", ...(step.inputs ? ["in"] : []), ...(step.logs || step.log_href ? ["log"] : [])] : [];
+  const [side, setSide] = useRemembered("side", sides);
+  if (!step?.status && !step?.problem) return <p className="muted value-none">{texts.none}</p>;
+  const names = { out: texts.output, in: texts.input, log: texts.logs };
+  return (
+    <div className="stack value-view">
+      {step.problem && (
+        <div className="notice" role="alert">
+          <div>
+            <p>{step.problem}</p>
+            {step.hint && <p className="muted">{step.hint}</p>}
+            {step.code && <p className="mono small muted">{[step.where, step.code].filter(Boolean).join(" · ")}</p>}
+          </div>
+        </div>
+      )}
+      {sides.length > 1 && (
+        <div className="tabs" role="tablist">
+          {sides.map((each) => <button key={each} type="button" role="tab" aria-selected={each === side} onClick={() => setSide(each)}>{names[each]}{each === "log" && step.logs?.length ? ` (${step.logs.length})` : ""}</button>)}
+        </div>
+      )}
+      {side === "out" && <Ports key="out" side="out" entries={step.ports ?? []} texts={texts} reference={reference} emptyText={texts.empty} />}
+      {side === "in" && <Ports key="in" side="in" entries={step.inputs ?? []} texts={texts} reference={reference} emptyText={texts.noInput} />}
+      {side === "log" && <LogView lines={step.logs} source={step.log_href ?? ""} live={live || ["running", "pending", "waiting"].includes(step.status)} texts={texts} />}
+    </div>
+  );
+}
+
+export { copyText };

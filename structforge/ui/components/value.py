@@ -1,6 +1,9 @@
-"""Python side of value.jsx: JSON values for people. Knows no StructForge words.
+"""Python side of value.jsx and logs.jsx: JSON values and log lines for people. Knows no StructForge words.
 
-Invariant: `step` is `{"status", "ports": [[name, value, download link or ""]], "logs": [[level, text]], "problem"}`.
+Invariant: `step` is `{"status", "problem", "hint", "ports", "inputs", "logs", "log_href"}`; what does not apply is absent.
+Ports and inputs are lists of entries `{"name", "value", "root", "artifact"}`; an artifact has `href` (which answers
+`/rows`, `/value`, `/picture` and `/export` too), `kind` (`table`, `value`, `picture`, `text` or `file`), `name`,
+`size_bytes` and `media_type`. Logs are `[[level, text]]`, or `log_href` answers them after a number.
 """
 
 from typing import Any
@@ -9,14 +12,46 @@ import reflex as rx
 
 from structforge.ui.components.modules import jsx_module
 
+# value.jsx imports these by their place in the bundle.
+NEEDS = tuple(
+    jsx_module(f"{name}.jsx") for name in ("data_table", "data_tree", "data_chart", "logs", "prose")
+)
+
 
 class ValueView(rx.Component):
-    """Values by port with search and download, and log lines."""
+    """What went into a step, what came out and its log lines, as tabs."""
 
     library = jsx_module("value.jsx")
     tag = "ValueView"
     step: rx.Var[dict[str, Any]]
     texts: rx.Var[dict[str, str]]
+    reference: rx.Var[dict[str, str]]
+    """`{"key", "href"}`: how a file looks inside a value, and what its hash is put behind to read it."""
+    live: rx.Var[bool]
+    """More log lines may come."""
+
+
+class Value(rx.Component):
+    """One value."""
+
+    library = jsx_module("value.jsx")
+    tag = "Value"
+    entry: rx.Var[dict[str, Any]]
+    texts: rx.Var[dict[str, str]]
+    reference: rx.Var[dict[str, str]]
+
+
+class LogView(rx.Component):
+    """Log lines, given as `lines` or read from `source`, with a filter by level."""
+
+    library = jsx_module("logs.jsx")
+    tag = "LogView"
+    lines: rx.Var[list[Any]]
+    source: rx.Var[str]
+    live: rx.Var[bool]
+    texts: rx.Var[dict[str, str]]
 
 
 value_view = ValueView.create
+value_shown = Value.create
+log_view = LogView.create

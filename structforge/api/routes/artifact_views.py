@@ -1,0 +1,76 @@
+"""Looking into artifacts: pages of tables, cut values, pictures, exports.
+
+Invariant: pictures are the only thing shown in place, by what their bytes are, with a policy that runs nothing.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
+
+from structforge.api.deps import Services, Signed
+from structforge.api.responses import JsonResponse
+from structforge.api.routes.files import attachment
+from structforge.api.schemas import CutValuePublic, TablePagePublic
+from structforge.services.artifact_views import MAX_ROWS, RowsQuery
+from structforge.services.files import StoredFile
+
+router = APIRouter(tags=["files"])
+
+_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+
+
+@router.get(
+    "/artifacts/{digest}/rows", response_model=TablePagePublic, summary="Read rows of a table artifact"
+)
+async def read_rows(
+    services: Services,
+    principal: Signed,
+    digest: str,
+    offset: Annotated[int, Query(ge=0, le=2**40)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = 100,
+    search: Annotated[str, Query(max_length=200)] = "",
+    sort: Annotated[str, Query(max_length=500)] = "",
+    descending: bool = False,
+) -> Response:
+    """Return rows of a table, or of a stored list of objects, searched and sorted before they are paged."""
+    query = RowsQuery(offset, limit, search, sort, descending)
+    return JsonResponse(asdict(await services.artifact_views.rows(principal, digest, query)))
+
+
+@router.get("/artifacts/{digest}/value", response_model=CutValuePublic, summary="Look into an artifact")
+async def read_value(services: Services, principal: Signed, digest: str) -> Response:
+    """Return a stored value, table or text, cut down to what a person reads."""
+    return JsonResponse(asdict(await services.artifact_views.value(principal, digest)))
+
+
+@router.get("/artifacts/{digest}/picture", summary="Show a picture", response_class=FileResponse)
+async def show_picture(services: Services, principal: Signed, digest: str) -> Response:
+    """Send a PNG, JPEG, GIF or WebP picture to be shown in place; anything else is refused."""
+    file = await services.artifact_views.picture(principal, digest)
+    headers = {
+        "content-disposition": "inline",
+        "content-security-policy": "sandbox; default-src 'none'",
+        "cross-origin-resource-policy": "same-origin",
+        "x-content-type-options": "nosniff",
+        "cache-control": "private, max-age=3600",
+    }
+    return FileResponse(file.path, media_type=file.media_type, headers=headers)
+
+
+@router.get("/artifacts/{digest}/export", summary="Download a table", response_class=FileResponse)
+async def export_table(
+    services: Services,
+    principal: Signed,
+    digest: str,
+    form: Literal["csv", "json"] = "csv",
+    name: Annotated[str, Query(max_length=200)] = "table",
+) -> Response:
+    """Send a table as CSV or JSON."""
+    path = await services.artifact_views.export(principal, digest, form)
+    file = StoredFile(path, f"{name or 'table'}.{form}", _TYPES[form], path.stat().st_size)
+    response = attachment(file, file.name)
+    response.background = BackgroundTask(path.unlink, missing_ok=True)
+    return response

@@ -1,0 +1,85 @@
+// Log lines, given or read from an address that answers {items: [{seq, level, message, at}]} after a number; while
+// `live`, it is asked again every second. Filtered by the least level and by words.
+import { useEffect, useRef, useState } from "react";
+import { getJson } from "$/public/jsx/data_table.jsx";
+
+const LEVELS = ["debug", "info", "warning", "error"];
+const AGAIN_MS = 1000;
+const MOST = 2000;
+
+function useLines(source, live) {
+  const [lines, setLines] = useState([]);
+  const [problem, setProblem] = useState("");
+  const [ready, setReady] = useState(false);
+  const after = useRef(0);
+  useEffect(() => {
+    after.current = 0;
+    setLines([]);
+    setReady(false);
+  }, [source]);
+  useEffect(() => {
+    if (!source) return undefined;
+    let here = true;
+    let timer = 0;
+    const look = async () => {
+      try {
+        const { items } = await getJson(`${source}${source.includes("?") ? "&" : "?"}after=${after.current}`);
+        if (!here) return;
+        if (items.length) {
+          after.current = items.at(-1).seq;
+          setLines((before) => [...before, ...items].slice(-MOST));
+        }
+        setProblem("");
+        setReady(true);
+        if (items.length >= 500) timer = setTimeout(look, 0);
+        else if (live) timer = setTimeout(look, AGAIN_MS);
+      } catch (error) {
+        if (!here) return;
+        setProblem(String(error.message || error));
+        if (live) timer = setTimeout(look, 3 * AGAIN_MS);
+      }
+    };
+    look();
+    return () => {
+      here = false;
+      clearTimeout(timer);
+    };
+  }, [source, live]);
+  return { lines, problem, ready };
+}
+
+export function LogView({ lines = null, source = "", live = false, texts }) {
+  const [least, setLeast] = useState("debug");
+  const [search, setSearch] = useState("");
+  const read = useLines(source, live);
+  const box = useRef(null);
+  const all = source ? read.lines : (lines ?? []).map(([level, message], seq) => ({ seq, level, message }));
+  const words = search.toLowerCase();
+  const shown = all.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least) && (!words || line.message.toLowerCase().includes(words)));
+  useEffect(() => {
+    if (live && box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [shown.length, live]);
+  if (read.problem) return <div className="notice" role="alert"><p>{read.problem}</p></div>;
+  if (source && !read.ready) return <div className="skeleton line" role="status" aria-label={texts.loading} />;
+  if (!all.length) return <p className="muted">{live ? texts.noLogsYet : texts.noLogs}</p>;
+  return (
+    <div className="stack log-view">
+      <div className="row">
+        <select className="input log-level" value={least} aria-label={texts.level} onChange={(event) => setLeast(event.target.value)}>
+          {LEVELS.map((level) => <option key={level} value={level}>{texts[`level_${level}`]}</option>)}
+        </select>
+        <input className="input value-search" type="search" value={search} placeholder={texts.search} aria-label={texts.search} onChange={(event) => setSearch(event.target.value)} />
+      </div>
+      {shown.length === 0 ? <p className="muted">{texts.noMatch}</p> : (
+        <ol ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log">
+          {shown.map((line) => (
+            <li key={line.seq} className={`log-${line.level}`}>
+              {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
+              <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span> {line.message}
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
+  );
+}
