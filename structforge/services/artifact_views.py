@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 import polars as pl
@@ -244,8 +244,7 @@ def _value(file: StoredFile) -> JsonValue:
             head = pl.scan_parquet(file.path).head(MAX_ITEMS + 1).collect()
         except pl.exceptions.PolarsError as error:
             raise _no_table() from error
-        rows: JsonValue = json_cells(head).to_dicts()
-        return rows
+        return cast(JsonValue, json_cells(head).to_dicts())
     if file.media_type.startswith("text/"):
         with file.path.open("rb") as stream:
             # Every character has a byte at least, so one more tells whether the end is left out.

@@ -304,14 +304,28 @@ class RunService:
             return await Runs(session).steps(principal.organization_id, run_id, run.accepted_on)
 
     async def logs(
-        self, principal: Principal, run_id: UUID, *, after: int = 0, limit: int = 500
+        self,
+        principal: Principal,
+        run_id: UUID,
+        *,
+        after: int = 0,
+        step_key: str | None = None,
+        limit: int = 500,
     ) -> Sequence[LogRow]:
-        """Return log lines with a number above `after`, oldest first. Raises: NotFoundError."""
+        """Return log lines, of one step or of all, with a number above `after`, oldest first.
+
+        Raises: NotFoundError.
+        """
         authorize(principal, Permission.LOG_READ)
         run = await self._row(principal, run_id)
         async with self._database.transaction(principal.organization_id) as session:
             return await Runs(session).logs(
-                principal.organization_id, run_id, run.accepted_on, after=after, limit=limit
+                principal.organization_id,
+                run_id,
+                run.accepted_on,
+                after=after,
+                step_key=step_key,
+                limit=limit,
             )
 
     async def events(

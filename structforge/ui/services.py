@@ -17,19 +17,20 @@ from structforge.api.services import ApiServices
 from structforge.domain.access import Principal
 from structforge.domain.errors import UnauthenticatedError
 from structforge.domain.events import iso
-from structforge.sdk import ArtifactRef, NodeRegistry
+from structforge.sdk import NodeRegistry
 from structforge.services.drafts import DraftService
 from structforge.services.run_views import NamedRun, RunPicture, RunViews
+from structforge.services.step_values import StepValues, StepValuesService
 from structforge.services.templates import TemplateService
 from structforge.services.workflow_lists import WorkflowLists
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 from structforge.storage.tables import StepRow
 from structforge.ui.graph_view import graph_of
+from structforge.ui.values import input_entries, log_href, output_entries
 
 MAX_KNOWN_PEOPLE = 1_000
 RESULT_CHARACTERS = 200_000
-LOG_LINES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class WebServices:
         registry: NodeRegistry,
         lists: WorkflowLists,
         templates: TemplateService,
+        step_values: StepValuesService,
     ) -> None:
         self.api = api
         self.views = views
@@ -104,6 +106,7 @@ class WebServices:
         self.registry = registry
         self.lists = lists
         self.templates = templates
+        self.step_values = step_values
         self._people: OrderedDict[tuple[UUID | None, UUID], tuple[str, str, str]] = OrderedDict()
 
     async def visitor(self, cookies: str) -> Visitor | None:
@@ -152,18 +155,24 @@ class WebServices:
         }
 
     async def step_view(self, visitor: Visitor, run_id: UUID, step_key: str) -> dict[str, Any]:
-        """Return what value.jsx shows of a step: its outputs by port, its logs, why it failed."""
-        attempts = await self.views.step(visitor.principal, run_id, step_key)
-        if not attempts:
-            return {}
-        last = attempts[-1]
-        lines = await self.api.runs.logs(visitor.principal, run_id)
-        logs = [[line.level, line.message] for line in lines if line.step_key == step_key]
-        ports = [_port_view(name, value) for name, value in (last.outputs or {}).items()]
-        view: dict[str, Any] = {"status": last.status, "ports": ports, "logs": logs[-LOG_LINES:]}
-        if last.error:
-            view["problem"] = f"{last.error.get('message', '')} {last.error.get('hint', '')}".strip()
-        return view
+        """Return what value.jsx shows of a step: what went in, what came out, its logs, why it failed."""
+        found = await self.step_values.read(visitor.principal, run_id, step_key)
+        view: dict[str, Any] = {"status": "pending", "inputs": input_entries(found.inputs)}
+        if not found.attempts:
+            return view if found.inputs else {}
+        last = found.attempts[-1]
+        view |= {
+            "status": last.status,
+            "ports": output_entries(found.node_id, self.default_port(found), last.outputs or {}),
+            "log_href": log_href(run_id, step_key),
+        }
+        return view | problem_fields(last.error)
+
+    def default_port(self, found: StepValues) -> str:
+        """Return the port whose value expressions see under the node's name."""
+        node = self.registry.get(found.node_type)
+        outputs = node.outputs if node else ()
+        return outputs[0].name if outputs else "out"
 
 
 class _Place:
@@ -198,6 +207,15 @@ def readable(value: Any) -> str:
     else:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     return text if len(text) <= RESULT_CHARACTERS else f"{text[:RESULT_CHARACTERS]}\n…"
+
+
+def problem_fields(error: dict[str, Any] | None) -> dict[str, str]:
+    """Return a failure as value.jsx shows it; nothing where there is none."""
+    if not error:
+        return {}
+    return {"problem": str(error.get("message", ""))} | {
+        name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)
+    }
 
 
 def _at(moment: datetime | None) -> str:
@@ -243,12 +261,3 @@ def _step_item(step: StepRow, title: str) -> StepItem:
     if step.error:
         item["note"] = str(step.error.get("message", ""))[:200]
     return item
-
-
-def _port_view(name: str, value: Any) -> list[Any]:
-    """Return a port's value; one that was stored as an artifact is a link and what is known about it."""
-    ref = ArtifactRef.from_json(value)
-    if ref is None:
-        return [name, value, ""]
-    about = {"name": ref.name, "size_bytes": ref.size_bytes, "media_type": ref.media_type}
-    return [name, about, f"/api/v1/artifacts/{ref.hash}"]

@@ -113,7 +113,11 @@ async def test_what_only_claims_to_be_a_table_is_refused(
 
 @pytest.mark.parametrize(
     "value",
-    [["x"] * (MAX_ITEMS + 1), "x" * (MAX_TEXT_CHARACTERS + 1), {str(n): [[[1] * 100] * 100] * 100 for n in range(9)}],
+    [
+        ["x"] * (MAX_ITEMS + 1),
+        "x" * (MAX_TEXT_CHARACTERS + 1),
+        {str(n): [[[1] * 100] * 100] * 100 for n in range(9)},
+    ],
     ids=["list", "text", "tree"],
 )
 def test_a_cut_value_is_small_and_says_so(value: Any) -> None:

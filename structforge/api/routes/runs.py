@@ -83,10 +83,11 @@ async def list_logs(
     principal: Signed,
     run_id: UUID,
     after: Sequence = 0,
+    step: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
 ) -> Response:
-    """Return log lines with a number above `after`, oldest first."""
-    rows = await services.runs.logs(principal, run_id, after=after, limit=limit)
+    """Return log lines with a number above `after`, oldest first; `step` names one step by its key."""
+    rows = await services.runs.logs(principal, run_id, after=after, step_key=step, limit=limit)
     return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
 
 

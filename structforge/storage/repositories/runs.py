@@ -104,6 +104,18 @@ class Runs:
         )
         return (await self._session.execute(statement)).scalars().all()
 
+    async def outputs(
+        self, organization_id: UUID, run_id: UUID, accepted_on: date, step_keys: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return what these steps gave, by key; steps that are not settled, or gave nothing, are absent."""
+        statement = select(col(StepRow.step_key), col(StepRow.outputs)).where(
+            *_of_run(StepRow, organization_id, run_id, accepted_on),
+            col(StepRow.settled),
+            col(StepRow.step_key).in_(step_keys),
+            col(StepRow.outputs).is_not(None),
+        )
+        return dict((await self._session.execute(statement)).tuples().all())
+
     async def logs(
         self,
         organization_id: UUID,

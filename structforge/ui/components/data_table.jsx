@@ -170,10 +170,11 @@ export function DataTable({ rows = null, source = "", search = "", texts, onRow 
           const text = found ? cellText(found[1][at]) : "";
           return <td key={name} className={kind === "number" ? "num right" : ""} title={text.length > 24 ? text : undefined}>{found ? text : "…"}</td>;
         })}
+        <td aria-hidden="true" />
       </tr>,
     );
   }
-  const space = (rowsAway) => (rowsAway > 0 ? <tr aria-hidden="true" style={{ height: rowsAway * ROW_PX }}><td colSpan={table.columns.length + 1} style={{ padding: 0, border: 0 }} /></tr> : null);
+  const space = (rowsAway) => (rowsAway > 0 ? <tr aria-hidden="true" style={{ height: rowsAway * ROW_PX }}><td colSpan={table.columns.length + 2} style={{ padding: 0, border: 0 }} /></tr> : null);
   const keys = (event) => {
     if (!onRow || (event.key !== "ArrowDown" && event.key !== "ArrowUp") || picked === null) return;
     event.preventDefault();
@@ -186,7 +187,7 @@ export function DataTable({ rows = null, source = "", search = "", texts, onRow 
     <>
       <div ref={box} className="grid-box" tabIndex={0} role="region" aria-label={texts.table} onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={keys} style={{ height: Math.min(420, (table.matched + 1) * ROW_PX + 14) }}>
         <table className="data grid" aria-rowcount={table.matched + 1}>
-          <colgroup><col style={{ width: "6ch" }} />{widths.current.ch.map((ch, at) => <col key={at} style={{ width: `${ch}ch` }} />)}</colgroup>
+          <colgroup><col style={{ width: "6ch" }} />{widths.current.ch.map((ch, at) => <col key={at} style={{ width: `${ch}ch` }} />)}<col /></colgroup>
           <thead>
             <tr>
               <th scope="col" className="grid-n" aria-label={texts.row} />
@@ -195,6 +196,7 @@ export function DataTable({ rows = null, source = "", search = "", texts, onRow 
                   <button type="button" title={name} onClick={() => turn(name)}>{name}<span aria-hidden="true">{sort?.name === name ? (sort.descending ? " ↓" : " ↑") : ""}</span></button>
                 </th>
               ))}
+              <th aria-hidden="true" />
             </tr>
           </thead>
           <tbody>

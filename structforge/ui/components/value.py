@@ -1,9 +1,9 @@
 """Python side of value.jsx and logs.jsx: JSON values and log lines for people. Knows no StructForge words.
 
-Invariant: `step` is `{"status", "problem", "hint", "ports", "inputs", "logs", "log_href"}`; what does not apply is absent.
-Ports and inputs are lists of entries `{"name", "value", "root", "artifact"}`; an artifact has `href` (which answers
-`/rows`, `/value`, `/picture` and `/export` too), `kind` (`table`, `value`, `picture`, `text` or `file`), `name`,
-`size_bytes` and `media_type`. Logs are `[[level, text]]`, or `log_href` answers them after a number.
+Invariant: `step` is `{"status", "problem", "hint", "ports", "inputs", "logs", "log_href"}`; what does not apply is
+absent. Ports and inputs are lists of entries `{"name", "value", "root", "artifact"}`. An artifact has `href` (which
+answers `/rows`, `/value`, `/picture` and `/export` too), `kind` (`table`, `value`, `picture`, `text` or `file`),
+`name`, `size_bytes` and `media_type`. Logs are `[[level, text]]`, or `log_href` answers them after a number.
 """
 
 from typing import Any

@@ -20,6 +20,7 @@ from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import versions_view
 from structforge.ui.shell import notice
+from structforge.ui.values import REFERENCE
 
 
 def _tab(name: str) -> rx.Component:
@@ -86,7 +87,7 @@ def panel_view() -> rx.Component:
                     "policies",
                     policies,
                 ),
-                ("output", value_view(step=DraftRunState.output, texts=labels("value"))),
+                ("output", value_view(step=DraftRunState.output, texts=labels("value"), reference=REFERENCE)),
                 ("docs", rx.el.div(prose(text=panel["docs"].to(str)), class_name="prose")),
                 rx.cond(
                     panel["missing"],

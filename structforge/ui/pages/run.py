@@ -24,6 +24,7 @@ from structforge.ui.locale import label_of, labels, language_tag, t
 from structforge.ui.services import RunItem, RunView, Visitor, services
 from structforge.ui.session import parse_id, say, tell_problem, visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
+from structforge.ui.values import REFERENCE
 
 
 class RunPatchState(rx.State):
@@ -271,7 +272,10 @@ def _output() -> rx.Component:
             rx.el.div(
                 rx.el.h2(t("run.output_of"), " ", rx.el.code(RunState.selected)), class_name="card-head"
             ),
-            rx.el.div(value_view(step=RunState.output, texts=labels("value")), class_name="card-body"),
+            rx.el.div(
+                value_view(step=RunState.output, texts=labels("value"), reference=REFERENCE),
+                class_name="card-body",
+            ),
             class_name="card",
             id="step-output",
         ),
