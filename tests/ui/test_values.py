@@ -47,7 +47,7 @@ async def test_a_large_table_is_searched_sorted_charted_and_unfolded(open_page: 
     await expect(box.locator(".chart-bar").first).to_be_attached()
     # The choice of view is remembered for the next table.
     await select(page, "clean")
-    await expect(box.get_by_role("img", name="precipitation / date")).to_be_visible()
+    await expect(box.locator(".chart-plot")).to_be_visible()
     await box.get_by_role("button", name="Tree").click()
     place = box.get_by_label("Copy the expression for clean[0].weather")
     assert await place.get_attribute("title") == "{{ clean[0].weather }}"
