@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,12 +25,18 @@ from structforge.embedded.processes import ProcessIdentity
 from structforge.embedded.redis import redis_program
 from structforge.embedded.startup import port_is_free, web_answers
 from structforge.storage import migrate
+from structforge.storage.heartbeats import AliveProcess, alive
 from structforge.ui.bundle import bundle_is_current
 
 DISK_MIN_BYTES = 1024**3
 POSTGRES_MIN_VERSION = 15
 REDIS_MIN_VERSION = (6, 2)
-HEARTBEAT_MAX_AGE_S = 30.0
+PROCESS_KINDS = {
+    "web": "Nobody can sign in, call the API or reach a webhook. Start one: `structforge web`.",
+    "worker": "Accepted runs wait until there is one. Start one: `structforge worker`.",
+    "scheduler": "Timers, retries and runs of dead workers wait. Start one: `structforge scheduler`.",
+}
+"""What has to be alive somewhere, and what its absence means."""
 
 
 class Verdict(StrEnum):
@@ -200,6 +207,33 @@ def _migrations(patient: Patient) -> Outcome:
     return Verdict.OK, "The database is up to date.", ""
 
 
+def _processes(patient: Patient) -> Outcome:
+    if _asleep(patient, patient.settings.embedded_postgres):
+        return Verdict.IDLE, "", ""
+    with psycopg.connect(patient.settings.database_engine_role_url, connect_timeout=5) as connection:
+        found = alive(connection)
+    counts = Counter(process.kind for process in found)
+    missing = [kind for kind in PROCESS_KINDS if not counts[kind]]
+    if not found and not patient.up:
+        return Verdict.IDLE, "No process of StructForge uses this database.", "`make up` starts them."
+    if missing:
+        hint = " ".join(PROCESS_KINDS[kind] for kind in missing)
+        return Verdict.WRONG, f"Not one {' and no '.join(missing)} process is alive.", hint
+    full = [process for process in found if _is_full(process)]
+    text = ", ".join(f"{counts[kind]} {kind}" for kind in PROCESS_KINDS) + " alive"
+    if len(full) == counts["worker"]:
+        return (
+            Verdict.WARNING,
+            f"{text}; every worker has all the runs in hand that it takes.",
+            "Start more workers, or set STRUCTFORGE_WORKER_SLOTS.",
+        )
+    return Verdict.OK, f"{text}.", ""
+
+
+def _is_full(process: AliveProcess) -> bool:
+    return process.kind == "worker" and process.details.get("runs", 0) >= process.details.get("slots", 1)
+
+
 def _redis(patient: Patient) -> Outcome:
     if _asleep(patient, patient.settings.embedded_redis):
         return Verdict.IDLE, "The embedded server is not running.", "`make up` starts it."
@@ -257,6 +291,7 @@ CHECKS: dict[str, Callable[[Patient], Outcome]] = {
     "postgres": _postgres,
     "roles": _roles,
     "migrations": _migrations,
+    "processes": _processes,
     "redis": _redis,
     "web app": _bundle,
 }

@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 
 from structforge.config import Settings, load_settings
 from structforge.runtime import queue
+from structforge.runtime.heartbeat import heartbeat
 from structforge.runtime.worker import RunWorker
 from structforge.telemetry import configure_logging
 from structforge.wiring.engine import build_engine
@@ -69,9 +70,14 @@ class LoopThread(threading.Thread):
         try:
             await engine.open()
             await engine.environment.processes.warm()
-            self._worker = build_worker(engine)
+            worker = self._worker = build_worker(engine)
             self._ready.set()
-            await self._worker.run()
+
+            def load() -> dict[str, int]:
+                return {"runs": worker.runs_in_hand, "slots": self._settings.worker_slots}
+
+            async with heartbeat(engine.pool, worker.name, "worker", load):
+                await worker.run()
         finally:
             await engine.close()
 

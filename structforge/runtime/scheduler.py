@@ -4,6 +4,7 @@ Invariant: every duty may run twice at once or be skipped for a while without ha
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -46,9 +47,15 @@ async def expire_idempotency_keys(connection: AsyncConnection[Any]) -> None:
 class Scheduler:
     """Runs duties on one connection until it is stopped."""
 
-    def __init__(self, conninfo: str, duties: tuple[Duty, ...]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        duties: tuple[Duty, ...],
+        last_words: Callable[[AsyncConnection[Any]], Awaitable[object]],
+    ) -> None:
         self._conninfo = conninfo
         self._duties = duties
+        self._last_words = last_words
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -83,4 +90,6 @@ class Scheduler:
             except TimeoutError:
                 continue
         if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._last_words(connection)
             await connection.close()

@@ -86,6 +86,11 @@ class RunWorker:
         self._connection: AsyncConnection[Any] | None = None
 
     @property
+    def name(self) -> str:
+        """The name its leases carry."""
+        return self._name
+
+    @property
     def runs_in_hand(self) -> int:
         """How many runs this worker holds."""
         return len(self._held)

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
 from structforge.runtime.events import RUN_CHANNEL, connect_async
+from structforge.runtime.heartbeat import heartbeat, process_name
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.run_views import RunViews
 from structforge.services.step_values import StepValuesService
@@ -100,6 +101,7 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
     RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))
     DRAFT_FEED.use(lambda workflow_id: engine.hub.follow(f"{DRAFT_CHANNEL}{workflow_id}"))
     api.gateway = create_app(services)
+    await stack.enter_async_context(heartbeat(engine.pool, process_name(), "web"))
 
 
 def main() -> None:

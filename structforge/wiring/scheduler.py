@@ -1,19 +1,34 @@
 """The scheduler: its duties and the bell it rings."""
 
+from functools import partial
+from typing import Any
+
+from psycopg import AsyncConnection
+
 from structforge.config import Settings
 from structforge.runtime.dispatcher import Dispatcher
+from structforge.runtime.heartbeat import EVERY_S, process_details, process_name
 from structforge.runtime.queue import Bell
 from structforge.runtime.scheduler import Duty, Scheduler, ensure_partitions, expire_idempotency_keys
 from structforge.storage.engine_pool import connection_string
+from structforge.storage.heartbeats import beat, forget_gone, leave
 
 
 def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
     """Build the scheduler process and the bell it rings."""
     bell = Bell(settings.redis_server_url)
     dispatcher = Dispatcher(bell.ring, settings.redispatch_after_s)
+    name = process_name()
+
+    async def say_alive(connection: AsyncConnection[Any]) -> None:
+        await beat(connection, name, "scheduler", process_details())
+
     duties = (
         Duty("dispatch", min(1.0, settings.redispatch_after_s), dispatcher.sweep),
         Duty("partitions", 3_600.0, ensure_partitions),
         Duty("idempotency keys", 300.0, expire_idempotency_keys),
+        Duty("heartbeat", EVERY_S, say_alive),
+        Duty("gone processes", 3_600.0, forget_gone),
     )
-    return Scheduler(connection_string(settings.database_engine_role_url, "structforge-engine"), duties), bell
+    conninfo = connection_string(settings.database_engine_role_url, "structforge-engine")
+    return Scheduler(conninfo, duties, partial(leave, id=name)), bell

@@ -1,9 +1,6 @@
 """A worker: the engine, and the loop that claims runs."""
 
-import os
-import socket
-
-from structforge.domain.ids import new_id
+from structforge.runtime.heartbeat import process_name
 from structforge.runtime.worker import RunWorker, WorkerLimits
 from structforge.wiring.engine import Engine, engine_conninfo
 
@@ -11,9 +8,8 @@ from structforge.wiring.engine import Engine, engine_conninfo
 def build_worker(engine: Engine) -> RunWorker:
     """Build the loop of a worker process."""
     settings = engine.settings
-    name = f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-6:]}"
     return RunWorker(
-        name,
+        process_name(),
         engine_conninfo(settings),
         engine.journal,
         engine.environment,
