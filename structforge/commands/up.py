@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from structforge.config import Settings, load_settings
-from structforge.embedded.instance import InstanceLock, read_state
+from structforge.embedded.instance import InstanceLock, read_state, running_state
 from structforge.embedded.postgres import tail
 from structforge.embedded.progress import Reporter, StreamReporter, TerminalReporter
 from structforge.embedded.startup import StartOptions, choose_port, prepare_home, startup_steps
@@ -26,7 +26,10 @@ app = typer.Typer()
 @app.command()
 def up(
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when everything is healthy; stop with `down`.")
+        bool,
+        typer.Option(
+            "--detach", "-d", help="Return when everything is healthy, at once when it is; stop with `down`."
+        ),
     ] = False,
     starter: Annotated[
         bool, typer.Option(help="Run the starter workflow at the first start of this home folder.")
@@ -35,6 +38,11 @@ def up(
     """Start the servers, web, worker and scheduler; restart what dies; stop all on Ctrl-C."""
     settings = load_settings()
     prepare_home(settings)
+    running = running_state(settings.run_dir)
+    if detach and running is not None and running.phase == "healthy":
+        # What was asked for is so already: a script may ask again.
+        _console().print(f"StructForge is running: {running.url}")
+        raise typer.Exit
     # Asked before the port is chosen: the port of the instance that runs is taken for certain.
     probe = InstanceLock(settings.run_dir)
     probe.acquire()

@@ -164,6 +164,35 @@ def test_a_library_stays_in_its_place(library: str) -> None:
     assert astray == []
 
 
+HEAVY = {
+    "workers.run": ("sqlalchemy", "sqlmodel", "fastapi", "reflex", "alembic"),
+    "workers.schedule": (
+        "sqlalchemy",
+        "sqlmodel",
+        "fastapi",
+        "reflex",
+        "alembic",
+        "polars",
+        "jinja2",
+        "httpx",
+    ),
+}
+"""What a process can do without: each library costs its start and its idle memory."""
+
+
+@pytest.mark.parametrize("process", HEAVY)
+def test_a_process_loads_only_what_it_needs(process: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, {process}; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert set(HEAVY[process]) & set(told.stdout.split()) == set()
+
+
 def test_every_module_says_what_it_is_for() -> None:
     silent = [
         name_of(path)

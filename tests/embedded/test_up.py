@@ -151,6 +151,9 @@ def test_a_detached_start_keeps_all_data_and_down_stops_it(installed: Installed,
     assert "password" not in output
     assert "Seattle weather: succeeded" not in output
     assert home.state.phase == "healthy"
+    supervisor = home.state.pid
+    assert home.state.url in home.run("up", "--detach")
+    assert home.state.pid == supervisor
     with sign_in(home, installed.password) as client:
         assert [run["status"] for run in runs(client)] == ["succeeded"]
     assert "Stopped" in home.run("down")
