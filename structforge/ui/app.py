@@ -19,7 +19,7 @@ from structforge.ui.pages.workflows_view import workflows_page
 from structforge.ui.session import SessionState
 
 app = rx.App(
-    stylesheets=["/structforge.css", "/editor.css", "/library.css", "/values.css"],
+    stylesheets=["/structforge.css", "/editor.css", "/forms.css", "/library.css", "/values.css"],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.

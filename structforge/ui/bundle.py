@@ -27,6 +27,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 LOCK = "reflex.lock"
 # Modules that no page is made of: a change in them needs no new bundle.
 NO_PAGES = frozenset({"bundle.py", "edge.py", "live.py", "server.py", "services.py", "web_process.py"})
+# Outside the pages: what they show of it is in the bundle as data.
+BAKED_IN = ("domain/expressions", "domain/policies.py", "domain/ports.py", "nodes/row_expressions.py")
 KEEP = ("reflex.json", "routes.json")
 
 Progress = Callable[[str], None]
@@ -119,6 +121,9 @@ def write_lock(build_root: Path) -> None:
 def _sources() -> Iterator[Path]:
     yield SOURCE / "rxconfig.py"
     pages = SOURCE / "structforge" / "ui"
+    for name in BAKED_IN:
+        path = SOURCE / "structforge" / name
+        yield from path.glob("*.py") if path.is_dir() else (path,)
     for folder in (pages, SOURCE / "assets", SOURCE / LOCK):
         for path in folder.rglob("*"):
             if path.parent == pages and path.name in NO_PAGES:

@@ -19,6 +19,7 @@ from structforge.domain.errors import UnauthenticatedError
 from structforge.domain.events import iso
 from structforge.sdk import NodeRegistry
 from structforge.services.drafts import DraftService
+from structforge.services.expression_values import ExpressionValues
 from structforge.services.run_views import NamedRun, RunPicture, RunViews
 from structforge.services.step_values import StepValues, StepValuesService
 from structforge.services.templates import TemplateService
@@ -99,6 +100,7 @@ class WebServices:
         lists: WorkflowLists,
         templates: TemplateService,
         step_values: StepValuesService,
+        expressions: ExpressionValues,
     ) -> None:
         self.api = api
         self.views = views
@@ -107,6 +109,7 @@ class WebServices:
         self.lists = lists
         self.templates = templates
         self.step_values = step_values
+        self.expressions = expressions
         self._people: OrderedDict[tuple[UUID | None, UUID], tuple[str, str, str]] = OrderedDict()
 
     async def visitor(self, cookies: str) -> Visitor | None:

@@ -24,6 +24,7 @@ from structforge.config import Settings, load_settings
 from structforge.runtime.events import RUN_CHANNEL, connect_async
 from structforge.runtime.heartbeat import heartbeat, process_name
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
+from structforge.services.expression_values import ExpressionValues
 from structforge.services.run_views import RunViews
 from structforge.services.step_values import StepValuesService
 from structforge.services.templates import TemplateService
@@ -96,6 +97,7 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
             WorkflowLists(engine.database),
             TemplateService(services.workflows, engine.registry, settings.files_dir),
             StepValuesService(engine.database),
+            ExpressionValues(engine.database, engine.environment),
         )
     )
     RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.support.eventually import eventually
 from tests.ui.conftest import OpenPage, Site
@@ -36,6 +36,14 @@ async def drop(page: Page, kind: str, x: int, y: int) -> None:
     """Drag a type from the palette to a place on the canvas."""
     item = page.locator(f".palette-item[data-kind='{kind}']")
     await item.drag_to(page.locator(".cv"), target_position={"x": x, "y": y})
+
+
+async def write(field: Locator, text: str) -> None:
+    """Put a text in the place of a code field's and leave it."""
+    await field.click()
+    await field.page.keyboard.press("Control+a")
+    await field.page.keyboard.insert_text(text)
+    await field.blur()
 
 
 async def connect(page: Page, source: str, port: str, target: str, target_port: str = "in") -> None:
@@ -73,21 +81,19 @@ async def test_a_person_builds_runs_publishes_compares_and_restores(open_page: O
     panel = page.locator(".ed-panel")
     await panel.get_by_role("button", name="+ Add").first.click()
     await panel.get_by_placeholder("name").first.fill("city")
-    await panel.get_by_placeholder("value").first.fill("Seattle")
-    await panel.get_by_placeholder("value").first.blur()
+    value = panel.get_by_label("value city")
+    await write(value, "Seattle")
     await eventually(lambda: _parameters(site, workflow_id, "set_fields", {"fields": {"city": "Seattle"}}))
 
     # A reference to a node that is not there is told, with a way to it; then mended.
     await page.locator(".react-flow__node[data-id='markdown_report'] .cv-title").click()
-    text = panel.locator("[data-field=markdown] textarea")
-    await text.fill("Hello {{ set_feilds.city }}")
-    await text.blur()
+    text = panel.locator("[data-field=markdown] .cm-content")
+    await write(text, "Hello {{ set_feilds.city }}")
     problem = page.locator(".problem.error").filter(has_text="set_feilds")
     await expect(problem).to_be_visible()
     await expect(page.locator("[data-id='markdown_report'] .cv-faults")).to_be_visible()
     await problem.get_by_role("button").click()
-    await text.fill("Hello {{ set_fields.city }}")
-    await text.blur()
+    await write(text, "Hello {{ set_fields.city }}")
     await expect(problem).to_have_count(0)
 
     # Run in place, watched going green, its output looked at.
@@ -100,8 +106,7 @@ async def test_a_person_builds_runs_publishes_compares_and_restores(open_page: O
     await page.get_by_role("button", name="Publish").click()
     await expect(page.locator(".toast")).to_contain_text("version 1")
     await page.get_by_role("tab", name="Parameters").click()
-    await text.fill("Bye {{ set_fields.city }}")
-    await text.blur()
+    await write(text, "Bye {{ set_fields.city }}")
     await eventually(
         lambda: _parameters(site, workflow_id, "markdown_report", {"markdown": "Bye {{ set_fields.city }}"})
     )

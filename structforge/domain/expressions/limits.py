@@ -19,8 +19,8 @@ class Work:
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = MAX_WORK
+    def __init__(self, left: int = MAX_WORK) -> None:
+        self.left = left
 
     def charge(self, units: int) -> None:
         """Take units off. Raises: Fault `expression.too_much_work`."""

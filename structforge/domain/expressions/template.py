@@ -15,7 +15,7 @@ from structforge.domain.expressions.compile import (
     compile_expression,
     is_plain_reference,
 )
-from structforge.domain.expressions.limits import MAX_BUILT_WEIGHT, MAX_TEXT_CHARS, Work
+from structforge.domain.expressions.limits import MAX_BUILT_WEIGHT, MAX_TEXT_CHARS, MAX_WORK, Work
 from structforge.domain.expressions.operators import as_text
 from structforge.domain.expressions.problems import Absent, ExpressionError, Fault
 from structforge.domain.expressions.syntax import read_segments
@@ -35,14 +35,14 @@ class Template:
     _parts: tuple[str | Evaluator, ...] = ()
     _builds: bool = False
 
-    def evaluate(self, scope: Mapping[str, Any]) -> JsonValue:
+    def evaluate(self, scope: Mapping[str, Any], max_work: int = MAX_WORK) -> JsonValue:
         """Return the value of the text for the scope: plain JSON values (and `Skipped`) by name.
 
         The result may share parts with the scope; treat both as read-only. Raises: ExpressionError.
         """
         if self.is_constant:
             return self.text
-        work = Work()
+        work = Work(max_work)
         parts = self._parts
         try:
             if len(parts) == 1 and not isinstance(parts[0], str):

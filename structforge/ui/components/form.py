@@ -14,10 +14,28 @@ import reflex as rx
 from structforge.ui.components.modules import jsx_module
 
 _MODULE = jsx_module("form.jsx")
+CODE_MIRROR = [
+    "@uiw/react-codemirror@4.25.12",
+    "@codemirror/autocomplete@6.20.4",
+    "@codemirror/lang-javascript@6.2.5",
+    "@codemirror/lang-json@6.0.2",
+    "@codemirror/lang-markdown@6.5.2",
+    "@codemirror/lang-python@6.2.1",
+    "@codemirror/lang-sql@6.10.0",
+    "@codemirror/language@6.13.1",
+    "@codemirror/state@6.7.6",
+    "@codemirror/view@6.43.15",
+    "@lezer/highlight@1.2.5",
+]
+"""What code.jsx and expressions.jsx import; loaded by the browser with the first field."""
 
 
 def _set_spec(name: rx.Var[str], value: rx.Var[Any]) -> tuple[rx.Var[str], rx.Var[Any]]:
     return (name, value)
+
+
+def _preview_spec(path: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return (path, text)
 
 
 def _one_spec(value: rx.Var[str]) -> tuple[rx.Var[str]]:
@@ -29,14 +47,29 @@ class SchemaForm(rx.Component):
 
     library = _MODULE
     tag = "SchemaForm"
+    lib_dependencies: list[str] = CODE_MIRROR
     subject: rx.Var[str]
     schema: rx.Var[dict[str, Any]]
     values: rx.Var[dict[str, Any]]
-    problems: rx.Var[dict[str, str]]
+    problems: rx.Var[dict[str, Any]]
+    """Path of a field to `{"message", "spans": [{"start", "end"}]}`."""
     texts: rx.Var[dict[str, str]]
+    names: rx.Var[dict[str, str]]
+    """What people read for the words of a choice."""
     read_only: rx.Var[bool]
+    focus: rx.Var[dict[str, Any]]
+    """`{"subject", "path"}`: bring this field into view."""
+    scope: rx.Var[dict[str, Any]]
+    """What expressions can name, see expressions.jsx."""
+    help: rx.Var[dict[str, Any]]
+    """What expressions can use anywhere; without it no field takes expressions."""
+    help_texts: rx.Var[dict[str, str]]
+    files: rx.Var[str]
+    """Address that lists files, and takes one under its name."""
+    preview: rx.Var[dict[str, Any]]
     on_set: rx.EventHandler[_set_spec]
     on_unset: rx.EventHandler[_one_spec]
+    on_preview: rx.EventHandler[_preview_spec]
 
 
 class TextLine(rx.Component):

@@ -21,6 +21,7 @@ from structforge.ui.arrange import arranged
 from structforge.ui.canvas_edits import additions, edits_of
 from structforge.ui.graph_view import cells_of, graph_of, palette_items
 from structforge.ui.pages.editor_draft import DRAFT_FEED, DraftState
+from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_versions import VersionsState
@@ -90,6 +91,7 @@ class EditorState(rx.State):
         self.state, self.graph, self.cells, self.inserting = "loading", {}, [], ""
         draft._close()
         (await self.get_state(PanelState))._close()
+        (await self.get_state(ExpressionState))._close()
         (await self.get_state(DraftRunState))._close()
         (await self.get_state(VersionsState))._close()
 
@@ -143,6 +145,9 @@ class EditorState(rx.State):
             return
         self.name = detail.summary.labels.name
         await self._show(draft, detail.draft, detail.problems, detail.summary.draft_revision)
+        selected = (await self.get_state(PanelState)).selected
+        if selected:
+            await (await self.get_state(ExpressionState))._look(visitor, workflow_id, selected)
 
     # ---- what the visitor does on the canvas -------------------------------------------------------------------
 
@@ -190,6 +195,7 @@ class EditorState(rx.State):
         detail = await services().api.workflows.get(visitor.principal, workflow_id)
         panel._show(detail.draft, self.problems)
         await (await self.get_state(DraftRunState))._load_output(visitor)
+        await (await self.get_state(ExpressionState))._look(visitor, workflow_id, panel.selected)
 
     @rx.event
     async def add(self, kind: str) -> None:
@@ -253,9 +259,10 @@ class EditorState(rx.State):
     # ---- problems and the notebook -----------------------------------------------------------------------------
 
     @rx.event
-    def jump(self, node: str) -> None:
-        """Bring a node into view and select it."""
+    async def jump(self, node: str, where: str) -> None:
+        """Bring a node into view and select it; show the field that a problem is about."""
         self.focus = {"ids": [str(node)]}
+        (await self.get_state(PanelState))._go_to(str(node), str(where))
 
     @rx.event
     def toggle_problems(self) -> None:

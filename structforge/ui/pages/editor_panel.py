@@ -8,6 +8,7 @@ Invariant: a field commits by itself, as one edit of the draft; what the panel s
 
 from typing import Any
 
+import orjson
 import reflex as rx
 
 from structforge.domain.errors import StructForgeError
@@ -19,7 +20,6 @@ from structforge.ui.services import services
 from structforge.ui.session import tell_problem
 
 TABS = ("parameters", "policies", "output", "docs")
-POLICY_SCHEMA = Policies.model_json_schema()
 
 
 class PanelState(rx.State):
@@ -29,9 +29,12 @@ class PanelState(rx.State):
     selected_count: int = 0
     panel: dict[str, Any] = {}
     tab: str = "parameters"
+    field: dict[str, str] = {}
+    """`{"subject", "path"}`: the field that was jumped to."""
 
     def _close(self) -> None:
         self.selected, self.selected_count, self.panel, self.tab = "", 0, {}, "parameters"
+        self.field = {}
 
     def _choose(self, value: Any) -> None:
         """Take the ids that are selected on the canvas."""
@@ -42,7 +45,15 @@ class PanelState(rx.State):
         if not self.selected:
             self.panel = {}
 
-    def _show(self, document: WorkflowDocument, problems: list[dict[str, str]]) -> None:
+    def _go_to(self, node: str, where: str) -> None:
+        """Show the field of a problem's place as soon as its node is selected."""
+        start = f"nodes.{node}."
+        part, _, path = where.removeprefix(start).partition(".") if where.startswith(start) else ("", "", "")
+        if part in ("parameters", "policies"):
+            self.tab = part
+            self.field = {"subject": f"{part}:{node}", "path": path.partition(": characters ")[0]}
+
+    def _show(self, document: WorkflowDocument, problems: list[dict[str, Any]]) -> None:
         spec = next((node for node in document.nodes if node.id == self.selected), None)
         panel = {} if spec is None else _panel(spec, problems)
         # Assigned only when changed: an assignment is sent to the browser.
@@ -104,9 +115,8 @@ class PanelState(rx.State):
             await tell_problem(self, error)
 
 
-def _panel(spec: NodeSpec, problems: list[dict[str, str]]) -> dict[str, Any]:
+def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
     node = services().registry.get(spec.type)
-    start = f"nodes.{spec.id}.parameters."
     return {
         "id": spec.id,
         "title": spec.title,
@@ -118,12 +128,24 @@ def _panel(spec: NodeSpec, problems: list[dict[str, str]]) -> dict[str, Any]:
         "disabled": spec.disabled,
         "schema": node.Parameters.model_json_schema() if node else {},
         "values": spec.parameters,
-        "raw": "" if node else str(spec.parameters),
+        "raw": "" if node else orjson.dumps(spec.parameters, option=orjson.OPT_INDENT_2).decode(),
         "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
-        "problems": {
-            row["where"].removeprefix(start): row["message"]
-            for row in problems
-            if row["where"].startswith(start)
-        },
+        "problems": _at_fields(f"nodes.{spec.id}.parameters.", problems),
+        "policy_problems": _at_fields(f"nodes.{spec.id}.policies.", problems),
         "docs": node.documentation() if node else "",
     }
+
+
+def _at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return by field what is wrong there: the sentences, and the characters they are about."""
+    fields: dict[str, Any] = {}
+    for row in problems:
+        if not row["where"].startswith(start):
+            continue
+        path, _, place = row["where"].removeprefix(start).partition(": characters ")
+        fault = fields.setdefault(path, {"message": "", "spans": []})
+        fault["message"] = f"{fault['message']}\n{row['message']} {row['hint']}".strip()
+        begin, _, end = place.partition("-")
+        if begin.isdigit() and end.isdigit():
+            fault["spans"].append({"start": int(begin), "end": int(end)})
+    return fields

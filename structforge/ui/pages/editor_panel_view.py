@@ -13,14 +13,19 @@ import reflex as rx
 from structforge.ui.components.form import schema_form, text_line
 from structforge.ui.components.prose import prose
 from structforge.ui.components.value import value_view
+from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
-from structforge.ui.pages.editor_panel import POLICY_SCHEMA, TABS, PanelState
+from structforge.ui.pages.editor_expressions import ExpressionState
+from structforge.ui.pages.editor_panel import TABS, PanelState
 from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import versions_view
+from structforge.ui.policy_form import policy_schema
 from structforge.ui.shell import notice
 from structforge.ui.values import REFERENCE
+
+FILES = "/api/v1/files"
 
 
 def _tab(name: str) -> rx.Component:
@@ -33,31 +38,62 @@ def _tab(name: str) -> rx.Component:
     )
 
 
-def _form(schema: Any, values: Any, problems: Any, on_set: Any, on_unset: Any, kind: str) -> rx.Component:
+def _form(
+    part: str, schema: Any, values: Any, problems: Any, on_set: Any, on_unset: Any, **more: Any
+) -> rx.Component:
     return schema_form(
-        subject=kind + PanelState.panel["id"].to(str),
+        subject=f"{part}:" + PanelState.panel["id"].to(str),
         schema=schema,
         values=values,
         problems=problems,
         texts=labels("form"),
+        focus=PanelState.field,
+        scope=ExpressionState.scope,
+        help=rx.Var.create(LANGUAGE),
+        help_texts=labels("fn"),
+        preview=ExpressionState.preview,
         on_set=on_set,
         on_unset=on_unset,
+        on_preview=ExpressionState.evaluate,
+        **more,
     )
 
 
 def panel_view() -> rx.Component:
     """Return the panel of the selected node."""
     panel = PanelState.panel
-    policies = _form(
-        POLICY_SCHEMA, panel["policies"], {}, PanelState.set_policy, PanelState.unset_policy, "policies:"
+    policies = rx.fragment(
+        rx.el.div(
+            rx.el.label(
+                rx.el.input(
+                    type="checkbox",
+                    checked=panel["disabled"].to(bool),
+                    on_change=PanelState.toggle_disabled,
+                ),
+                t("policy.disabled"),
+                class_name="row tight",
+            ),
+            rx.el.p(t("policy.disabled_help"), class_name="help"),
+            class_name="field policy-off",
+        ),
+        _form(
+            "policies",
+            policy_schema(),
+            panel["policies"],
+            panel["policy_problems"],
+            PanelState.set_policy,
+            PanelState.unset_policy,
+            names=labels("policy_word"),
+        ),
     )
     parameters = _form(
+        "parameters",
         panel["schema"],
         panel["values"],
         panel["problems"],
         PanelState.set_value,
         PanelState.unset_value,
-        "",
+        files=FILES,
     )
     return rx.el.aside(
         rx.el.div(

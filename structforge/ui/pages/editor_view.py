@@ -19,6 +19,7 @@ from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor import VIEWS, EditorState
 from structforge.ui.pages.editor_draft import DraftOpsState, DraftState
+from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_notebook_view import notebook
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import nothing_selected, panel_view
@@ -103,7 +104,7 @@ def _problem_view(row: rx.Var[dict[str, str]]) -> rx.Component:
             rx.el.span(row["message"]),
             rx.el.span(row["hint"], class_name="muted"),
             type="button",
-            on_click=EditorState.jump(row["node"]),
+            on_click=EditorState.jump(row["node"], row["where"]),
             disabled=row["node"] == "",
         ),
         class_name=rx.cond(row["level"] == "error", "problem error", "problem warning"),
@@ -238,7 +239,7 @@ def editor_page() -> rx.Component:
             patch=RunPatchState.patch,
             settled=sorted(TERMINAL_RUN_STATUSES),
             on_gap=DraftRunState.look_at_run,
-            on_settled=DraftRunState.look_at_run,
+            on_settled=[DraftRunState.look_at_run, ExpressionState.look_around],
         ),
         rx.match(
             EditorState.state,

@@ -1,0 +1,293 @@
+"""What expressions of a draft would see: the last known values of the nodes before one, and what a text makes of them.
+
+Invariant: read-only; works with bounded copies of results (`MAX_VALUE_BYTES` a node, `PREVIEW_WORK` an evaluation),
+off the event loop, so no text typed in an editor holds up the process.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.errors import NotFoundError, Problem, StructForgeError
+from structforge.domain.expressions import ExpressionError, parse
+from structforge.domain.graph import Graph
+from structforge.domain.validation import parse_document
+from structforge.domain.values import JsonValue, encode_json
+from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.engine.environment import Environment
+from structforge.engine.values import load
+from structforge.sdk import ArtifactRef
+from structforge.storage.database import Database
+from structforge.storage.repositories.workflows import Workflows
+from structforge.storage.tables import RunRow, StepRow
+
+RUNS_LOOKED_AT = 10
+NODES_LOOKED_AT = 60
+"""The nearest nodes before the one whose values are read."""
+MAX_VALUE_BYTES = 2_000_000
+PREVIEW_WORK = 400_000
+PREVIEW_CHARACTERS = 1_200
+MAX_PREVIEWS_AT_ONCE = 2
+DONE = ("succeeded", "reused")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What can be named from one node."""
+
+    nodes: tuple[NodeSpec, ...]
+    """The nodes before it, the nearest first."""
+    values: Mapping[str, JsonValue]
+    """Last known value by name: of nodes, `inputs`, `run`, `workflow`, and `item`, `index` where they exist."""
+    has_element: bool
+    """`item` and `index` can be named."""
+    incoming: Mapping[str, str]
+    """Input port to the node that feeds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a text with expressions gives now."""
+
+    state: Literal["constant", "value", "unknown", "error", "large"]
+    """`unknown`: nodes it names have no result yet; `large`: more work than a preview may take."""
+    kind: str = ""
+    """Of a value: `text`, `number`, `boolean`, `null`, `array`, `object`."""
+    size: int = 0
+    """Items of a list, fields of an object, characters of a text."""
+    text: str = ""
+    """The value as JSON (a text as it is), cut at `PREVIEW_CHARACTERS`."""
+    cut: bool = False
+    names: tuple[str, ...] = ()
+    """Of `unknown`: nodes that have no result yet."""
+    message: str = ""
+    hint: str = ""
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(slots=True)
+class ExpressionValues:
+    """Reads last known values and evaluates texts with them."""
+
+    database: Database
+    environment: Environment
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_PREVIEWS_AT_ONCE))
+
+    async def surroundings(self, principal: Principal, workflow_id: UUID, node_id: str) -> Surroundings:
+        """Return what a node of the draft can name. Raises: NotFoundError; ForbiddenError."""
+        document, graph = await self._draft(principal, workflow_id)
+        names = _before(graph, node_id)[:NODES_LOOKED_AT]
+        return await self._around(principal, workflow_id, document, graph, node_id, names)
+
+    async def preview(self, principal: Principal, workflow_id: UUID, node_id: str, text: str) -> Preview:
+        """Evaluate a text as a parameter of a node. Raises: NotFoundError; ForbiddenError."""
+        document, graph = await self._draft(principal, workflow_id)
+        try:
+            template = parse(text)
+        except ExpressionError as error:
+            return _error(error)
+        if template.is_constant:
+            return Preview("constant")
+        wanted = {reference.name for reference in template.references}
+        names = [name for name in _before(graph, node_id) if name in wanted]
+        around = await self._around(principal, workflow_id, document, graph, node_id, names)
+        unknown = [name for name in names if name not in around.values]
+        if around.has_element:
+            unknown += [name for name in ("item", "index") if name in wanted and name not in around.values]
+        if unknown:
+            return Preview("unknown", names=tuple(unknown))
+        async with self._gate:
+            return await asyncio.to_thread(_evaluated, text, around.values)
+
+    async def _draft(self, principal: Principal, workflow_id: UUID) -> tuple[WorkflowDocument, Graph]:
+        authorize(principal, Permission.WORKFLOW_READ)
+        authorize(principal, Permission.RUN_READ)
+        async with self.database.transaction(principal.organization_id) as session:
+            row = await Workflows(session).get(principal.organization_id, workflow_id)
+        if row is None:
+            raise NotFoundError(
+                Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+            )
+        document = parse_document(row.draft)
+        registry = self.environment.registry
+        loops = {spec.id for spec in document.nodes if (node := registry.get(spec.type)) and node.loop}
+        return document, Graph.of(document, loops)
+
+    async def _around(
+        self,
+        principal: Principal,
+        workflow_id: UUID,
+        document: WorkflowDocument,
+        graph: Graph,
+        node_id: str,
+        names: Sequence[str],
+    ) -> Surroundings:
+        specs = {spec.id: spec for spec in document.nodes}
+        loops = (
+            [graph.ids[loop] for loop in graph.enclosing[graph.index(node_id)]] if node_id in specs else []
+        )
+        wanted = {*names, *loops}
+        wanted |= {edge.source for edge in document.edges if edge.target in (node_id, *loops)}
+        async with self.database.transaction(principal.organization_id) as session:
+            found, run = await _results(session, principal.organization_id, workflow_id, wanted)
+        loaded = await self._loaded(principal.organization_id, specs, found)
+        values = {name: value for name, value in loaded.items() if name in names}
+        values["inputs"] = {} if run is None else run.input
+        values["run"] = {
+            "id": str(run.id) if run else "", "trigger": run.trigger_kind if run else "manual",
+            "accepted_at": run.accepted_at.isoformat() if run else "",
+        }  # fmt: skip
+        values["workflow"] = {"id": str(workflow_id)}
+        spec = specs.get(node_id)
+        each = spec.policies.each if spec else None
+        for loop in loops:  # The innermost last: its element is the one that is seen.
+            self._put_element(values, _loop_items(specs[loop], document, loaded), loaded)
+            if "item" in values and loop in names:
+                values[loop] = {"item": values["item"], "index": 0}
+        if each is not None:
+            self._put_element(values, each.items, loaded)
+        incoming = {edge.target_port: edge.source for edge in document.edges if edge.target == node_id}
+        values |= {name: loaded[name] for name in incoming.values() if name in loaded}
+        nodes = tuple(specs[name] for name in names)
+        return Surroundings(nodes, values, bool(loops) or each is not None, incoming)
+
+    @staticmethod
+    def _put_element(values: dict[str, Any], items: Any, loaded: Mapping[str, Any]) -> None:
+        if isinstance(items, str):
+            try:
+                items = parse(items).evaluate({**loaded, **values}, PREVIEW_WORK)
+            except ExpressionError:
+                items = None
+        values.pop("item", None)
+        values["index"] = 0
+        if isinstance(items, list) and items:
+            values["item"] = items[0]
+
+    async def _loaded(
+        self, organization_id: UUID, specs: Mapping[str, NodeSpec], found: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        loaded = {}
+        for name, outputs in found.items():
+            node = self.environment.registry.get(specs[name].type) if name in specs else None
+            ports = node.output_ports(specs[name].parameters) if node else ()
+            first = ports[0].name if ports else ""
+            value = outputs[first] if first in outputs else next(iter(outputs.values()))
+            ref = ArtifactRef.from_json(value)
+            if ref is not None and (ref.size_bytes or 0) > MAX_VALUE_BYTES:
+                continue
+            try:
+                loaded[name] = await load(value, self.environment, organization_id, every_kind=True)
+            except (StructForgeError, OSError):
+                continue  # Its bytes are gone: as if it had not run.
+        return loaded
+
+
+def _before(graph: Graph, node_id: str) -> list[str]:
+    """Return the nodes before a node, the nearest first."""
+    if node_id not in graph:
+        return []
+    seen: dict[int, None] = {}
+    row = [graph.index(node_id)]
+    while row:
+        row = [each for each in dict.fromkeys(_feeding(graph, row)) if each not in seen]
+        seen.update(dict.fromkeys(row))
+    start = graph.index(node_id)
+    return [graph.ids[node] for node in seen if node != start and graph.is_upstream(node, start)]
+
+
+def _feeding(graph: Graph, nodes: Iterable[int]) -> Iterable[int]:
+    return (before for node in nodes for before in graph.predecessors(node))
+
+
+async def _results(
+    session: AsyncSession, organization_id: UUID, workflow_id: UUID, names: Iterable[str]
+) -> tuple[dict[str, dict[str, Any]], RunRow | None]:
+    """Return the outputs of the newest results of these nodes in the latest runs, and the latest run."""
+    runs = (
+        (
+            await session.execute(
+                select(RunRow)
+                .where(col(RunRow.organization_id) == organization_id, col(RunRow.workflow_id) == workflow_id)
+                .order_by(col(RunRow.accepted_at).desc(), col(RunRow.id).desc())
+                .limit(RUNS_LOOKED_AT)
+            )
+        )
+        .scalars()
+        .all()
+    )
+    if not runs:
+        return {}, None
+    statement = (
+        select(col(StepRow.node_id), col(StepRow.outputs))
+        .where(
+            col(StepRow.accepted_on).in_({run.accepted_on for run in runs}),
+            col(StepRow.run_id).in_([run.id for run in runs]),
+            col(StepRow.organization_id) == organization_id,
+            col(StepRow.node_id).in_(list(names)),
+            col(StepRow.settled),
+            col(StepRow.status).in_(DONE),
+        )
+        .distinct(col(StepRow.node_id))
+        # Ids of runs are made in the order of time; the first element stands for the others.
+        .order_by(col(StepRow.node_id), col(StepRow.run_id).desc(), col(StepRow.step_key))
+    )
+    rows = (await session.execute(statement)).tuples().all()
+    return {node_id: outputs for node_id, outputs in rows if outputs}, runs[0]
+
+
+def _loop_items(spec: NodeSpec, document: WorkflowDocument, loaded: Mapping[str, Any]) -> Any:
+    """Return what a loop runs over: its own list or expression, else what comes in."""
+    items = spec.parameters.get("items")
+    if items is not None:
+        return items
+    feeding = [edge for edge in document.edges if edge.target == spec.id and edge.target_port == "in"]
+    return loaded.get(feeding[0].source) if feeding else None
+
+
+def _evaluated(text: str, values: Mapping[str, Any]) -> Preview:
+    try:
+        value = parse(text).evaluate(values, PREVIEW_WORK)
+    except ExpressionError as error:
+        return _error(error)
+    kind, size = _kind(value)
+    shown = value if isinstance(value, str) else _json(value)
+    return Preview("value", kind, size, shown[:PREVIEW_CHARACTERS], len(shown) > PREVIEW_CHARACTERS)
+
+
+def _json(value: JsonValue) -> str:
+    encoded = encode_json(value)
+    if len(encoded) > PREVIEW_CHARACTERS:
+        return encoded.decode()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if _plain(value) else encoded.decode()
+
+
+def _plain(value: JsonValue) -> bool:
+    """Tell whether orjson writes it: integers of more than 64 bits it does not."""
+    return not isinstance(value, int) or isinstance(value, bool) or value.bit_length() < 64
+
+
+def _kind(value: JsonValue) -> tuple[str, int]:
+    if value is None:
+        return "null", 0
+    if isinstance(value, bool):
+        return "boolean", 0
+    if isinstance(value, int | float):
+        return "number", 0
+    if isinstance(value, str):
+        return "text", len(value)
+    return ("array" if isinstance(value, list) else "object"), len(value)
+
+
+def _error(error: ExpressionError) -> Preview:
+    if error.code == "expression.too_much_work":
+        return Preview("large")
+    return Preview("error", message=error.message, hint=error.hint, start=error.start, end=error.end)
