@@ -3,14 +3,22 @@
 Invariant: importing builds pages only; services come in with `services.install` in the serving process.
 """
 
+import logging
+
 import reflex as rx
+from reflex.event import EventSpec
+from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ignore[import-untyped]
 
 from structforge.ui import routes
+from structforge.ui.components.page import broken
+from structforge.ui.locale import CATALOGUES
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.editor_view import editor_page
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
+from structforge.ui.pages.members import MembersState, members_page
 from structforge.ui.pages.nodes import NodeDocState, NodesState, node_page, nodes_page
+from structforge.ui.pages.profile import ProfileState, profile_page
 from structforge.ui.pages.run import RUN_FEED, RunState, run_page
 from structforge.ui.pages.runs import RunsState, runs_page
 from structforge.ui.pages.sign_in import SignInState, sign_in_page
@@ -18,7 +26,32 @@ from structforge.ui.pages.workflows import WorkflowsState
 from structforge.ui.pages.workflows_view import workflows_page
 from structforge.ui.session import SessionState
 
+logger = logging.getLogger(__name__)
+
+BROKEN_WORDS = ("title", "hint", "reload", "home")
+
+
+def handler_failed(exception: Exception) -> EventSpec:
+    """Log what a handler raised, and tell the visitor without its text."""
+    logger.error("a handler failed", exc_info=exception)
+    told: EventSpec = SessionState.stumble()  # type: ignore[operator]
+    return told
+
+
+def _broken_page(stateful: bool) -> rx.Component:
+    texts = {
+        locale: {word: catalogue[f"error.page.{word}"] for word in BROKEN_WORDS}
+        for locale, catalogue in CATALOGUES.items()
+    }
+    fallback = rx.Var.create(broken(texts=texts, home=routes.HOME))
+    boundary: rx.Component = ErrorBoundary.create(
+        fallback_render=fallback, **({} if stateful else {"on_error": rx.noop()})
+    )
+    return boundary
+
+
 app = rx.App(
+    backend_exception_handler=handler_failed,
     stylesheets=["/structforge.css", "/editor.css", "/forms.css", "/library.css", "/values.css"],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
@@ -26,6 +59,7 @@ app = rx.App(
     toaster=None,
 )
 del app.app_wraps[5, "Overlay"]
+app.app_wraps[55, "ErrorBoundary"] = _broken_page
 for feed in (RUN_FEED, DRAFT_FEED):
     feed.attach(app)
     app.register_lifespan_task(feed.following)
@@ -39,6 +73,12 @@ app.add_page(editor_page, route=routes.WORKFLOW, title=TITLE, on_load=[SessionSt
 app.add_page(run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, RunState.enter])
 app.add_page(
     workflows_page, route=routes.WORKFLOWS, title=TITLE, on_load=[SessionState.enter, WorkflowsState.enter]
+)
+app.add_page(
+    profile_page, route=routes.PROFILE, title=TITLE, on_load=[SessionState.enter, ProfileState.enter]
+)
+app.add_page(
+    members_page, route=routes.MEMBERS, title=TITLE, on_load=[SessionState.enter, MembersState.enter]
 )
 app.add_page(nodes_page, route=routes.NODES, title=TITLE, on_load=[SessionState.enter, NodesState.enter])
 app.add_page(node_page, route=routes.NODE, title=TITLE, on_load=[SessionState.enter, NodeDocState.enter])

@@ -12,12 +12,15 @@ RUNS = "/runs"
 RUN = "/runs/[run_id]"
 WORKFLOWS = "/workflows"
 WORKFLOW = "/workflows/[workflow_id]"
+MEMBERS = "/members"
+PROFILE = "/profile"
 NODES = "/nodes"
 NODE = "/nodes/[node_type]"
 
 API_SIGN_IN = "/api/v1/auth/form/sign-in"
 API_SIGN_OUT = "/api/v1/auth/form/sign-out"
-API_REFRESH = "/api/v1/auth/refresh"
+API_SWITCH = "/api/v1/auth/form/switch"
+API_REFRESH = "/api/v1/auth/form/continue"
 API_WORKFLOWS = "/api/v1/workflows"
 API_IMPORT = "/api/v1/workflows/import"
 
@@ -40,11 +43,6 @@ def open_form(name: str) -> str:
 def node(node_type: str) -> str:
     """Return the documentation of one node type."""
     return f"{NODES}/{quote(node_type, safe='')}"
-
-
-def sign_in(next_path: str = "") -> str:
-    """Return the sign-in page that leads back to `next_path`."""
-    return f"{SIGN_IN}?next={quote(next_path, safe='')}" if next_path else SIGN_IN
 
 
 def local_path(path: str) -> str:

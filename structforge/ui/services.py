@@ -131,6 +131,12 @@ class WebServices:
             return None
         return Visitor(principal, *self._people[who])
 
+    def forget_name(self, visitor: Visitor) -> None:
+        """Read the name of this person anew."""
+        user_id = visitor.principal.user_id
+        for who in [who for who in self._people if who[0] == user_id]:
+            del self._people[who]
+
     async def list_runs(
         self, visitor: Visitor, *, statuses: tuple[str, ...], cursor: str, limit: int
     ) -> tuple[list[RunItem], str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import reflex as rx
 
+from structforge.domain.access import Permission
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.ui import routes
 from structforge.ui.locale import LocaleState, message
@@ -16,8 +17,13 @@ from structforge.ui.services import Visitor, services
 
 
 async def visitor_of(state: rx.State) -> Visitor | None:
-    """Return the signed-in visitor of this state's websocket, checked now."""
-    return await services().visitor(state.router.headers.cookie)
+    """Return the signed-in visitor of this state's websocket, checked now; a page that lost its own is told."""
+    visitor = await services().visitor(state.router.headers.cookie)
+    if visitor is None:
+        session = await state.get_state(SessionState)
+        if session.signed_in:
+            session._lose()
+    return visitor
 
 
 def parse_id(text: object) -> UUID | None:
@@ -34,21 +40,52 @@ class SessionState(rx.State):
     signed_in: bool = False
     name: str = ""
     email: str = ""
+    organization_id: str = ""
     organization_name: str = ""
+    organizations: list[dict[str, Any]] = []
+    """The memberships as the menu's choices."""
+    may_found: bool = False
+    may_see_members: bool = False
+    lost: int = 0
+    """A new number each time there was no session; the page then asks for it to go on, or leads to the sign-in."""
     toast: dict[str, Any] = {}
 
     @rx.event
-    async def enter(self) -> Any:
-        """Open a page: fill the shell, or lead to the sign-in page."""
+    async def enter(self) -> None:
+        """Open a page: fill the shell, or let the page find its session again."""
+        self.signed_in = False
         visitor = await visitor_of(self)
         if visitor is None:
-            self.signed_in = False
-            return rx.redirect(routes.sign_in(self.router.url.path))
+            self._lose()
+            return
+        me = await services().api.identity.me(visitor.principal)
+        here = str(visitor.principal.organization_id)
         self.signed_in = True
         self.name = visitor.name
         self.email = visitor.email
+        self.organization_id = here
         self.organization_name = visitor.organization_name
-        return None
+        self.organizations = [
+            {
+                "name": each["id"],
+                "text": each["name"],
+                "icon": "building",
+                "chosen": each["id"] == here,
+                "post": routes.API_SWITCH,
+                "fields": {"organization_id": each["id"]},
+            }
+            for each in me["organizations"]
+        ]
+        self.may_found = visitor.principal.may(Permission.ORGANIZATION_EDIT)
+        self.may_see_members = visitor.principal.may(Permission.MEMBER_READ)
+
+    @rx.event
+    async def stumble(self) -> None:
+        """Tell that a handler failed; the cause is in the log of the web process."""
+        await say(self, "error.handler", kind="error")
+
+    def _lose(self) -> None:
+        self.lost = time.time_ns() // 1000
 
     def _tell(self, text: str, kind: str = "info", act: dict[str, str] | None = None) -> None:
         """Show a toast: from a var, as the page's policy forbids the script a server toast evaluates."""
@@ -69,7 +106,7 @@ async def tell_problem(state: rx.State, error: StructForgeError) -> None:
     await tell(state, f"{problem.message} {problem.hint}".strip(), "error")
 
 
-async def say(state: rx.State, key: str, **values: Any) -> None:
+async def say(state: rx.State, key: str, kind: str = "info", **values: Any) -> None:
     """Show a message of the catalogue to the visitor of `state`."""
     locale = await state.get_state(LocaleState)
-    await tell(state, message(locale.locale, key, **values))
+    await tell(state, message(locale.locale, key, **values), kind)

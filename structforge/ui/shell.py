@@ -13,6 +13,7 @@ from structforge.ui import routes
 from structforge.ui.commands import palette, palette_button
 from structforge.ui.components.page import native_form, page_bridge
 from structforge.ui.locale import LOCALES, LocaleState, language_tag, t
+from structforge.ui.organizations import organization_dialog, organization_menu
 from structforge.ui.session import SessionState
 
 # Well under the shortest access token, so that an open page keeps its session.
@@ -75,6 +76,11 @@ def bridge(refresh: bool) -> rx.Component:
         close_text=t("app.close"),
         refresh_url=routes.API_REFRESH,
         refresh_seconds=REFRESH_S if refresh else 0,
+        lost=SessionState.lost,
+        shown=SessionState.signed_in,
+        sign_in_url=routes.SIGN_IN,
+        ended_text=t("app.session_ended"),
+        sign_in_text=t("sign_in.submit"),
     )
 
 
@@ -92,13 +98,21 @@ def _nav_link(key: str, path: str, icon: str) -> rx.Component:
 def _sidebar() -> rx.Component:
     return rx.el.aside(
         rx.el.a(brand_mark(), t("app.name"), href=routes.HOME, class_name="brand"),
+        organization_menu(),
         palette_button(),
         rx.el.nav(
             *(_nav_link(*entry) for entry in NAVIGATION), class_name="nav", aria_label=t("app.navigation")
         ),
         rx.el.div(
-            rx.el.div(
-                rx.el.strong(SessionState.name), rx.el.span(SessionState.organization_name), class_name="who"
+            rx.el.a(
+                rx.icon("circle-user", size=20),
+                rx.el.span(
+                    rx.el.strong(SessionState.name), rx.el.span(SessionState.email), class_name="who-words"
+                ),
+                href=routes.PROFILE,
+                class_name="who",
+                aria_label=t("nav.profile"),
+                title=t("nav.profile"),
             ),
             rx.el.div(
                 language_picker(),
@@ -127,6 +141,7 @@ def shell(*content: rx.Component) -> rx.Component:
     return rx.fragment(
         bridge(refresh=True),
         palette(),
+        organization_dialog(),
         rx.el.a(t("app.skip"), href="#content", class_name="skip-link"),
         rx.cond(
             SessionState.signed_in,

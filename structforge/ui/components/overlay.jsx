@@ -2,6 +2,8 @@
 import { useEffect, useId, useRef, useState } from "react";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
+const ENTRIES = "[role=menuitem], [role=menuitemradio]";
+
 export function Dialog({ open, label, closeText, wide, onClose, children }) {
   const box = useRef(null);
   const id = useId();
@@ -33,15 +35,30 @@ export function Dialog({ open, label, closeText, wide, onClose, children }) {
   );
 }
 
-// items: [{name, text, icon, href?, download?, danger?}]
-export function Menu({ label, items = [], onChoose }) {
+function submit(url, fields) {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = url;
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}
+
+// items: [{name, text, icon, href?, download?, danger?, post?, fields?}]; choices: the same, one of them `chosen`.
+export function Menu({ label, title, detail, icon, items = [], choices = [], onChoose }) {
   const [open, setOpen] = useState(false);
   const [place, setPlace] = useState({});
   const root = useRef(null);
   const list = useRef(null);
   useEffect(() => {
     if (!open) return;
-    list.current?.querySelector("[role=menuitem]")?.focus();
+    (list.current?.querySelector("[aria-checked=true]") ?? list.current?.querySelector(ENTRIES))?.focus();
     const away = (event) => !root.current?.contains(event.target) && setOpen(false);
     const moved = () => setOpen(false);
     document.addEventListener("mousedown", away);
@@ -56,9 +73,9 @@ export function Menu({ label, items = [], onChoose }) {
   const toggle = () => {
     const at = root.current.getBoundingClientRect();
     // Fixed, so that a scrolling table does not cut it off; upwards where there is no room below.
-    const below = window.innerHeight - at.bottom > items.length * 36 + 20;
+    const below = window.innerHeight - at.bottom > Math.min(items.length + choices.length, 12) * 36 + 20;
     const vertical = below ? { top: at.bottom + 4 } : { bottom: window.innerHeight - at.top + 4 };
-    setPlace({ right: window.innerWidth - at.right, ...vertical });
+    setPlace(title ? { left: at.left, minWidth: at.width, ...vertical } : { right: window.innerWidth - at.right, ...vertical });
     setOpen(!open);
   };
   const close = () => {
@@ -66,7 +83,7 @@ export function Menu({ label, items = [], onChoose }) {
     root.current.querySelector("button").focus();
   };
   const keys = (event) => {
-    const entries = [...(list.current?.querySelectorAll("[role=menuitem]") ?? [])];
+    const entries = [...(list.current?.querySelectorAll(ENTRIES) ?? [])];
     const at = entries.indexOf(document.activeElement);
     const step = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
     if (event.key === "Escape" && open) close();
@@ -76,20 +93,43 @@ export function Menu({ label, items = [], onChoose }) {
     if (event.key !== "Tab") event.preventDefault();
     event.stopPropagation();
   };
+  const take = (item) => {
+    close();
+    if (item.post) submit(item.post, item.fields);
+    else onChoose?.(item.name);
+  };
   return (
-    <div className="menu" ref={root} onKeyDown={keys}>
-      <button type="button" className="btn ghost icon" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} onClick={toggle}>
-        <span aria-hidden="true" className="menu-dots">⋯</span>
-      </button>
+    <div className={title ? "menu wide" : "menu"} ref={root} onKeyDown={keys}>
+      {title ? (
+        <button type="button" className="menu-title" aria-haspopup="menu" aria-expanded={open} aria-label={`${label}: ${title}`} onClick={toggle}>
+          {icon && <span className="menu-mark"><Glyph name={icon} size={16} /></span>}
+          <span className="menu-words"><strong>{title}</strong>{detail && <span>{detail}</span>}</span>
+          <Glyph name="chevrons-up-down" size={15} />
+        </button>
+      ) : (
+        <button type="button" className="btn ghost icon" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} onClick={toggle}>
+          <span aria-hidden="true" className="menu-dots">⋯</span>
+        </button>
+      )}
       {open && (
         <div className="menu-list" role="menu" aria-label={label} ref={list} style={place}>
+          {choices.map((item) => (
+            <button
+              key={item.name} type="button" role="menuitemradio" aria-checked={Boolean(item.chosen)} tabIndex={-1} className="menu-item"
+              onClick={() => (item.chosen ? close() : take(item))}
+            >
+              <Glyph name={item.icon} size={15} /><span className="menu-text">{item.text}</span>
+              {item.chosen && <Glyph name="check" size={15} />}
+            </button>
+          ))}
+          {choices.length > 0 && items.length > 0 && <div className="menu-line" role="separator" />}
           {items.map((item) => {
             const inside = <><Glyph name={item.icon} size={15} /><span>{item.text}</span></>;
             const look = { role: "menuitem", tabIndex: -1, className: item.danger ? "menu-item danger" : "menu-item" };
             return item.href ? (
               <a key={item.name} {...look} href={item.href} download={item.download ? "" : undefined} onClick={() => setOpen(false)}>{inside}</a>
             ) : (
-              <button key={item.name} type="button" {...look} onClick={() => { close(); onChoose?.(item.name); }}>{inside}</button>
+              <button key={item.name} type="button" {...look} onClick={() => take(item)}>{inside}</button>
             );
           })}
         </div>

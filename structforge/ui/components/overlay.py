@@ -33,13 +33,19 @@ class Dialog(rx.Component):
 
 
 class Menu(rx.Component):
-    """A button with a menu; `items` are `{"name", "text", "icon"}`, with `href` for a link."""
+    """A button with a menu; `items` are `{"name", "text", "icon"}`, with `href` for a link or `post` (a path) and
+    `fields` for a form. `choices` come first, one of them `chosen`. With a `title` the button shows it.
+    """
 
     library = _MODULE
     tag = "Menu"
     lib_dependencies: list[str] = ["lucide-react@^1.26.0"]
     label: rx.Var[str]
+    title: rx.Var[str]
+    detail: rx.Var[str]
+    icon: rx.Var[str]
     items: rx.Var[list[dict[str, Any]]]
+    choices: rx.Var[list[dict[str, Any]]]
     on_choose: rx.EventHandler[_name_spec]
 
 

@@ -1,16 +1,48 @@
 // What a page needs of the browser itself: toasts, the document's language, a session kept fresh, the lost-connection strip.
 import { useEffect, useRef, useState } from "react";
 
-const seen = () => Number(sessionStorage.getItem("toast") ?? 0);
+const seen = (what) => Number(sessionStorage.getItem(what) ?? 0);
+const LOOK_MS = 20000;
+const TURN_MS = 5000;
 
-export function PageBridge({ toast, language, offline, offlineText, closeText, refreshUrl, refreshSeconds = 0 }) {
+// Each token works once, so the tabs of a browser take turns. Pages without TLS have no locks: a note tells whose turn it is.
+async function inTurn(work) {
+  if (navigator.locks) return navigator.locks.request("session", work);
+  while (Number(localStorage.getItem("session-turn") ?? 0) > Date.now()) await new Promise((go) => setTimeout(go, 50 + 100 * Math.random()));
+  localStorage.setItem("session-turn", Date.now() + TURN_MS);
+  try {
+    return await work();
+  } finally {
+    localStorage.removeItem("session-turn");
+  }
+}
+
+// Renew the session when no tab did so for `seconds`; tells whether there is one.
+const goOn = (url, seconds) =>
+  inTurn(async () => {
+    if (Date.now() - Number(localStorage.getItem("session-renewed") ?? 0) < seconds * 1000) return true;
+    const answer = await fetch(url, { method: "POST", credentials: "same-origin" });
+    const on = answer.ok && (await answer.json()).signed_in;
+    if (on) localStorage.setItem("session-renewed", Date.now());
+    return on;
+  });
+
+function backHere(signInUrl) {
+  const here = window.location.pathname + window.location.search;
+  return here === "/" ? signInUrl : `${signInUrl}?next=${encodeURIComponent(here)}`;
+}
+
+export function PageBridge({
+  toast, language, offline, offlineText, closeText, refreshUrl, refreshSeconds = 0, lost = 0, shown, signInUrl, endedText, signInText,
+}) {
   const [toasts, setToasts] = useState([]);
+  const [ended, setEnded] = useState(false);
   useEffect(() => {
     if (language) document.documentElement.lang = language;
   }, [language]);
   useEffect(() => {
     // Once in a tab: the var is there again on the next page.
-    if (!toast || !toast.id || toast.id <= seen()) return;
+    if (!toast || !toast.id || toast.id <= seen("toast")) return;
     sessionStorage.setItem("toast", toast.id);
     setToasts((list) => [...list.slice(-3), toast]);
     if (toast.kind !== "error") {
@@ -20,14 +52,43 @@ export function PageBridge({ toast, language, offline, offlineText, closeText, r
   }, [toast]);
   useEffect(() => {
     if (!refreshUrl || !refreshSeconds) return;
-    const timer = setInterval(() => {
-      fetch(refreshUrl, { method: "POST", credentials: "same-origin" }).catch(() => {});
-    }, refreshSeconds * 1000);
-    return () => clearInterval(timer);
-  }, [refreshUrl, refreshSeconds]);
+    if (!localStorage.getItem("session-renewed")) localStorage.setItem("session-renewed", Date.now());
+    // Also when a sleeping machine wakes: its timers stood still.
+    const look = () => goOn(refreshUrl, refreshSeconds).then((on) => !on && shown && setEnded(true), () => {});
+    const seenAgain = () => document.visibilityState === "visible" && look();
+    const timer = setInterval(look, LOOK_MS);
+    document.addEventListener("visibilitychange", seenAgain);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", seenAgain);
+    };
+  }, [refreshUrl, refreshSeconds, shown]);
+  useEffect(() => {
+    // The server no longer knows who we are: the socket still has the cookies of its beginning, so a page that
+    // gets new ones begins anew.
+    if (!refreshSeconds || !lost || lost <= seen("lost")) return;
+    sessionStorage.setItem("lost", lost);
+    const again = Date.now() - seen("begun-anew") < 15000;
+    goOn(refreshUrl, 0).then(
+      (on) => {
+        if (on && !again) {
+          sessionStorage.setItem("begun-anew", Date.now());
+          window.location.reload();
+        } else if (shown) setEnded(true);
+        else window.location.replace(backHere(signInUrl));
+      },
+      () => {},
+    );
+  }, [lost, shown, refreshUrl, refreshSeconds, signInUrl]);
   return (
     <>
-      {offline && <div className="offline" role="status">{offlineText}</div>}
+      {offline && !ended && <div className="offline" role="status">{offlineText}</div>}
+      {ended && (
+        <div className="offline ended" role="alert">
+          <span>{endedText}</span>
+          <a className="btn primary" href={backHere(signInUrl)}>{signInText}</a>
+        </div>
+      )}
       <div className="toasts" role="status" aria-live="polite">
         {toasts.map((each) => (
           <div key={each.id} className={`toast is-${each.kind === "error" ? "failed" : "succeeded"}`}>
@@ -46,6 +107,35 @@ export function PageBridge({ toast, language, offline, offlineText, closeText, r
         ))}
       </div>
     </>
+  );
+}
+
+// Posts a form as the browser itself does, once `fields` is there: cookies need an HTTP answer.
+export function NativePost({ url, fields }) {
+  const form = useRef(null);
+  const ready = fields && Object.keys(fields).length > 0;
+  useEffect(() => {
+    if (ready) form.current.submit();
+  }, [ready]);
+  return (
+    <form ref={form} method="post" action={url} hidden>
+      {Object.entries(fields ?? {}).map(([name, value]) => <input key={name} type="hidden" name={name} value={value} readOnly />)}
+    </form>
+  );
+}
+
+// What stands where a page broke. Takes its words by language, as nothing of the page can be relied on.
+export function Broken({ texts, home }) {
+  const said = texts[document.documentElement.lang.slice(0, 2)] ?? Object.values(texts)[0];
+  return (
+    <main className="broken" role="alert">
+      <h1>{said.title}</h1>
+      <p>{said.hint}</p>
+      <div className="row">
+        <button type="button" className="btn primary" onClick={() => window.location.reload()}>{said.reload}</button>
+        <a className="btn" href={home}>{said.home}</a>
+      </div>
+    </main>
   );
 }
 

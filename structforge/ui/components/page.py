@@ -21,7 +21,34 @@ class PageBridge(rx.Component):
     offline_text: rx.Var[str]
     close_text: rx.Var[str]
     refresh_url: rx.Var[str]
+    """Answers `{"signed_in": true}` when the session goes on."""
     refresh_seconds: rx.Var[int]
+    """0 for a page that needs no session."""
+    lost: rx.Var[int]
+    """A new number each time the server found no session."""
+    shown: rx.Var[bool]
+    """The page shows something, so that leaving it would lose it."""
+    sign_in_url: rx.Var[str]
+    ended_text: rx.Var[str]
+    sign_in_text: rx.Var[str]
+
+
+class NativePost(rx.Component):
+    """Posts `fields` to `url` as a form of the browser, once they are there."""
+
+    library = jsx_module("page.jsx")
+    tag = "NativePost"
+    url: rx.Var[str]
+    fields: rx.Var[dict[str, str]]
+
+
+class Broken(rx.Component):
+    """Stands where a page broke; `texts` has `title`, `hint`, `reload` and `home` by language."""
+
+    library = jsx_module("page.jsx")
+    tag = "Broken"
+    texts: rx.Var[dict[str, dict[str, str]]]
+    home: rx.Var[str]
 
 
 def _act_spec(name: rx.Var[str], value: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
@@ -58,3 +85,5 @@ page_bridge = PageBridge.create
 toast_acts = ToastActs.create
 ticker = Ticker.create
 native_form = NativeForm.create
+native_post = NativePost.create
+broken = Broken.create

@@ -12,8 +12,8 @@ import reflex as rx
 
 from structforge.ui import routes
 from structforge.ui.locale import t
-from structforge.ui.session import visitor_of
-from structforge.ui.shell import empty
+from structforge.ui.session import SessionState, visitor_of
+from structforge.ui.shell import bridge
 
 
 class HomeState(rx.State):
@@ -21,17 +21,28 @@ class HomeState(rx.State):
 
     @rx.event
     async def enter(self) -> Any:
-        """Lead to the workflows, or to the sign-in page."""
-        visitor = await visitor_of(self)
-        return rx.redirect(routes.sign_in() if visitor is None else routes.WORKFLOWS, replace=True)
+        """Lead to the workflows, or let the page find its session again."""
+        if await visitor_of(self) is None:
+            session = await self.get_state(SessionState)
+            session._lose()
+            return None
+        return rx.redirect(routes.WORKFLOWS, replace=True)
 
 
 def home_page() -> rx.Component:
     """The page while it leads on."""
-    return rx.el.main(rx.el.p(t("app.loading"), class_name="empty"))
+    return rx.fragment(bridge(refresh=True), rx.el.main(rx.el.p(t("app.loading"), class_name="empty")))
 
 
 def not_found_page() -> rx.Component:
     """The page of an unknown address."""
-    back = rx.el.a(t("app.home"), href=routes.RUNS, class_name="btn")
-    return rx.el.main(empty("map-pin-off", t("app.not_found"), t("app.not_found_hint"), back))
+    return rx.fragment(
+        bridge(refresh=False),
+        rx.el.main(
+            rx.icon("map-pin-off", size=30),
+            rx.el.h1(t("app.not_found")),
+            rx.el.p(t("app.not_found_hint")),
+            rx.el.a(t("app.home"), href=routes.WORKFLOWS, class_name="btn primary"),
+            class_name="broken",
+        ),
+    )

@@ -18,8 +18,9 @@ ERRORS = {
     "auth.wrong_credentials": "credentials",
     "auth.too_many_attempts": "throttled",
     "auth.session_ended": "expired",
+    "password_changed": "password_changed",
 }
-"""Problem code in the address to the message that tells it."""
+"""Problem code or reason in the address to the message that tells it."""
 
 
 class SignInState(rx.State):
@@ -53,7 +54,7 @@ def _error() -> rx.Component:
         rx.el.p(
             rx.icon("circle-alert", size=15),
             rx.el.span(text),
-            class_name="error",
+            class_name=rx.cond(SignInState.error == "password_changed", "good", "error"),
             id="sign-in-error",
             role="alert",
         ),

@@ -1,0 +1,116 @@
+"""No page has a serious fault that axe-core finds, in light and in dark; motion is reduced when asked."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.ui.conftest import OpenPage, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GRAVE = ("serious", "critical")
+
+Prepare = Callable[[Page], Awaitable[None]]
+
+
+async def _nothing(page: Page) -> None:
+    """Leave the page as it opens."""
+
+
+def _press(name: str) -> Prepare:
+    async def pressed(page: Page) -> None:
+        await page.get_by_role("button", name=name).first.click()
+        await expect(page.get_by_role("dialog").last).to_be_visible()
+
+    return pressed
+
+
+async def _menu(page: Page) -> None:
+    await page.locator(".menu-title").click()
+    await expect(page.get_by_role("menu")).to_be_visible()
+
+
+async def _palette(page: Page) -> None:
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("wea")
+    await expect(page.get_by_role("option").first).to_contain_text("weather")
+
+
+async def _keys(page: Page) -> None:
+    await page.keyboard.press("?")
+    await expect(page.locator(".keys-dialog")).to_be_visible()
+
+
+async def _node(page: Page) -> None:
+    await page.locator(".react-flow__node").first.click()
+
+
+async def _notebook(page: Page) -> None:
+    await page.get_by_role("button", name="Notebook").click()
+    await expect(page.locator(".react-flow__node")).to_have_count(0)
+
+
+async def _faults(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical, each with where it is."""
+    # A theme or a page fades in; what is half shown has other contrasts.
+    await page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
+    found = await Axe().run(page)
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for violation in found.response["violations"]
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious(open_page: OpenPage, site: Site, theme: str) -> None:
+    run_id = await site.start("Seattle weather", mode="sync", time_limit_s=30)
+    async with site.client() as client:
+        found = (await client.get("/api/v1/workflows", params={"search": "Seattle weather"})).json()
+    editor = f"/workflows/{found['items'][0]['id']}"
+    places: list[tuple[str, str, Prepare]] = [
+        ("/workflows", "tr[data-workflow]", _nothing),
+        ("/workflows", "tr[data-workflow]", _menu),
+        ("/workflows?open=new", "dialog[open]", _nothing),
+        ("/workflows?open=templates", ".template", _nothing),
+        ("/workflows?open=import", "dialog[open]", _nothing),
+        ("/workflows", "tr[data-workflow]", _palette),
+        ("/workflows", "tr[data-workflow]", _keys),
+        (editor, ".react-flow__node", _nothing),
+        (editor, ".react-flow__node", _node),
+        (editor, ".react-flow__node", _notebook),
+        ("/runs", "table.data tbody tr", _nothing),
+        (f"/runs/{run_id}", "[data-row]", _nothing),
+        ("/nodes", "main a", _nothing),
+        ("/nodes/flow.loop", "table.data", _nothing),
+        ("/profile", "#profile-name", _nothing),
+        ("/members", "table.data", _nothing),
+        ("/members", "table.data", _press("Add a member")),
+        ("/workflows/nonsense", "h1, h2", _nothing),
+        ("/sign-in", "#email", _nothing),
+    ]
+    page = await open_page("/profile", color_scheme=theme, reduced_motion="reduce")
+    problems = {}
+    for path, ready, prepare in places:
+        if path == "/sign-in":
+            await page.context.clear_cookies()
+        await page.goto(site.url + path)
+        await expect(page.locator(ready).first).to_be_visible(timeout=30_000)
+        await prepare(page)
+        faults = await _faults(page)
+        if faults:
+            problems[f"{path} {prepare.__name__}"] = faults
+    assert problems == {}
+
+
+async def test_motion_is_reduced_when_asked(open_page: OpenPage) -> None:
+    page = await open_page("/workflows", reduced_motion="reduce")
+    await expect(page.locator("tr[data-workflow]").first).to_be_visible()
+    durations = await page.evaluate(
+        "[...document.querySelectorAll('*')].map((each) => getComputedStyle(each)).flatMap((look) =>"
+        " [look.transitionDuration, look.animationDuration].flatMap((text) => text.split(',').map(parseFloat)))"
+    )
+    assert max(durations) <= 0.001
