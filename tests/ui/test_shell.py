@@ -92,7 +92,7 @@ async def test_a_member_is_added_and_changes_name_and_password(open_page: OpenPa
     await page.get_by_label("Role").select_option("viewer")
     await page.get_by_role("dialog").get_by_role("button", name="Add a member").click()
     password = await page.locator("#member-password").inner_text()
-    await page.keyboard.press("Enter")
+    await page.get_by_role("dialog").get_by_role("button", name="Close").last.click()
     row = page.get_by_role("row").filter(has_text="grace@example.org")
     await expect(row).to_contain_text("Viewer")
 

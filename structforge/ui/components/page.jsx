@@ -110,13 +110,17 @@ export function PageBridge({
   );
 }
 
-// Posts a form as the browser itself does, once `fields` is there: cookies need an HTTP answer.
+// Posts a form as the browser itself does, when `fields` are there: cookies need an HTTP answer. Once in a tab, as
+// the var is there again on the next page.
 export function NativePost({ url, fields }) {
   const form = useRef(null);
   const ready = fields && Object.keys(fields).length > 0;
   useEffect(() => {
-    if (ready) form.current.submit();
-  }, [ready]);
+    const what = JSON.stringify(fields ?? {});
+    if (!ready || sessionStorage.getItem("posted") === what) return;
+    sessionStorage.setItem("posted", what);
+    form.current.submit();
+  }, [ready, fields]);
   return (
     <form ref={form} method="post" action={url} hidden>
       {Object.entries(fields ?? {}).map(([name, value]) => <input key={name} type="hidden" name={name} value={value} readOnly />)}
