@@ -34,7 +34,7 @@ def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
                 on_click=EditorState.open_cell(cell["id"]),
             ),
         ),
-        rx.cond(cell["text"] != "", rx.el.pre(cell["text"], class_name="value")),
+        rx.cond(cell["text"] != "", rx.el.pre(cell["text"], class_name="value", tab_index=0)),
         live_text(channel=DraftRunState.run_id_shown, row=cell["id"], field="preview"),
         class_name=rx.cond(
             PanelState.selected == cell["id"],
