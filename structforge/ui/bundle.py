@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ LOCK = "reflex.lock"
 NO_PAGES = frozenset({"bundle.py", "edge.py", "live.py", "server.py", "services.py", "web_process.py"})
 # Outside the pages: what they show of it is in the bundle as data.
 BAKED_IN = ("domain/expressions", "domain/policies.py", "domain/ports.py", "nodes/row_expressions.py")
+CHATTER = re.compile(r"npm (silly|verbose|http|timing|info|warn)\b")
 KEEP = ("reflex.json", "routes.json")
 
 Progress = Callable[[str], None]
@@ -145,6 +147,8 @@ def _run_reflex(root: Path, stage: Path, work: Path) -> None:
         NPM_CONFIG_UPDATE_NOTIFIER="false",
         NPM_CONFIG_PREFER_OFFLINE="true",
         NO_COLOR="1",
+        # Else Reflex wraps what npm says, and no line can be told from the next.
+        COLUMNS="500",
         PYTHONPATH=os.pathsep.join([str(SOURCE), child_environment().get("PYTHONPATH", "")]).rstrip(
             os.pathsep
         ),
@@ -163,14 +167,22 @@ def _run_reflex(root: Path, stage: Path, work: Path) -> None:
         cwd=stage, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if built.returncode != 0 or not (work / "build" / "client" / "index.html").is_file():
-        log = (built.stdout + built.stderr)[-6_000:]
+        log = root / "build.log"
+        log.write_text(built.stdout + built.stderr)
         raise UnavailableError(
             Problem(
                 "web.build_failed",
-                f"The web app could not be built:\n{log}",
+                f"The web app could not be built:\n{_what_matters(built.stdout + built.stderr)}",
+                where=str(log),
                 hint="The first build installs Node packages: check that npm reaches its registry.",
             )
         )
+
+
+def _what_matters(log: str) -> str:
+    """Return the last lines of a build's output that are no chatter of npm's."""
+    lines = [line for line in log.splitlines() if line.strip() and not CHATTER.match(line)]
+    return "\n".join(lines[-12:])
 
 
 def _node_tools(folder: Path) -> Path:

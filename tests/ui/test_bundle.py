@@ -25,3 +25,16 @@ def test_server_side_modules_need_no_new_bundle() -> None:
     names = {path.name for path in bundle._sources()}
     assert "structforge.css" in names and "live.jsx" in names and "runs.py" in names
     assert names.isdisjoint({"edge.py", "web_process.py", "server.py"})
+
+
+def test_a_build_that_fails_tells_the_reason_and_not_npms_chatter() -> None:
+    log = "\n".join(
+        [
+            "npm http fetch GET 200 x",
+            "npm error code ENOTFOUND",
+            "npm silly placeDep x",
+            "npm verbose cwd y",
+            "",
+        ]
+    )
+    assert bundle._what_matters(log) == "npm error code ENOTFOUND"
