@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from uuid import UUID
+from uuid import UUID, uuid5
 
 NODE_ID = re.compile(r"[a-z][a-z0-9_]{0,47}")
 """A node id: lower case, starts with a letter, at most 48 characters, because expressions name it."""
@@ -29,6 +29,11 @@ def new_id() -> UUID:
     millis, counter = stamp >> 12, stamp & 0xFFF
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
     return UUID(int=(millis & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | tail)
+
+
+def child_id(parent: UUID, step_key: str, attempt: int = 0) -> UUID:
+    """Return the id of the run that an attempt of a step starts: whoever repeats the attempt finds that run."""
+    return uuid5(parent, f"{attempt}/{step_key}")
 
 
 def readable_id(text: str, taken: frozenset[str] | set[str] = frozenset()) -> str:

@@ -79,6 +79,11 @@ class Acceptance:
     input: bytes
     created_by: UUID | None
     parent_run_id: UUID | None = None
+    parent_step_key: str | None = None
+    parent_waits: bool = False
+    """The parent's step waits for this run: it is woken by this run's last commit."""
+    depth: int = 0
+    """Runs above it."""
     origin_run_id: UUID | None = None
     origin_kind: str | None = None
     idempotency: "IdempotencyClaim | None" = None
@@ -130,6 +135,10 @@ class Commit:
     """With `release` of a waiting run: when it goes on by itself."""
     progress: bool = False
     """The run got further since it was claimed: its deaths are forgotten."""
+    children: list["Commit"] = field(default_factory=list)
+    """Acceptances of runs that this one starts: durable with this commit, only under its lease, and once."""
+    wakes: UUID | None = None
+    """With a terminal `change`: the run whose step waits for this one."""
 
     def absorb(self, later: "Commit") -> None:
         """Add a later commit of the same run, so that both become durable as one."""
@@ -145,6 +154,8 @@ class Commit:
         self.release = self.release or later.release
         self.resume_at = later.resume_at
         self.progress = self.progress or later.progress
+        self.children += later.children
+        self.wakes = later.wakes or self.wakes
 
 
 @dataclass(slots=True)
@@ -164,7 +175,21 @@ class RunSnapshot:
     control: str | None
     steps: Mapping[str, "StepHistory"] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
-    """Step key to what came in while it waited."""
+    """Step key to what came in for it."""
+    ended: Mapping[UUID, "CallEnd"] = field(default_factory=dict)
+    """Runs its steps wait for that are over."""
+    wakes: UUID | None = None
+    """The run whose step waits for this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a run ended that another one waits for."""
+
+    run_id: UUID
+    status: RunStatus
+    output: Any = None
+    error: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -55,6 +55,8 @@ class WorkflowSettings(BaseModel):
     """Steps that run at the same time; 1 is serial in document order, none means the worker's limit."""
     timeout_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
     """Seconds a run may take from its start; none means no limit."""
+    error_workflow: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Id or name of the workflow that is started when a run of a version fails; empty means none."""
 
 
 class Position(BaseModel):

@@ -3,14 +3,16 @@
 Invariant: protocols and settings only; the real parts come from `wiring`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-from structforge.domain.journal import RunIdentity
-from structforge.sdk.context import ArtifactAccess, ArtifactRef, HttpAccess, LogLevel
+from structforge.domain.errors import Problem
+from structforge.domain.journal import Acceptance, Commit, RunIdentity
+from structforge.sdk.context import ArtifactAccess, ArtifactRef, HttpAccess, LogLevel, NodeError
+from structforge.sdk.control import Call
 from structforge.sdk.registry import NodeRegistry
 
 
@@ -41,6 +43,43 @@ class ProcessRunner(Protocol):
         Raises: NodeError as the node raised it; NodeError `step.process_died` when the process did.
         """
         ...
+
+
+class Callees(Protocol):
+    """What a run may start and stop beside itself; the acceptances it returns become durable with the run's commit."""
+
+    async def called(self, caller: RunIdentity, step_key: str, attempt: int, call: Call) -> Commit:
+        """Return the acceptance of the run that a step calls.
+
+        Raises: NodeError `call.*`; InvalidError when the input breaks the workflow's schema.
+        """
+        ...
+
+    async def handler(self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None) -> Commit | None:
+        """Return the acceptance of the run that handles a failure; None where none should.
+
+        `acceptance` is that of a failed run which is not in the database yet. Raises: StructForgeError.
+        """
+        ...
+
+    async def stop(self, organization_id: UUID, run_ids: Sequence[UUID]) -> None:
+        """Stop runs that nobody waits for any more; those that are over are left alone."""
+        ...
+
+
+class NoCallees:
+    """Of an execution beside any installation: nothing can be called."""
+
+    async def called(self, caller: RunIdentity, step_key: str, attempt: int, call: Call) -> Commit:
+        """Raises: NodeError."""
+        raise NodeError("call.unavailable", "No other workflow can be called from here.")
+
+    async def handler(self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None) -> Commit | None:
+        """Return None."""
+        return None
+
+    async def stop(self, organization_id: UUID, run_ids: Sequence[UUID]) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +116,9 @@ class Environment:
     decoders: Mapping[str, Callable[[Path], Any]]
     """Media type of an artifact that stands for a JSON value (a table) to the function that reads it."""
     limits: EngineLimits = EngineLimits()
+    callees: Callees = field(default_factory=NoCallees)
+    ring: Callable[[UUID], None] = lambda run_id: None
+    """Say that a run that was just accepted can be claimed."""
 
 
 VALUE_MEDIA_TYPE = "application/vnd.structforge.value+json"

@@ -8,15 +8,23 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.expressions import Skipped
-from structforge.domain.journal import LeaseLostError, RunChange, StepHistory, StepRecord
+from structforge.domain.journal import (
+    Acceptance,
+    CallEnd,
+    LeaseLostError,
+    RunChange,
+    StepHistory,
+    StepRecord,
+)
 from structforge.domain.run import Effect, RunStatus, StepStatus
-from structforge.domain.values import encode_json
+from structforge.domain.values import decode_json, encode_json
 from structforge.engine import faults, holds
 from structforge.engine.activation import DEAD, NOTHING, Activation
 from structforge.engine.composite import Composite, Each, Loop, closed, make_each, make_loop
@@ -35,11 +43,16 @@ from structforge.engine.step import (
     has_references,
     load_scope,
     record_start,
+    record_waiting,
     run_attempts,
     run_inline,
     success,
 )
 from structforge.engine.values import encode
+from structforge.engine.waits import Waits, seconds_until
+
+DEFAULT_FINALLY_S = 60.0
+MAX_OUTPUT_BYTES = 1 << 30
 
 Ended = Callable[[Step, Any], None]
 
@@ -58,7 +71,11 @@ class RunOrder:
     """Of a run that began: what it was when it was claimed."""
     history: Mapping[str, StepHistory] | None = None
     answers: Mapping[str, Any] | None = None
-    """Step key to what came in while it waited."""
+    """What came in for its steps, by step key (see `holds.answer_key` for those of interrupted ones)."""
+    ended: Mapping[UUID, CallEnd] | None = None
+    """Runs its steps wait for that are over."""
+    acceptance: Acceptance | None = None
+    """Of a run that is not in the database yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,17 @@ class RunEnd:
     """When a waiting run goes on by itself; none waits for somebody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The `finally` branch of a run whose other steps are over: executed like a run, but it ends nothing itself."""
+
+    outcome: Mapping[str, Any]
+    """What the branch is told: `status`, `output`, `error`."""
+    above: Activation
+    """Where its expressions find the results of the other steps."""
+    due_at: datetime
+
+
 class Executor:
     """One execution of one run: by the worker that holds its lease, or by the process that accepts it."""
 
@@ -83,6 +111,7 @@ class Executor:
         recorder: RunRecorder,
         environment: Environment,
         control: RunControl,
+        ending: Ending | None = None,
     ) -> None:
         self._plan = plan
         self._order = order
@@ -91,18 +120,22 @@ class Executor:
         self._control = control
         # A step that begins is shown at once, not when another one ends.
         recorder.nudge = control.notify
-        self._top = Activation(plan)
+        recorder.ring = environment.ring
+        self._ending = ending
+        self._top = Activation(plan, plan.final, ending.above) if ending and plan.final else Activation(plan)
         self._ready: list[tuple[int, int, Activation]] = []
         self._sequence = itertools.count()
         self._tasks: dict[asyncio.Task[Any], tuple[Step, Ended]] = {}
         self._ended: list[asyncio.Task[Any]] = []
         self._owners: dict[Activation, Loop] = {}
-        self._waiting: dict[str, tuple[Step, datetime | None]] = {}
-        self._timers: list[asyncio.TimerHandle] = []
+        self._waits = Waits(recorder.run.run_id, control, order.answers or {}, order.ended or {}, self._waited)
+        self._clock: asyncio.TimerHandle | None = None
+        self._due_at: datetime | None = None
+        """When the run, or this branch, is out of time."""
         self._failure: Problem | None = None
         self._returned: Any = NOTHING
         self._history = order.history or {}
-        self._answers = order.answers or {}
+        self._concluded: RunEnd | None = None
         self._names = {
             "inputs": order.input,
             "run": {
@@ -126,6 +159,17 @@ class Executor:
         finally:
             await self._cancel_tasks()
 
+    async def execute_ending(self) -> RunEnd:
+        """Run the `finally` branch. Raises: LeaseLostError."""
+        try:
+            self._take(self._top, *self._top.start())
+            self._replay()
+            self._limit(self._ending.due_at if self._ending else datetime.now(UTC), "finally.timeout")
+            await self._loop()
+            return await self._settled_end()
+        finally:
+            await self._cancel_tasks()
+
     def _begin(self) -> None:
         now = datetime.now(UTC)
         if self._order.started_at is None:
@@ -138,11 +182,65 @@ class Executor:
         triggers = self._plan.triggers()
         fired = self._plan.by_id[trigger].index if trigger else triggers[0].index if triggers else None
         self._take(self._top, *self._top.start(fired))
+        if self._history:
+            self._concluded = self._conclusion()
+            self._replay()
+        limit_s = self._plan.document.settings.timeout_s
+        if limit_s is not None:
+            self._limit((self._order.started_at or now) + timedelta(seconds=limit_s), "run.timeout")
+
+    def _replay(self) -> None:
+        """Take over what is durable before anything starts: a failure or an end that was written counts first."""
+        aside = []
+        while self._ready:
+            entry = heapq.heappop(self._ready)
+            index, _, activation = entry
+            known = self._history.get(activation.prefix + self._plan.nodes[index].id)
+            if known is not None and known.settled:
+                self._start(activation, index)
+            else:
+                aside.append(entry)
+        self._ready = aside
+        heapq.heapify(self._ready)
+
+    def _conclusion(self) -> RunEnd | None:
+        """Return how the other steps ended when the `finally` branch has begun already."""
+        final = self._plan.final_node
+        known = self._history.get(final.id) if final is not None else None
+        if final is None or known is None or not known.settled or not known.outputs:
+            return None
+        outcome = known.outputs[final.default_port]
+        error = outcome.get("error")
+        return RunEnd(RunStatus(outcome["status"]), error=Problem.from_json(error) if error else None)
+
+    def _limit(self, due_at: datetime, code: str) -> None:
+        self._due_at = due_at
+        left_s = seconds_until(due_at)
+        if left_s <= 0:
+            self._out_of_time(code)
+        else:
+            self._clock = asyncio.get_running_loop().call_later(left_s, self._out_of_time, code)
+
+    def _out_of_time(self, code: str) -> None:
+        what = "The run" if code == "run.timeout" else "The branch behind `finally`"
+        if self._failure is None:
+            self._failure = Problem(code, f"{what} took longer than it may.", hint="Raise its time limit.")
+        self._control.notify()
 
     @property
     def _over(self) -> bool:
         """Nothing may start any more, and what can be interrupted is."""
-        return self._control.stop_requested or self._failure is not None or self._returned is not NOTHING
+        return (
+            self._control.stop_requested
+            or self._failure is not None
+            or self._returned is not NOTHING
+            or self._concluded is not None
+        )
+
+    @property
+    def _resting(self) -> bool:
+        """What waits stays where it is."""
+        return self._over or self._control.pause_requested or self._control.yield_requested
 
     async def _loop(self) -> None:
         control, limits = self._control, self._environment.limits
@@ -156,13 +254,14 @@ class Executor:
                     self._hand_over_records()
                     await asyncio.sleep(0)
                     slice_end = clock() + limits.slice_s
-            if not self._tasks or self._over:
+            if self._over or not (self._tasks or (self._ending and self._waits)):
                 return
             self._hand_over_records()
             await control.wait()
             if control.lost:
                 raise LeaseLostError
             self._take_ended()
+            self._take_in()
             slice_end = clock() + limits.slice_s
 
     def _may_start(self) -> bool:
@@ -197,7 +296,12 @@ class Executor:
             return
         try:
             # A trigger has no edges: what fired it comes in as `in`.
-            inputs = {"in": self._order.input} if planned.node.trigger else activation.inputs(index)
+            if planned.node.trigger:
+                inputs: Mapping[str, Any] = {"in": self._order.input}
+            elif planned.node.final:
+                inputs = {"in": self._ending.outcome if self._ending else None}
+            else:
+                inputs = activation.inputs(index)
         except StructForgeError as error:
             step = Step(planned, key, {}, {}, activation, owner)
             self._end(step, failure(step, error.problem))
@@ -213,8 +317,21 @@ class Executor:
         elif history is None or self._resume(step, history):
             self._run(step)
 
+    def _take_in(self) -> None:
+        """Let go on what waited for what came in."""
+        inbox, self._control.inbox = self._control.inbox, []
+        for came_in in inbox:
+            for step in self._waits.receive(came_in):
+                history = self._history.get(step.key)
+                if history is None or step.waiting_since is not None:
+                    self._waited(step)
+                elif not self._resting and self._decided(step, history):
+                    self._run(step)
+
     def _run(self, step: Step) -> None:
         """Run a step: at once if it is plain, else as a task."""
+        if step.answer is None:
+            step.answer = self._waits.answer_of(step)
         if step.planned.plain and not has_references(step):
             outcome = run_inline(step, self._recorder, self._environment)
             if isinstance(outcome, Outcome | Returned):
@@ -266,6 +383,8 @@ class Executor:
         if history.status is StepStatus.FAILED and not ports:
             problem = Problem.from_json(dict(history.error or {"code": "step.failed", "message": "Failed."}))
             self._give_up(Step(planned, key, {}, {}, activation, owner), problem)
+        if planned.node.ends_run and history.status is StepStatus.SUCCEEDED:
+            self._returned = next(iter(ports.values()))
         self._settle(activation, planned.index, ports)
 
     def _resume(self, step: Step, history: StepHistory) -> bool:
@@ -275,7 +394,6 @@ class Executor:
         if history.status is StepStatus.WAITING:
             step.attempt = history.attempt
             step.started_at = step.waiting_since = history.started_at or datetime.now(UTC)
-            step.answer = self._answers.get(step.key)
             return True
         step.attempt = history.attempt + 1
         if history.status is not StepStatus.RUNNING:
@@ -295,15 +413,15 @@ class Executor:
     def _hold(self, step: Step, history: StepHistory) -> None:
         """Put an interrupted step aside; other branches go on meanwhile."""
         step.attempt, step.started_at = history.attempt, history.started_at or step.started_at
-        self._waiting[step.key] = (step, None)
+        self._waits.put(step, None)
 
     def _decided(self, step: Step, history: StepHistory) -> bool:
         """Do as a person said about an interrupted step. Returns True when it runs again."""
         self._hold(step, history)
-        word = holds.word_about(history, step.key, self._answers)
+        word = holds.word_about(history, step.key, self._waits.answers)
         if word is None:
             return False
-        del self._waiting[step.key]
+        self._waits.take(step)
         if word["decision"] == holds.RETRY:
             self._recorder.step(holds.lost_attempt(step, history))
             step.attempt, step.lost_attempts = history.attempt + 1, 1
@@ -429,10 +547,8 @@ class Executor:
             if closed(step) and step.planned.node.effect is not Effect.ONCE:
                 task.cancel()
                 del self._tasks[task]
-                self._waiting.pop(step.key, None)
                 self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
-        for step in [step for step, _ in self._waiting.values() if closed(step)]:
-            del self._waiting[step.key]
+        for step in self._waits.give_up(closed):
             self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
 
     # How steps end.
@@ -480,44 +596,27 @@ class Executor:
 
     def _wait(self, step: Step, waiting: Waiting) -> None:
         """Put a step aside until its time, or an answer; the run may go on or rest meanwhile."""
-        first = step.waiting_since is None
-        step.waiting_since = step.waiting_since or step.started_at
-        until = waiting.wait.until
-        self._waiting[step.key] = (step, until)
-        if first:
-            outputs = encode_json({"asks": waiting.wait.asks}) if waiting.wait.asks else None
-            self._recorder.step(
-                StepRecord(
-                    step.key,
-                    step.attempt,
-                    step.planned.id,
-                    StepStatus.WAITING,
-                    False,
-                    outputs,
-                    started_at=step.started_at,
-                )
-            )
-            self._recorder.event(
-                "step.waiting",
-                datetime.now(UTC),
-                step_key=step.key,
-                node_id=step.planned.id,
-                attempt=step.attempt,
-                status=StepStatus.WAITING,
-                until=until,
-            )
-        left_s = (until - datetime.now(UTC)).total_seconds() if until else None
-        if left_s is not None and left_s < self._environment.limits.short_wait_s:
+        if step.waiting_since is None:
+            step.waiting_since = step.started_at
+            record_waiting(step, self._recorder, waiting.asks, waiting.until)
+            if waiting.child is not None:
+                self._recorder.child(waiting.child)
+        self._waits.put(step, waiting.until, calls=step.planned.node.calls)
+        if step.answer is None and self._waits.answer_of(step) is not None:
+            # It was there before the step asked for it.
+            self._waited(step)
+            return
+        if waiting.until is None:
+            return
+        left_s = seconds_until(waiting.until)
+        if left_s < self._environment.limits.short_wait_s:
             self._spawn(step, asyncio.sleep(max(left_s, 0.0)), self._waited)
-        elif left_s is not None:
-            # Counts only while other steps keep the run in hand; a run that rests is woken by the table.
-            self._timers.append(asyncio.get_running_loop().call_later(left_s, self._waited, step))
+        else:
+            self._waits.count(step, left_s)
 
     def _waited(self, step: Step, _: Any = None) -> None:
-        control = self._control
-        resting = self._over or control.pause_requested or control.yield_requested
-        if step.key in self._waiting and not resting:
-            del self._waiting[step.key]
+        if step in self._waits and not self._resting:
+            self._waits.take(step)
             self._run(step)
 
     def _record(self, step: Step, outcome: Outcome) -> None:
@@ -538,6 +637,8 @@ class Executor:
         )
         for artifact in outcome.artifacts:
             recorder.artifact(artifact)
+        if outcome.child is not None:
+            recorder.child(outcome.child)
         fields: dict[str, Any] = {"error": error} if error else {}
         recorder.event(
             "step.finished",
@@ -574,15 +675,9 @@ class Executor:
 
     async def _finish(self) -> RunEnd:
         """Write the end of this execution and wait until it is durable."""
-        for timer in self._timers:
-            timer.cancel()
-        if self._over:
-            await self._let_once_steps_end()
-            self._record_cancelled()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-            self._take_ended()
-        end = await self._run_end()
+        end = await self._settled_end()
+        if end.status.terminal and self._plan.final_node is not None:
+            end = await self._run_ending(end)
         now = datetime.now(UTC)
         if end.status is not RunStatus.QUEUED:
             terminal = end.status.terminal
@@ -597,6 +692,8 @@ class Executor:
             fields: dict[str, Any] = {"error": end.error.as_json()} if end.error else {}
             kind = "run.finished" if terminal else f"run.{end.status}"
             self._recorder.event(kind, now, status=end.status, **fields)
+        if end.status is RunStatus.FAILED and end.error and self._plan.document.settings.error_workflow:
+            await self._call_handler(end.error)
         if not end.status.terminal:
             self._recorder.release(end.resume_at)
         faults.point("before_final_commit")
@@ -604,23 +701,88 @@ class Executor:
         if pending is not None:
             await pending
         faults.point("after_final_commit")
+        if self._waits.given_up:
+            await self._environment.callees.stop(self._recorder.run.organization_id, self._waits.given_up)
         return end
 
-    async def _run_end(self) -> RunEnd:
+    async def _settled_end(self) -> RunEnd:
+        """Let what is in flight end, or end it; say how that leaves the run."""
+        self._waits.stop_counting()
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._over:
+            await self._let_once_steps_end()
+            self._record_cancelled()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+            self._take_ended()
+        return self._run_end()
+
+    async def _run_ending(self, end: RunEnd) -> RunEnd:
+        """Run the `finally` branch; what goes wrong there is told without hiding what went wrong before."""
+        final = self._plan.final_node
+        if final is None or final.spec.disabled:
+            return end
+        known = self._history.get(final.id)
+        began = (known.started_at if known else None) or datetime.now(UTC)
+        outcome = {
+            "status": end.status.value,
+            "output": decode_json(end.output, max_bytes=MAX_OUTPUT_BYTES) if end.output else None,
+            "error": end.error.as_json() if end.error else None,
+        }
+        limit_s = getattr(final.fixed, "time_limit_s", DEFAULT_FINALLY_S)
+        ending = Ending(outcome, self._top, began + timedelta(seconds=limit_s))
+        inner = Executor(
+            self._plan, self._order, self._recorder, self._environment, self._control.for_finally(), ending
+        )
+        ended = await inner.execute_ending()
+        self._waits.given_up += inner._waits.given_up
+        if not ended.status.terminal:
+            return RunEnd(RunStatus.QUEUED)
+        if ended.error is None:
+            return end
+        if end.error is None:
+            status = end.status if end.status is RunStatus.CANCELLED else RunStatus.FAILED
+            return replace(end, status=status, error=ended.error)
+        details = {**end.error.details, "finally": ended.error.as_json()}
+        return replace(end, error=replace(end.error, details=details))
+
+    async def _call_handler(self, error: Problem) -> None:
+        """Start the workflow that handles failures, in the commit that writes this one."""
+        try:
+            handler = await self._environment.callees.handler(
+                self._recorder.run, error, self._order.acceptance
+            )
+        except StructForgeError as fault:
+            self._recorder.log("", 0, "error", f"The error workflow was not started: {fault}", {})
+            return
+        if handler is not None:
+            self._recorder.child(handler)
+
+    def _run_end(self) -> RunEnd:
+        if self._concluded:
+            return self._finished_again(self._concluded)
         if self._failure:
             return RunEnd(RunStatus.FAILED, error=self._failure)
         if self._returned is not NOTHING:
             return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._returned))
         if self._control.stop_requested:
             return RunEnd(RunStatus.CANCELLED)
-        if self._control.pause_requested and (self._ready or self._waiting):
+        if self._control.pause_requested and (self._ready or self._waits):
             return RunEnd(RunStatus.PAUSED)
         if self._ready:
             return RunEnd(RunStatus.QUEUED)
-        if self._waiting:
-            times = [until for _, until in self._waiting.values() if until is not None]
+        if self._waits:
+            times = [at for at in (self._waits.resume_at(), self._due_at) if at is not None]
             return RunEnd(RunStatus.WAITING, resume_at=min(times, default=None))
         return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._output()))
+
+    def _finished_again(self, end: RunEnd) -> RunEnd:
+        """Complete how the steps ended, as the `finally` branch was told, with the output it goes with."""
+        if end.status is not RunStatus.SUCCEEDED:
+            return end
+        output = self._output() if self._returned is NOTHING else self._returned
+        return replace(end, output=encode_json(output))
 
     def _output(self) -> Any:
         """The value of the only last node, or an object of those that gave one, by node id."""
@@ -648,15 +810,23 @@ class Executor:
         now = datetime.now(UTC)
         open_steps = [step for step, _ in self._tasks.values()]
         open_steps += [loop.step for loop in set(self._owners.values()) if not loop.closed]
-        open_steps += [step for step, _ in self._waiting.values()]
-        for step in {step.key: step for step in open_steps}.values():
+        open_steps += self._waits.give_up()
+        cancelled = {step.key: step for step in open_steps}
+        for key, known in self._history.items():
+            # Begun by an earlier worker, and not come to again.
+            if not known.settled and known.node_id in self._plan.by_id and key not in self._recorder.settled_keys:
+                step = Step(self._plan.by_id[known.node_id], key, {}, {}, attempt=known.attempt)
+                step.started_at = known.started_at or now
+                if known.status in (StepStatus.RUNNING, StepStatus.WAITING):
+                    cancelled.setdefault(key, step)
+        for step in cancelled.values():
             self._record(step, Outcome(StepStatus.CANCELLED, DEAD, None, None, step.started_at, now))
         self._tasks.clear()
-        self._waiting.clear()
 
     async def _cancel_tasks(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._waits.stop_counting()
+        if self._clock is not None:
+            self._clock.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

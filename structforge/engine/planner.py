@@ -21,6 +21,10 @@ from structforge.sdk.parameters import literal_fields
 from structforge.sdk.registry import NodeRegistry
 
 
+FINAL = -1
+"""Stands where a loop would for the region of the `finally` branch."""
+
+
 class EdgeKind(IntEnum):
     """How an edge lies to the loop regions."""
 
@@ -135,6 +139,10 @@ class Plan:
     """Loop node to what it repeats."""
     sinks: tuple[int, ...]
     """Top-level nodes whose result nothing else takes: their values are the run's output."""
+    final: Region | None
+    """The `finally` branch, which runs when all else is over."""
+    final_node: PlannedNode | None
+    """Where that branch begins."""
     in_process_safe: bool
     """All steps are pure and inline: the accepting process may run it and commit once."""
 
@@ -172,8 +180,12 @@ def make_plan(document: WorkflowDocument, registry: NodeRegistry) -> Plan:
         sinks=tuple(
             planned.index
             for planned in nodes
-            if not planned.depth and all(edge.kind is EdgeKind.BODY for edge in planned.out_edges)
+            if not planned.depth
+            and planned.index not in layout.final
+            and all(edge.kind is EdgeKind.BODY for edge in planned.out_edges)
         ),
+        final=layout.region(FINAL) if layout.final else None,
+        final_node=next((planned for planned in nodes if planned.node.final), None),
         in_process_safe=all(planned.plain or planned.node.loop for planned in nodes),
     )
 
@@ -191,10 +203,15 @@ class _Layout:
         self.chains = [tuple(renamed[loop] for loop in graph.enclosing[number]) for number in by_document]
         """For each node the loops around it, outermost first."""
         self.loops = [index for index, spec in enumerate(self.order) if spec.id in loop_ids]
-        self.members: dict[int | None, list[int]] = {None: [], **{loop: [] for loop in self.loops}}
+        roots = [graph.index(spec.id) for spec in document.nodes if registry[spec.type].final]
+        self.final = frozenset(renamed[number] for number in graph.reachable(roots))
+        """Nodes of the `finally` branch."""
+        self.members: dict[int | None, list[int]] = {
+            None: [], FINAL: [], **{loop: [] for loop in self.loops}
+        }  # fmt: skip
         self.slots: list[int] = []
         for index, chain in enumerate(self.chains):
-            members = self.members[chain[-1] if chain else None]
+            members = self.members[chain[-1] if chain else FINAL if index in self.final else None]
             self.slots.append(len(members))
             members.append(index)
         self.incoming: list[list[InEdge]] = [[] for _ in self.order]
@@ -236,12 +253,12 @@ class _Layout:
             self.settling[gate] += 1
 
     def region(self, loop: int | None) -> Region:
-        """Describe what `loop` repeats, or the top level."""
+        """Describe what `loop` repeats, the `finally` branch (`FINAL`), or the top level."""
         members = tuple(self.members[loop])
         return Region(
             members,
             tuple(self.settling[index] for index in members),
-            () if loop is None else tuple(self.entries[loop]),
+            tuple(self.entries.get(loop, ())) if loop is not None else (),
         )
 
 

@@ -7,6 +7,7 @@ from asyncio import Future
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -39,7 +40,9 @@ class RunRecorder:
         settled: int = 0,
         acceptance: Acceptance | None = None,
         redact: Callable[[str], str] | None = None,
+        wakes: UUID | None = None,
     ) -> None:
+        """`wakes` is the run whose step waits for this one."""
         self.run = run
         self.event_seq = event_seq
         self._journal = journal
@@ -47,8 +50,13 @@ class RunRecorder:
         self._log_seq = log_seq
         self._settled = settled
         self._redact = redact
+        self._wakes = wakes
+        self.settled_keys: set[str] = set()
+        """Steps whose outcome was recorded here."""
         self.nudge: Callable[[], None] = lambda: None
         """Set by the executor: something was recorded that should not wait for the next step to end."""
+        self.ring: Callable[[UUID], None] = lambda run_id: None
+        """Set by the executor: a run that this one starts is durable and can be claimed."""
         self._commit = Commit(run, epoch, acceptance=acceptance)
         self._dirty = acceptance is not None
 
@@ -67,7 +75,9 @@ class RunRecorder:
         commit = self._commit
         commit.steps[record.step_key, record.attempt] = record
         commit.progress = commit.progress or record.settled
-        self._settled += record.settled
+        if record.settled:
+            self._settled += 1
+            self.settled_keys.add(record.step_key)
         commit.settled_steps = self._settled
         self._dirty = True
 
@@ -104,11 +114,17 @@ class RunRecorder:
         """Note an artifact that a recorded value refers to; its bytes are durable already."""
         self._commit.artifacts.append(body)
 
+    def child(self, child: Commit) -> None:
+        """Start another run with this commit."""
+        self._commit.children.append(child)
+        self._dirty = True
+
     def change(self, change: RunChange) -> None:
         """Set the run's row; a start that is not handed over yet is kept."""
         if self._commit.change is not None and change.started_at is None:
             change.started_at = self._commit.change.started_at
         self._commit.change = change
+        self._commit.wakes = self._wakes if change.status.terminal else None
         self._commit.settled_steps = self._settled
         self._dirty = True
 
@@ -123,4 +139,13 @@ class RunRecorder:
         if not self._dirty:
             return None
         commit, self._commit, self._dirty = self._commit, Commit(self.run, self._epoch), False
-        return self._journal.submit(commit)
+        pending = self._journal.submit(commit)
+        if commit.children:
+            started = [child.run.run_id for child in commit.children]
+            pending.add_done_callback(lambda written: self._ring(started, written))
+        return pending
+
+    def _ring(self, started: list[UUID], written: "Future[None]") -> None:
+        if not written.cancelled() and written.exception() is None:
+            for run_id in started:
+                self.ring(run_id)

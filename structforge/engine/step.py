@@ -5,8 +5,8 @@ Invariant: whatever a node does ends in an `Outcome` with a definite status; onl
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,23 +14,36 @@ from pydantic import BaseModel
 
 from structforge.domain.errors import InvalidError, Problem, StructForgeError
 from structforge.domain.expressions import ExpressionError
-from structforge.domain.journal import StepRecord
+from structforge.domain.ids import child_id
+from structforge.domain.journal import CallEnd, Commit, StepRecord
 from structforge.domain.policies import RetryPolicy
 from structforge.domain.ports import ERROR_PORT
-from structforge.domain.run import Effect, Execution, StepStatus
-from structforge.domain.values import encode_json
+from structforge.domain.run import Effect, Execution, RunStatus, StepStatus
+from structforge.domain.values import encode_json, journal_safe_bytes
 from structforge.engine import faults
 from structforge.engine.activation import DEAD, Activation
 from structforge.engine.context import StepContext
 from structforge.engine.environment import Environment, ProcessCall
 from structforge.engine.planner import PlannedNode, validate_parameters
 from structforge.engine.recorder import RunRecorder
-from structforge.engine.values import Encoded, crash_problem, encode, load, needs_loading, store_large
+from structforge.engine.values import (
+    Encoded,
+    crash_problem,
+    encode,
+    load,
+    load_output,
+    needs_loading,
+    safe_problem,
+    store_large,
+)
 from structforge.sdk.context import NodeError
-from structforge.sdk.control import Return, Wait
+from structforge.sdk.control import Call, Return, Wait
 from structforge.sdk.node import Ports
 
 logger = logging.getLogger(__name__)
+
+CANCEL_GRACE_S = 1.0
+"""A cancelled node gets so long to end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +84,8 @@ class Outcome:
     started_at: datetime
     finished_at: datetime
     artifacts: tuple[dict[str, Any], ...] = ()
+    child: Commit | None = None
+    """Acceptance of a run that it starts."""
 
     @property
     def fails_run(self) -> bool:
@@ -82,7 +97,11 @@ class Outcome:
 class Waiting:
     """A step that is not over and needs no worker meanwhile."""
 
-    wait: Wait
+    until: datetime | None
+    asks: bytes | None = None
+    """JSON of what a person is asked."""
+    child: Commit | None = None
+    """Acceptance of the run it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,12 @@ class Returned:
 
 
 def describe(error: Exception) -> tuple[Problem, bool]:
-    """Turn what an attempt raised into a problem, and tell whether retrying cannot help."""
+    """Turn what an attempt raised into a problem that any journal can hold, and tell whether retrying cannot help."""
+    problem, final = _described(error)
+    return safe_problem(problem), final
+
+
+def _described(error: Exception) -> tuple[Problem, bool]:
     if isinstance(error, NodeError):
         return error.problem, error.final
     if isinstance(error, ExpressionError | InvalidError):
@@ -139,7 +163,7 @@ def run_inline(
     try:
         parameters = parameters_of(step)
         context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
-        result: Any = planned.node.run(context, parameters, step.inputs)
+        result = run_tamed(planned, context, parameters, step.inputs)
         returns = type(result) is Return
         ports = {planned.default_port: result.value} if returns else ports_of(step, result)
         encoded = encode(ports, environment.limits.inline_value_bytes)
@@ -208,7 +232,9 @@ async def run_attempts(
         try:
             result = await _attempt(step, recorder, environment)
             if type(result) is Wait:
-                return Waiting(result)
+                return waiting(result)
+            if type(result) is Call:
+                return await _call(step, result, recorder, environment)
             returns = type(result) is Return
             ports = {planned.default_port: result.value} if returns else ports_of(step, result)
             encoded = encode(ports, environment.limits.inline_value_bytes)
@@ -217,6 +243,10 @@ async def run_attempts(
             return Returned(success(step, encoded)) if returns else success(step, encoded)
         except Exception as error:  # Whatever a node raises has to end in an outcome.
             problem, final = describe(error)
+        if step.waiting_since is not None and step.answer is None:
+            # It gave up before the run that it called, if it did, was over.
+            called = child_id(recorder.run.run_id, step.key, step.attempt)
+            await environment.callees.stop(recorder.run.organization_id, [called])
         if final or not _may_retry(step, retry, problem):
             return failure(step, problem)
         wait_s = retry.wait_s(step.attempt - step.lost_attempts)
@@ -225,6 +255,34 @@ async def run_attempts(
             recorder.submit()
             await asyncio.sleep(wait_s)
         step.attempt += 1
+        step.waiting_since = None
+        if isinstance(step.answer, CallEnd):
+            step.answer = None
+
+
+def waiting(wait: Wait) -> Waiting:
+    """Bring a wish to wait into journal form. Raises: NodeError, InvalidValueError for one that makes no sense."""
+    until = wait.until
+    if until is not None and (not isinstance(until, datetime) or until.tzinfo is None):
+        raise NodeError("wait.time", "The node waits until something that is no moment.")
+    return Waiting(until, journal_safe_bytes({"asks": wait.asks})[1] if wait.asks else None)
+
+
+async def _call(
+    step: Step, call: Call, recorder: RunRecorder, environment: Environment
+) -> Outcome | Waiting:
+    """Start the run that a step calls: its acceptance becomes durable together with what the step does now."""
+    wait = waiting(Wait(call.until))
+    if step.waiting_since is not None:
+        return wait
+    child = await environment.callees.called(recorder.run, step.key, step.attempt, call)
+    if call.wait:
+        return replace(wait, child=child)
+    started = {"run_id": str(child.run.run_id), "status": RunStatus.QUEUED.value}
+    encoded = encode({step.planned.default_port: started}, environment.limits.inline_value_bytes)
+    if encoded is None:
+        raise RuntimeError("the id of a run is no large value")
+    return replace(success(step, encoded), child=child)
 
 
 def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
@@ -253,6 +311,32 @@ async def record_start(step: Step, recorder: RunRecorder, *, intent: bool = True
         if durable is not None:
             await durable
         faults.point("after_intent")
+
+
+def record_waiting(
+    step: Step, recorder: RunRecorder, asks: bytes | None, until: datetime | None
+) -> None:
+    """Write down that a step waits from now on."""
+    recorder.step(
+        StepRecord(
+            step.key,
+            step.attempt,
+            step.planned.id,
+            StepStatus.WAITING,
+            False,
+            asks,
+            started_at=step.started_at,
+        )
+    )
+    recorder.event(
+        "step.waiting",
+        datetime.now(UTC),
+        step_key=step.key,
+        node_id=step.planned.id,
+        attempt=step.attempt,
+        status=StepStatus.WAITING,
+        until=until,
+    )
 
 
 def _record_retry(step: Step, recorder: RunRecorder, problem: Problem, wait_s: float) -> None:
@@ -291,9 +375,86 @@ async def load_scope(step: Step, recorder: RunRecorder, environment: Environment
     }
 
 
+def run_tamed(planned: PlannedNode, context: StepContext, parameters: BaseModel, inputs: Any) -> Any:
+    """Run a synchronous node here. Raises: NodeError also for what is no ordinary exception."""
+    try:
+        return planned.node.run(context, parameters, inputs)
+    except (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:
+        raise _wild(error) from None
+
+
 def ports_of(step: Step, result: Any) -> Mapping[str, Any]:
-    """Return a node's result by port."""
-    return result.values if type(result) is Ports else {step.planned.default_port: result}
+    """Return a node's result by port. Raises: NodeError when it says `Ports` and names none."""
+    if type(result) is not Ports:
+        return {step.planned.default_port: result}
+    if not isinstance(result.values, Mapping):
+        raise NodeError("result.no_ports", "The node's result names no ports.")
+    return result.values
+
+
+class _LeftBehind:
+    """Coroutines of nodes that swallowed their cancellation: kept until they end, nobody looks at them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def add(self, task: "asyncio.Task[Any]", key: str) -> None:
+        """Forget a task in good order."""
+        logger.error("the node of step %s goes on after it was cancelled; it is left behind", key)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+_left_behind = _LeftBehind()
+
+
+async def bounded(work: Coroutine[Any, Any, Any], limit_s: float, key: str) -> Any:
+    """Await a node's coroutine for `limit_s` at most; a node that ignores its cancellation holds nobody up.
+
+    Raises: TimeoutError; NodeError for what is no ordinary exception; whatever the node raises.
+    """
+    task = asyncio.get_running_loop().create_task(_tamed(work), name=key)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+    except asyncio.CancelledError:
+        await _cancelled(task, key)
+        raise
+    if done:
+        return task.result()
+    await _cancelled(task, key)
+    raise TimeoutError
+
+
+async def _tamed(work: Coroutine[Any, Any, Any]) -> Any:
+    """Let nothing out of a node that would end the event loop, or look like a cancellation of ours."""
+    task = asyncio.current_task()
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        if task is not None and task.cancelling():
+            raise
+        raise _wild(error) from None
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise _wild(error) from None
+
+
+def _wild(error: BaseException) -> NodeError:
+    problem = crash_problem(error)
+    return NodeError(problem.code, problem.message, hint=problem.hint, final=False)
+
+
+async def _cancelled(task: "asyncio.Task[Any]", key: str) -> None:
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+    if not done:
+        _left_behind.add(task, key)
+    elif not task.cancelled():
+        task.exception()
 
 
 async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Any:
@@ -313,7 +474,13 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
         }
     context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
     context.waiting_since, context.answer = step.waiting_since, step.answer
-    async with asyncio.timeout(planned.policies.timeout_s or environment.limits.step_timeout_s):
+    if isinstance(step.answer, CallEnd):
+        output = await load_output(step.answer.output, environment, organization_id)
+        context.answer = replace(step.answer, output=output)
+    limit_s = planned.policies.timeout_s or environment.limits.step_timeout_s
+    if planned.node.execution is Execution.ASYNC:
+        return await bounded(planned.node.run(context, parameters, inputs), limit_s, step.key)
+    async with asyncio.timeout(limit_s):
         if planned.node.execution is Execution.BLOCKING:
             call = ProcessCall(
                 planned.node.type,
@@ -324,5 +491,4 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
                 step.attempt,
             )
             return await environment.processes.run(call, context.log_fields)
-        result = planned.node.run(context, parameters, inputs)
-        return await result if planned.node.execution is Execution.ASYNC else result
+        return run_tamed(planned, context, parameters, inputs)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from structforge.domain.errors import Problem
-from structforge.domain.values import decode_json, journal_safe_bytes
+from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes
 from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
 from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
+
+MAX_TEXT = 10_000
+"""Longest text of a problem that is kept."""
 
 _MARK = f'"{ARTIFACT_KEY}"'.encode()
 
@@ -105,7 +108,37 @@ async def load(value: Any, environment: Environment, organization_id: UUID, *, e
     return value if decoder is None else await asyncio.to_thread(lambda: decoder(store.path(ref)))
 
 
-def crash_problem(error: Exception) -> Problem:
+async def load_output(value: Any, environment: Environment, organization_id: UUID) -> Any:
+    """Return a run's output with the large values in it: itself, or the values of its last nodes."""
+    if isinstance(value, dict) and ArtifactRef.from_json(value) is None:
+        return {
+            name: await load(one, environment, organization_id, every_kind=False)
+            for name, one in value.items()
+        }
+    return await load(value, environment, organization_id, every_kind=False)
+
+
+def safe_problem(problem: Problem) -> Problem:
+    """Return the problem as any journal can hold it: texts without NUL and lone surrogates, details of plain JSON."""
+    details: dict[str, Any] = {}
+    for name, value in problem.details.items():
+        try:
+            details[_safe_text(name)] = journal_safe(value)
+        except InvalidError:
+            details[_safe_text(name)] = f"({type(value).__name__} that is no JSON)"
+    return Problem(
+        *(_safe_text(text) for text in (problem.code, problem.message, problem.where, problem.hint)), details
+    )
+
+
+def _safe_text(text: object) -> str:
+    """Return text that PostgreSQL takes, of bounded length."""
+    if not isinstance(text, str):
+        text = f"({type(text).__name__})"
+    return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_TEXT]
+
+
+def crash_problem(error: BaseException) -> Problem:
     """Describe a failure nobody foresaw, without a stack trace and without its arguments' secrets."""
     return Problem(
         "step.crashed",

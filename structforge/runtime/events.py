@@ -108,6 +108,9 @@ def _messages(commits: Sequence[Commit]) -> list[tuple[str, bytes]]:
                     "status": commit.change.status if commit.change else "queued",
                 }
             )
+        if commit.wakes is not None:
+            woken = {"run_id": str(commit.wakes), "action": "answer"}
+            messages.append((CONTROL_CHANNEL, orjson.dumps(woken)))
     for organization_id, runs in changed.items():
         messages.append((f"{ORGANIZATION_CHANNEL}{organization_id}", orjson.dumps({"runs": runs})))
     return messages

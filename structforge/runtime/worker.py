@@ -20,7 +20,7 @@ from structforge.domain.journal import Journal, LeaseLostError, RunChange, RunSn
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json, encode_json
 from structforge.engine import faults
-from structforge.engine.control import RunControl
+from structforge.engine.control import CameIn, RunControl
 from structforge.engine.environment import Environment
 from structforge.engine.executor import Executor, RunOrder
 from structforge.engine.plans import PlanCache
@@ -154,8 +154,15 @@ class RunWorker:
         """Act on what was asked of a run."""
         held = self._held.get(run_id)
         if held is None:
+            if action == "answer":
+                # It rests, or nobody has it: whoever looks first takes it.
+                self._wake.set()
             return
-        if action == "stop":
+        if action == "answer":
+            task = asyncio.create_task(self._take_in(run_id, held), name=f"answers {run_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif action == "stop":
             held.control.stop()
         elif action == "pause":
             held.control.pause()
@@ -206,6 +213,7 @@ class RunWorker:
             event_seq=snapshot.event_seq,
             log_seq=snapshot.log_seq,
             settled=sum(step.settled for step in snapshot.steps.values()),
+            wakes=snapshot.wakes,
         )
         try:
             await self._execute_plan(snapshot, held, recorder)
@@ -247,11 +255,35 @@ class RunWorker:
             status=snapshot.status,
             history=snapshot.steps,
             answers=snapshot.answers,
+            ended=snapshot.ended,
         )
         await Executor(plan, order, recorder, self._environment, held.control).execute()
 
+    async def _take_in(self, run_id: UUID, held: _Held) -> None:
+        """Read what came in for a run in hand and hand it to its execution."""
+        if self._connection is None:
+            return
+        try:
+            answers, ended = await self._leases.came_in(
+                self._connection, run_id, list(held.control.awaited), _decode
+            )
+        except psycopg.Error as error:
+            # It stays marked in the table: the next renewal, or the run's rest, brings it.
+            logger.warning("answers of run %s could not be read: %s", run_id, error)
+            return
+        if answers or ended:
+            held.control.deliver(CameIn(answers, ended))
+
     async def _fail(self, recorder: RunRecorder, problem: Problem) -> None:
         now = datetime.now(UTC)
+        try:
+            handler = await self._environment.callees.handler(recorder.run, problem, None)
+        except StructForgeError as error:
+            logger.warning("no error workflow for run %s: %s", recorder.run.run_id, error)
+            handler = None
+        if handler is not None:
+            recorder.ring = self._environment.ring
+            recorder.child(handler)
         recorder.change(
             RunChange(RunStatus.FAILED, error=encode_json(problem.as_json()), started_at=now, finished_at=now)
         )

@@ -1,4 +1,4 @@
-"""Results by which a node steers its run: wait, or return early; and what a loop node declares.
+"""Results by which a node steers its run: wait, call another workflow, or return early; and what a loop node declares.
 
 Invariant: they are values; the engine acts on them, a node never holds a worker to wait.
 """
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from structforge.domain.journal import CallEnd
 from structforge.sdk.parameters import Parameters, parameter
 
 MAX_ITERATIONS = 100_000
+
+__all__ = ["Call", "CallEnd", "LoopParameters", "Return", "Wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,24 @@ class Return:
     """End the run here, as succeeded, with this output."""
 
     value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run another workflow of the organization, once for this attempt.
+
+    With `wait` the step is over when that run is: the next `run` of the node sees how it ended as a `CallEnd` in
+    `context.answer`. Without, the step ends at once and gives the run's id.
+    """
+
+    workflow: str
+    """Id, or the exact name."""
+    input: Any = None
+    version: int | Literal["published", "draft"] = "published"
+    """`draft` is allowed in runs of drafts only."""
+    wait: bool = True
+    until: datetime | None = None
+    """When the node is run again although the called run is not over."""
 
 
 class LoopParameters(Parameters):

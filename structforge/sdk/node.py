@@ -73,6 +73,12 @@ class Node(ABC, Generic[P]):
     """A trigger starts a run: it has no inputs, and only the fired one is alive."""
     loop: ClassVar[bool] = False
     """It owns the nodes between its output `body` and its input `again`, and goes on at `done`."""
+    calls: ClassVar[bool] = False
+    """It gives a `Call`: the step waits for another run."""
+    final: ClassVar[bool] = False
+    """A root whose branch runs when the run ends, whatever happened; it gets the run's outcome as its `in`."""
+    ends_run: ClassVar[bool] = False
+    """Its success ends the run: it gives a `Return`."""
     Parameters: ClassVar[ParameterModel] = NoParameters
     examples: ClassVar[tuple[Example, ...]] = ()
 

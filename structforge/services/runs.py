@@ -276,12 +276,7 @@ class RunService:
                 raise ConflictError(Problem("run.over", said, where, "Start a new one.", details))
             said = f"The run is {found.status}: one cannot {action} it now."
             raise ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
-        if answered.asked is Asked.REQUESTED:
-            await self._publisher.control(run_id, action)
-        elif answered.event is not None and answered.workflow_id is not None:
-            await self._publisher.announce(
-                principal.organization_id, answered.workflow_id, run_id, answered.event
-            )
+        await tell(self._publisher, self._ring, principal.organization_id, answered, action)
         return answered.status
 
     async def get(self, principal: Principal, run_id: UUID) -> RunRow:
@@ -404,3 +399,24 @@ def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> Idempoten
     door = "hook" if request.trigger_kind == "webhook" else "start"
     expires_at = now + IDEMPOTENCY_TTL
     return IdempotencyClaim(f"{door}:{workflow_id}", request.idempotency_key, request.body_hash, expires_at)
+
+
+async def tell(
+    publisher: EventPublisher,
+    ring: Callable[[UUID], None],
+    organization_id: UUID,
+    answered: Answered,
+    action: str,
+) -> None:
+    """Tell workers and followers what was asked of a run and of those below it."""
+    for one in (answered, *answered.others):
+        if one.run_id is None or one.workflow_id is None:
+            continue
+        if one.asked is Asked.REQUESTED:
+            await publisher.control(one.run_id, action)
+            ring(one.run_id)
+        elif one.event is not None:
+            await publisher.announce(organization_id, one.workflow_id, one.run_id, one.event)
+        if one.wakes is not None:
+            await publisher.control(one.wakes, "answer")
+            ring(one.wakes)

@@ -3,7 +3,9 @@
 Invariant: the outbox row is locked first, as every commit does, so a request and a commit never cross.
 """
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,9 +15,38 @@ from psycopg import AsyncConnection
 from structforge.domain.run import RunStatus
 from structforge.domain.transitions import Actor, sources
 
+_FAMILY = """
+WITH RECURSIVE family AS (
+    SELECT id, CASE WHEN parent_waits THEN parent_run_id END AS waiter, 0 AS level FROM workflow_executions
+    WHERE id = %(run)s AND organization_id = %(organization)s
+    UNION ALL
+    SELECT child.id, family.id, level + 1 FROM workflow_executions child
+    JOIN family ON child.parent_run_id = family.id
+    WHERE child.parent_waits AND child.status NOT IN ('succeeded', 'failed', 'cancelled')
+)
+SELECT id, waiter FROM family ORDER BY level, id
+"""
+
 _LOCK = """
-SELECT workflow_id, accepted_on, owner IS NULL OR lease_expires_at < now(), control FROM run_outbox
-WHERE run_id = %(run)s AND organization_id = %(organization)s FOR UPDATE
+SELECT run_id, workflow_id, accepted_on, owner IS NULL OR lease_expires_at < now(), control FROM run_outbox
+WHERE run_id = ANY (%(runs)s) AND organization_id = %(organization)s ORDER BY run_id FOR UPDATE
+"""
+
+# A run whose version has a `finally` branch and that has begun is ended by a worker, which runs that branch.
+_HAS_FINALLY = """
+SELECT EXISTS (
+    SELECT FROM workflow_executions e JOIN workflow_versions v ON v.id = e.version_id,
+        json_array_elements(v.document -> 'nodes') node
+    WHERE e.id = %(run)s AND e.started_at IS NOT NULL AND node ->> 'type' = 'flow.finally'
+        AND (node ->> 'disabled') IS DISTINCT FROM 'true')
+"""
+
+_WAKE = """
+UPDATE run_outbox
+SET available_at = CASE WHEN owner IS NULL AND control IS NULL THEN now() ELSE available_at END,
+    announced_at = CASE WHEN owner IS NULL THEN NULL ELSE announced_at END,
+    control = CASE WHEN owner IS NOT NULL AND control IS NULL THEN 'answer' ELSE control END
+WHERE run_id = %(waiter)s
 """
 
 # Of several open attempts of a step only the last becomes its outcome.
@@ -71,26 +102,38 @@ class Answered:
     status: RunStatus | None = None
     workflow_id: UUID | None = None
     event: dict[str, Any] | None = None
+    run_id: UUID | None = None
+    wakes: UUID | None = None
+    """A run that waited for this one's end and can be claimed."""
+    others: tuple["Answered", ...] = ()
+    """Runs below it, of which the same was asked."""
 
 
 async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
-    """Cancel a run nobody works on, or leave the request for the worker that does. One transaction."""
-    held = _Held(connection, organization_id, run_id)
-    async with connection.transaction():
-        if not await held.lock():
-            return Answered(Asked.NOTHING)
+    """Cancel a run nobody works on, or leave the request for the worker that does; its calls with it. One transaction."""
+
+    async def stop(held: "_Held") -> Answered:
         if not held.free:
+            return await held.request("stop", RunStatus.CANCELLING)
+        if await held.has_finally():
+            await connection.execute(
+                "UPDATE run_outbox SET owner = NULL, lease_expires_at = NULL, epoch = epoch + 1, "
+                "available_at = now(), announced_at = NULL WHERE run_id = %(run)s",
+                held.key,
+            )
             return await held.request("stop", RunStatus.CANCELLING)
         await connection.execute(_CANCEL_STEPS, held.key)
         await connection.execute("DELETE FROM run_outbox WHERE run_id = %(run)s", held.key)
         return await held.change("run.finished", RunStatus.CANCELLED)
 
+    return await _ask_family(connection, organization_id, run_id, stop)
+
 
 async def request_pause(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
-    """Let a run rest: at once if nobody works on it, else after the steps in flight. One transaction."""
-    held = _Held(connection, organization_id, run_id)
-    async with connection.transaction():
-        if not await held.lock() or held.control in (PAUSED, "pause", "stop"):
+    """Let a run and its calls rest: at once if nobody works on it, else after the steps in flight. One transaction."""
+
+    async def pause(held: "_Held") -> Answered:
+        if held.control in (PAUSED, "pause", "stop"):
             return Answered(Asked.NOTHING)
         if not held.free:
             return await held.request("pause", RunStatus.PAUSING)
@@ -101,12 +144,14 @@ async def request_pause(connection: AsyncConnection[Any], organization_id: UUID,
         )
         return await held.change("run.paused", RunStatus.PAUSED)
 
+    return await _ask_family(connection, organization_id, run_id, pause)
+
 
 async def request_resume(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
-    """Let a paused run go on, or take a pause back that is not complete. One transaction."""
-    held = _Held(connection, organization_id, run_id)
-    async with connection.transaction():
-        if not await held.lock() or held.control not in (PAUSED, "pause"):
+    """Let a paused run and its calls go on, or take a pause back that is not complete. One transaction."""
+
+    async def resume(held: "_Held") -> Answered:
+        if held.control not in (PAUSED, "pause"):
             return Answered(Asked.NOTHING)
         if not held.free:
             # An answer that came while it was pausing must not be slept through: the run looks once more.
@@ -116,25 +161,61 @@ async def request_resume(connection: AsyncConnection[Any], organization_id: UUID
         )
         return await held.change("run.resumed", RunStatus.QUEUED)
 
+    return await _ask_family(connection, organization_id, run_id, resume)
+
+
+async def _ask_family(
+    connection: AsyncConnection[Any],
+    organization_id: UUID,
+    run_id: UUID,
+    ask: Callable[["_Held"], Awaitable[Answered]],
+) -> Answered:
+    """Ask the same of a run and of all it waits for, under the locks of all of them; the run itself counts."""
+    key = {"run": run_id, "organization": organization_id}
+    async with connection.transaction():
+        family = await (await connection.execute(_FAMILY, key)).fetchall()
+        if not family:
+            return Answered(Asked.NOTHING)
+        waiters = dict(family)
+        wanted = {one for pair in family for one in pair if one is not None}
+        rows = await (await connection.execute(_LOCK, {**key, "runs": list(wanted)})).fetchall()
+        held = {row[0]: _Held(connection, organization_id, row[0], waiters.get(row[0]), *row[1:]) for row in rows}
+        if run_id not in held:
+            return Answered(Asked.NOTHING)
+        first = await ask(held[run_id])
+        if first.asked is Asked.NOTHING:
+            return first
+        others = [await ask(held[one]) for one in waiters if one != run_id and one in held]
+        return replace(first, others=tuple(one for one in others if one.asked is not Asked.NOTHING))
+
 
 class _Held:
     """A run whose outbox row this transaction has locked."""
 
-    def __init__(self, connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        organization_id: UUID,
+        run_id: UUID,
+        waiter: UUID | None,
+        workflow_id: UUID,
+        day: date,
+        free: bool,
+        control: str | None,
+    ) -> None:
         self._connection = connection
-        self.key: dict[str, Any] = {"run": run_id, "organization": organization_id}
-        self.workflow_id: UUID | None = None
-        self.free = False
+        self._run_id = run_id
+        self._waiter = waiter
+        self.key: dict[str, Any] = {"run": run_id, "organization": organization_id, "day": day}
+        self.workflow_id = workflow_id
+        self.free = free
         """Nobody works on the run, or whoever did is dead."""
-        self.control: str | None = None
+        self.control = control
 
-    async def lock(self) -> bool:
-        """Take the lock; False when the run has no work left."""
-        row = await (await self._connection.execute(_LOCK, self.key)).fetchone()
-        if row is None:
-            return False
-        self.workflow_id, self.key["day"], self.free, self.control = row
-        return True
+    async def has_finally(self) -> bool:
+        """Tell whether its version says what to do when it ends."""
+        row = await (await self._connection.execute(_HAS_FINALLY, self.key)).fetchone()
+        return bool(row and row[0])
 
     async def request(self, control: str | None, status: RunStatus) -> Answered:
         """Leave a request for the worker."""
@@ -143,7 +224,7 @@ class _Held:
             {**self.key, "control": control},
         )
         await self._set(status)
-        return Answered(Asked.REQUESTED, status, self.workflow_id)
+        return Answered(Asked.REQUESTED, status, self.workflow_id, run_id=self._run_id)
 
     async def change(self, kind: str, status: RunStatus) -> Answered:
         """Set the status of a run nobody works on, with its event."""
@@ -155,7 +236,10 @@ class _Held:
         event: dict[str, Any] | None = row[0][0] if row else None
         if event is not None:
             await self._connection.execute(_SEEN, {**self.key, "seq": event["seq"]})
-        return Answered(Asked.DONE, status, self.workflow_id, event)
+        wakes = self._waiter if status.terminal else None
+        if wakes is not None:
+            await self._connection.execute(_WAKE, {"waiter": wakes})
+        return Answered(Asked.DONE, status, self.workflow_id, event, self._run_id, wakes)
 
     async def _set(self, status: RunStatus) -> bool:
         # Where nobody works on the run any more, this transaction speaks for its worker too.

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,9 +36,9 @@ WITH run AS MATERIALIZED (
         %(run_epoch)s::int[], %(run_status)s::text[], %(run_output)s::text[], %(run_error)s::text[],
         %(run_started)s::timestamptz[], %(run_finished)s::timestamptz[], %(run_seq)s::int[],
         %(run_steps)s::int[], %(run_release)s::bool[], %(run_progress)s::bool[],
-        %(run_resume)s::timestamptz[]
+        %(run_resume)s::timestamptz[], %(run_after)s::uuid[], %(run_wakes)s::uuid[]
     ) AS u(run_id, organization_id, workflow_id, accepted_on, epoch, status, output, error, started_at,
-           finished_at, event_seq, steps, release, progress, resume_at)
+           finished_at, event_seq, steps, release, progress, resume_at, after, wakes)
 ), held AS MATERIALIZED (
     SELECT o.run_id, o.epoch FROM run_outbox o
     WHERE o.run_id = ANY (%(leased)s::uuid[]) ORDER BY o.run_id FOR UPDATE
@@ -51,25 +51,36 @@ WITH run AS MATERIALIZED (
             created_at = excluded.created_at, expires_at = excluded.expires_at
         WHERE k.expires_at < now() OR k.run_id = excluded.run_id
     RETURNING k.run_id
-), ok AS MATERIALIZED (
+), own AS MATERIALIZED (
     SELECT run.* FROM run JOIN held USING (run_id, epoch)
     UNION ALL
-    SELECT run.* FROM run WHERE run.epoch IS NULL
+    SELECT run.* FROM run WHERE run.epoch IS NULL AND run.after IS NULL
         AND (run.run_id <> ALL (%(key_run)s::uuid[]) OR run.run_id IN (SELECT run_id FROM claim))
+), ok AS MATERIALIZED (
+    SELECT * FROM own
+    UNION ALL
+    -- A run that another one starts: with that one's commit or not at all, and never again.
+    SELECT run.* FROM run WHERE run.after IN (SELECT run_id FROM own)
+        AND NOT EXISTS (SELECT FROM workflow_executions e WHERE e.id = run.run_id)
+), waker AS MATERIALIZED (
+    SELECT DISTINCT wakes AS run_id FROM ok
+    WHERE wakes IS NOT NULL AND status IN ('succeeded', 'failed', 'cancelled')
 ), accepted AS (
     INSERT INTO workflow_executions (id, organization_id, workflow_id, version_id, accepted_on, accepted_at,
         status, trigger_kind, trigger_node, priority, input, output, error, started_at, finished_at, created_by,
-        parent_run_id, origin_run_id, origin_kind, event_seq, step_count)
+        parent_run_id, parent_step_key, parent_waits, depth, origin_run_id, origin_kind, event_seq, step_count)
     SELECT a.run_id, ok.organization_id, ok.workflow_id, a.version_id, ok.accepted_on, a.accepted_at,
         coalesce(ok.status, 'queued'), a.trigger_kind, a.trigger_node, a.priority, a.input::json,
         ok.output::json, ok.error::json, ok.started_at, ok.finished_at, a.created_by,
-        a.parent_run_id, a.origin_run_id, a.origin_kind, ok.event_seq, ok.steps
+        a.parent_run_id, a.parent_step_key, a.parent_waits, a.depth, a.origin_run_id, a.origin_kind,
+        ok.event_seq, ok.steps
     FROM unnest(
         %(new_run)s::uuid[], %(new_version)s::uuid[], %(new_at)s::timestamptz[], %(new_kind)s::text[],
         %(new_node)s::text[], %(new_priority)s::smallint[], %(new_input)s::text[], %(new_by)s::uuid[],
-        %(new_parent)s::uuid[], %(new_origin)s::uuid[], %(new_origin_kind)s::text[]
+        %(new_parent)s::uuid[], %(new_parent_step)s::text[], %(new_parent_waits)s::bool[],
+        %(new_depth)s::smallint[], %(new_origin)s::uuid[], %(new_origin_kind)s::text[]
     ) AS a(run_id, version_id, accepted_at, trigger_kind, trigger_node, priority, input, created_by,
-           parent_run_id, origin_run_id, origin_kind)
+           parent_run_id, parent_step_key, parent_waits, depth, origin_run_id, origin_kind)
     JOIN ok USING (run_id)
     ON CONFLICT (id) DO NOTHING
 ), queued AS (
@@ -143,18 +154,28 @@ WITH run AS MATERIALIZED (
         -- What was asked for while the run was held is not slept through.
         available_at = CASE WHEN NOT ok.release THEN o.available_at
                             WHEN ok.status = 'waiting' AND o.control IS NULL
+                                AND o.run_id NOT IN (SELECT run_id FROM waker)
                                 THEN coalesce(ok.resume_at, 'infinity')
                             WHEN ok.status = 'paused' AND o.control = 'pause' THEN 'infinity'
                             ELSE now() END,
         control = CASE WHEN ok.release AND ok.status = 'paused' AND o.control = 'pause' THEN 'paused'
                        WHEN ok.release AND o.control = 'answer' THEN NULL
+                       WHEN NOT ok.release AND o.control IS NULL AND o.run_id IN (SELECT run_id FROM waker)
+                           THEN 'answer'
                        ELSE o.control END,
         announced_at = CASE WHEN ok.release THEN NULL ELSE o.announced_at END,
         deaths = CASE WHEN ok.progress THEN 0 ELSE o.deaths END
     FROM ok
     WHERE o.run_id = ok.run_id AND ok.epoch IS NOT NULL
         AND coalesce(ok.status, '') NOT IN ('succeeded', 'failed', 'cancelled')
-        AND (ok.release OR (ok.progress AND o.deaths > 0))
+        AND (ok.release OR (ok.progress AND o.deaths > 0) OR o.run_id IN (SELECT run_id FROM waker))
+), woken AS (
+    -- One that commits in this very batch is seen to above: a statement changes a row once.
+    UPDATE run_outbox p
+    SET available_at = CASE WHEN p.owner IS NULL AND p.control IS NULL THEN now() ELSE p.available_at END,
+        announced_at = CASE WHEN p.owner IS NULL THEN NULL ELSE p.announced_at END,
+        control = CASE WHEN p.owner IS NOT NULL AND p.control IS NULL THEN 'answer' ELSE p.control END
+    FROM waker WHERE p.run_id = waker.run_id AND p.run_id NOT IN (SELECT run_id FROM ok)
 )
 SELECT run_id FROM ok
 """
@@ -297,7 +318,16 @@ class PostgresJournal:
                 if not waiter.done():
                     waiter.set_result(None)
         await self._report_lost(lost)
-        await self._publish([entry.commit for entry in durable])
+        await self._publish(
+            [
+                commit
+                for entry in durable
+                for commit in (
+                    entry.commit,
+                    *(child for child in entry.commit.children if child.run.run_id in written),
+                )
+            ]
+        )
 
     async def _execute(self, batch: list[_Entry]) -> set[UUID]:
         parameters = list(literals(_parameters([entry.commit for entry in batch])).values())
@@ -397,7 +427,8 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
         for name, value in values.items():
             columns[f"{prefix}_{name}"].append(value)
 
-    for commit in commits:
+    family = [(commit, after) for parent in commits for commit, after in _with_children(parent)]
+    for commit, after in family:
         run, change, new = commit.run, commit.change, commit.acceptance
         columns["run_id"].append(run.run_id)
         columns["run_organization"].append(run.organization_id)
@@ -414,8 +445,13 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
         columns["run_release"].append(commit.release)
         columns["run_resume"].append(commit.resume_at)
         columns["run_progress"].append(commit.progress)
+        columns["run_after"].append(after)
+        columns["run_wakes"].append(commit.wakes)
         if commit.epoch is not None:
             columns["leased"].append(run.run_id)
+        if commit.wakes is not None:
+            # Locked with the others, in the order of ids.
+            columns["leased"].append(commit.wakes)
         if new is not None:
             add(
                 "new",
@@ -428,6 +464,9 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
                 input=new.input.decode(),
                 by=new.created_by,
                 parent=new.parent_run_id,
+                parent_step=new.parent_step_key,
+                parent_waits=new.parent_waits,
+                depth=new.depth,
                 origin=new.origin_run_id,
                 origin_kind=new.origin_kind,
             )
@@ -485,6 +524,13 @@ def _parameters(commits: Sequence[Commit]) -> dict[str, list[Any]]:
                 type=body["media_type"],
             )
     return columns
+
+
+def _with_children(commit: Commit) -> Iterator[tuple[Commit, UUID | None]]:
+    """Yield a commit and the runs it starts, each with the run it goes with."""
+    yield commit, None
+    for child in commit.children:
+        yield child, commit.run.run_id
 
 
 _COLUMNS = tuple(dict.fromkeys(part.partition(")s")[0] for part in _COMMIT.split("%(")[1:]))

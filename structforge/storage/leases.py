@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from structforge.domain.journal import Lease, RunIdentity, RunSnapshot, StepHistory
+from structforge.domain.ids import child_id
+from structforge.domain.journal import CallEnd, Lease, RunIdentity, RunSnapshot, StepHistory
 from structforge.domain.run import RunStatus, StepStatus
 
 DEATHS_BEFORE_ALONE = 2
@@ -44,7 +45,7 @@ WITH orphaned AS MATERIALIZED (
 )
 SELECT c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control,
        e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at,
-       e.origin_run_id IS NOT NULL
+       e.origin_run_id IS NOT NULL, CASE WHEN e.parent_waits THEN e.parent_run_id END
 FROM claimed c JOIN workflow_executions e ON e.id = c.run_id
 ORDER BY c.priority, c.available_at, c.run_id
 """
@@ -57,7 +58,14 @@ WHERE accepted_on = ANY (%(days)s::date[]) AND run_id = ANY (%(runs)s::uuid[])
 ORDER BY run_id, step_key, settled DESC, attempt DESC
 """
 
-_ANSWERS = "SELECT run_id, step_key, answer::text FROM run_answers WHERE run_id = ANY (%(runs)s::uuid[])"
+_ANSWERS = """
+SELECT run_id, step_key, answer::text FROM run_answers WHERE run_id = ANY (%(runs)s::uuid[])
+"""
+
+_ENDED = """
+SELECT id, status, output::text, error::text FROM workflow_executions
+WHERE id = ANY (%(children)s::uuid[]) AND status IN ('succeeded', 'failed', 'cancelled')
+"""
 
 _SEQUENCES = """
 SELECT r.run_id,
@@ -130,16 +138,20 @@ class Leases:
         begun = [row for row in rows if row[12] is not None or row[4] > 1 or row[14]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}
-        answers: Mapping[UUID, dict[str, Any]] = {}
+        answers: Mapping[UUID, dict[Any]] = {}
+        ended: Mapping[UUID, CallEnd] = {}
         accepted_events = 1
         if begun:
             runs, days = [row[0] for row in begun], [row[3] for row in begun]
             cursor = await connection.execute(_SEQUENCES, {"runs": runs, "days": days})
             sequences = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
             history = await self._history(connection, runs, days, decode)
-            answers = await self._answers(connection, history, decode)
+            answers = await _answers(connection, runs, decode)
+            children = [one for run, steps in history.items() for one in children_of(run, steps)]
+            ended = await ended_runs(connection, children, decode)
         snapshots = []
         for row in rows:
+            steps = history.get(row[0], {})
             event_seq, log_seq = sequences.get(row[0], (accepted_events, 0))
             snapshots.append(
                 RunSnapshot(
@@ -154,8 +166,10 @@ class Leases:
                     accepted_at=row[13],
                     event_seq=event_seq,
                     log_seq=log_seq,
-                    steps=history.get(row[0], {}),
+                    steps=steps,
                     answers=answers.get(row[0], {}),
+                    ended={one: ended[one] for one in children_of(row[0], steps) if one in ended},
+                    wakes=row[15],
                 )
             )
         return snapshots
@@ -178,20 +192,12 @@ class Leases:
             )
         return history
 
-    async def _answers(
-        self, connection: AsyncConnection[Any], history: Mapping[UUID, dict[str, StepHistory]], decode: Decode
-    ) -> dict[UUID, dict[str, Any]]:
-        runs = [
-            run_id
-            for run_id, steps in history.items()
-            if any(step.status is StepStatus.WAITING for step in steps.values())
-        ]
-        answers: dict[UUID, dict[str, Any]] = {}
-        if runs:
-            cursor = await connection.execute(_ANSWERS, {"runs": runs})
-            for run_id, step_key, answer in await cursor.fetchall():
-                answers.setdefault(run_id, {})[step_key] = decode(answer.encode())
-        return answers
+    async def came_in(
+        self, connection: AsyncConnection[Any], run_id: UUID, children: Sequence[UUID], decode: Decode
+    ) -> tuple[Mapping[Any], Mapping[UUID, CallEnd]]:
+        """Return the answers to a run in hand, and which of `children` are over."""
+        answers = await _answers(connection, [run_id], decode)
+        return answers.get(run_id, {}), await ended_runs(connection, children, decode)
 
     def renew(self, connection: psycopg.Connection[Any], runs: Sequence[UUID]) -> dict[UUID, Renewal]:
         """Extend the leases of `runs`. A run missing from the answer belongs to somebody else, or is over.
@@ -212,3 +218,40 @@ class Leases:
     async def release(self, connection: AsyncConnection[Any], runs: Sequence[UUID]) -> None:
         """Give runs back untouched, so that another worker claims them at once."""
         await connection.execute(_RELEASE, {"runs": list(runs), "worker": self._worker})
+
+
+async def _answers(
+    connection: AsyncConnection[Any], runs: Sequence[UUID], decode: Decode
+) -> dict[UUID, dict[Any]]:
+    answers: dict[UUID, dict[Any]] = {}
+    cursor = await connection.execute(_ANSWERS, {"runs": runs})
+    for run_id, step_key, answer in await cursor.fetchall():
+        answers.setdefault(run_id, {})[step_key] = decode(answer.encode())
+    return answers
+
+
+def children_of(run_id: UUID, steps: Mapping[str, StepHistory]) -> list[UUID]:
+    """Return the runs that waiting steps may have started and wait for."""
+    return [
+        child_id(run_id, key, step.attempt)
+        for key, step in steps.items()
+        if step.status is StepStatus.WAITING and not step.settled
+    ]
+
+
+async def ended_runs(
+    connection: AsyncConnection[Any], children: Sequence[UUID], decode: Decode
+) -> dict[UUID, CallEnd]:
+    """Return those of `children` that are over."""
+    if not children:
+        return {}
+    cursor = await connection.execute(_ENDED, {"children": list(children)})
+    return {
+        row[0]: CallEnd(
+            row[0],
+            RunStatus(row[1]),
+            decode(row[2].encode()) if row[2] else None,
+            decode(row[3].encode()) if row[3] else None,
+        )
+        for row in await cursor.fetchall()
+    }

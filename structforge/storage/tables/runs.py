@@ -32,6 +32,14 @@ class RunRow(Row, table=True):
         Index(
             "ix_workflow_executions_open", "organization_id", "status", postgresql_where=text(NOT_TERMINAL)
         ),
+        Index(
+            "ix_workflow_executions_children",
+            "parent_run_id",
+            postgresql_where=text("parent_run_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_workflow_executions_awaited", "id", postgresql_where=text(f"parent_waits AND {NOT_TERMINAL}")
+        ),
         # Room in each page lets the one or two updates of a run stay on it and touch no index but `open`.
         {"postgresql_with": {"fillfactor": "80"}},
     )
@@ -55,6 +63,13 @@ class RunRow(Row, table=True):
     finished_at: datetime | None = moment(null=True)
     created_by: UUID | None = identifier(null=True)
     parent_run_id: UUID | None = identifier(null=True)
+    """The run that started it: as a call of another workflow, or by failing."""
+    parent_step_key: str | None = string(null=True)
+    """Of a call: the step that made it."""
+    parent_waits: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """That step waits for the end: the end wakes the parent, and the parent's end stops this run."""
+    depth: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
+    """Runs above it."""
     origin_run_id: UUID | None = identifier(null=True)
     origin_kind: str | None = string(null=True)
     event_seq: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
