@@ -146,6 +146,12 @@ class Settings(BaseSettings):
         le=300,
         description="How long the dispatcher leaves an unclaimed run alone after it rang for it.",
     )
+    call_depth_max: int = Field(
+        default=10,
+        ge=1,
+        le=100,
+        description="How deep workflows may call each other: a run started by a person is at depth 0.",
+    )
     inline_value_max_bytes: int = Field(
         default=64 * KIB,
         ge=KIB,

@@ -55,7 +55,9 @@ class Callees(Protocol):
         """
         ...
 
-    async def handler(self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None) -> Commit | None:
+    async def handler(
+        self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None
+    ) -> Commit | None:
         """Return the acceptance of the run that handles a failure; None where none should.
 
         `acceptance` is that of a failed run which is not in the database yet. Raises: StructForgeError.
@@ -74,7 +76,9 @@ class NoCallees:
         """Raises: NodeError."""
         raise NodeError("call.unavailable", "No other workflow can be called from here.")
 
-    async def handler(self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None) -> Commit | None:
+    async def handler(
+        self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None
+    ) -> Commit | None:
         """Return None."""
         return None
 

@@ -128,7 +128,9 @@ class Executor:
         self._tasks: dict[asyncio.Task[Any], tuple[Step, Ended]] = {}
         self._ended: list[asyncio.Task[Any]] = []
         self._owners: dict[Activation, Loop] = {}
-        self._waits = Waits(recorder.run.run_id, control, order.answers or {}, order.ended or {}, self._waited)
+        self._waits = Waits(
+            recorder.run.run_id, control, order.answers or {}, order.ended or {}, self._waited
+        )
         self._clock: asyncio.TimerHandle | None = None
         self._due_at: datetime | None = None
         """When the run, or this branch, is out of time."""
@@ -814,7 +816,11 @@ class Executor:
         cancelled = {step.key: step for step in open_steps}
         for key, known in self._history.items():
             # Begun by an earlier worker, and not come to again.
-            if not known.settled and known.node_id in self._plan.by_id and key not in self._recorder.settled_keys:
+            if (
+                not known.settled
+                and known.node_id in self._plan.by_id
+                and key not in self._recorder.settled_keys
+            ):
                 step = Step(self._plan.by_id[known.node_id], key, {}, {}, attempt=known.attempt)
                 step.started_at = known.started_at or now
                 if known.status in (StepStatus.RUNNING, StepStatus.WAITING):

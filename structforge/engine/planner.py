@@ -20,7 +20,6 @@ from structforge.sdk.node import Node
 from structforge.sdk.parameters import literal_fields
 from structforge.sdk.registry import NodeRegistry
 
-
 FINAL = -1
 """Stands where a loop would for the region of the `finally` branch."""
 
@@ -145,6 +144,10 @@ class Plan:
     """Where that branch begins."""
     in_process_safe: bool
     """All steps are pure and inline: the accepting process may run it and commit once."""
+
+    def is_final(self, planned: PlannedNode) -> bool:
+        """Tell whether a node stands in the `finally` branch, not inside a loop there."""
+        return self.final is not None and planned.index in self.final.members
 
     def triggers(self) -> tuple[PlannedNode, ...]:
         """Return the trigger nodes in document order."""

@@ -27,6 +27,8 @@ def nodes_to_execute(
     """
     around = {planned.id: _outermost(new, planned) for planned in new.nodes}
     again = {around[node_id] for node_id in chosen if node_id in around}
+    # How the new run ends is its own affair.
+    again |= {around[planned.id] for planned in new.nodes if new.is_final(planned)}
     for planned in new.nodes:
         top = around[planned.id]
         if top in again:

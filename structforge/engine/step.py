@@ -5,7 +5,7 @@ Invariant: whatever a node does ends in an `Outcome` with a definite status; onl
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -268,9 +268,7 @@ def waiting(wait: Wait) -> Waiting:
     return Waiting(until, journal_safe_bytes({"asks": wait.asks})[1] if wait.asks else None)
 
 
-async def _call(
-    step: Step, call: Call, recorder: RunRecorder, environment: Environment
-) -> Outcome | Waiting:
+async def _call(step: Step, call: Call, recorder: RunRecorder, environment: Environment) -> Outcome | Waiting:
     """Start the run that a step calls: its acceptance becomes durable together with what the step does now."""
     wait = waiting(Wait(call.until))
     if step.waiting_since is not None:
@@ -313,9 +311,7 @@ async def record_start(step: Step, recorder: RunRecorder, *, intent: bool = True
         faults.point("after_intent")
 
 
-def record_waiting(
-    step: Step, recorder: RunRecorder, asks: bytes | None, until: datetime | None
-) -> None:
+def record_waiting(step: Step, recorder: RunRecorder, asks: bytes | None, until: datetime | None) -> None:
     """Write down that a step waits from now on."""
     recorder.step(
         StepRecord(
@@ -413,7 +409,7 @@ class _LeftBehind:
 _left_behind = _LeftBehind()
 
 
-async def bounded(work: Coroutine[Any, Any, Any], limit_s: float, key: str) -> Any:
+async def bounded(work: Awaitable[Any], limit_s: float, key: str) -> Any:
     """Await a node's coroutine for `limit_s` at most; a node that ignores its cancellation holds nobody up.
 
     Raises: TimeoutError; NodeError for what is no ordinary exception; whatever the node raises.
@@ -430,7 +426,7 @@ async def bounded(work: Coroutine[Any, Any, Any], limit_s: float, key: str) -> A
     raise TimeoutError
 
 
-async def _tamed(work: Coroutine[Any, Any, Any]) -> Any:
+async def _tamed(work: Awaitable[Any]) -> Any:
     """Let nothing out of a node that would end the event loop, or look like a cancellation of ours."""
     task = asyncio.current_task()
     try:

@@ -127,7 +127,11 @@ def safe_problem(problem: Problem) -> Problem:
         except InvalidError:
             details[_safe_text(name)] = f"({type(value).__name__} that is no JSON)"
     return Problem(
-        *(_safe_text(text) for text in (problem.code, problem.message, problem.where, problem.hint)), details
+        _safe_text(problem.code),
+        _safe_text(problem.message),
+        _safe_text(problem.where),
+        _safe_text(problem.hint),
+        details,
     )
 
 

@@ -6,6 +6,7 @@ Invariant: `register` is all that is special about them, and every plugin has th
 from structforge.nodes.data import SetFields
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.nodes.flow import If, Merge, Parallel, Switch
+from structforge.nodes.flow_call import CallWorkflow, ErrorTrigger, Finally
 from structforge.nodes.flow_end import ReturnEarly, Stop
 from structforge.nodes.flow_wait import Approval, Delay, WaitUntil
 from structforge.nodes.http_request import HttpRequest
@@ -22,6 +23,7 @@ from structforge.sdk import NodeRegistry
 NODE_TYPES = (
     ManualTrigger,
     WebhookTrigger,
+    ErrorTrigger,
     SetFields,
     ReadFile,
     WriteFile,
@@ -39,8 +41,10 @@ NODE_TYPES = (
     Delay,
     WaitUntil,
     Approval,
+    CallWorkflow,
     Stop,
     ReturnEarly,
+    Finally,
     Respond,
     HttpRequest,
     Report,

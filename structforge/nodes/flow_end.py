@@ -77,6 +77,7 @@ class ReturnEarly(Node[ReturnParameters]):
     keywords = ("return", "early", "finish", "end", "output", "result", "exit")
     inputs = (Port("in", "any", "Input", "Returned when no output is given.", required=False),)
     outputs = (Port("out", "any", "Output", "What the run returned; nothing runs behind it."),)
+    ends_run = True
     Parameters = ReturnParameters
     examples = (Example(title="A value from the cache", parameters={"value": "{{ cached.answer }}"}),)
 

@@ -43,6 +43,7 @@ class Respond(Node[RespondParameters]):
     keywords = ("answer", "http", "response", "webhook", "return", "status", "headers")
     inputs = (Port("in", "any", "Input", "Arrives when the answer is to be sent.", required=False),)
     outputs = ()
+    ends_run = True
     Parameters = RespondParameters
     examples = (Example(title="Created", parameters={"status": 201, "body": {"id": 7}}),)
 

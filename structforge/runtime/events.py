@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from structforge.domain.journal import Commit
+from structforge.domain.run import TERMINAL_RUN_STATUSES
+from structforge.storage.control import Answered, Asked
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,24 @@ class EventPublisher:
             )
         except (RedisError, OSError) as error:
             logger.warning("control message not sent, the renewal will bring it: %s", error)
+
+    async def asked(
+        self, organization_id: UUID, answered: Answered, action: str, ring: Callable[[UUID], None]
+    ) -> None:
+        """Tell workers and followers what was asked of a run and of those below it."""
+        for one in (answered, *answered.others):
+            if one.run_id is None or one.workflow_id is None:
+                continue
+            if one.asked is Asked.REQUESTED:
+                await self.control(one.run_id, action)
+                ring(one.run_id)
+            elif one.event is not None:
+                await self.announce(organization_id, one.workflow_id, one.run_id, one.event)
+                if one.event["status"] not in TERMINAL_RUN_STATUSES:
+                    ring(one.run_id)
+            if one.wakes is not None:
+                await self.control(one.wakes, "answer")
+                ring(one.wakes)
 
 
 def _messages(commits: Sequence[Commit]) -> list[tuple[str, bytes]]:

@@ -42,6 +42,11 @@ class RegisteredShape:
         """Whether it owns a loop region."""
         return self._node.loop
 
+    @property
+    def final(self) -> bool:
+        """Whether its branch runs when the run ends."""
+        return self._node.final
+
     @cached_property
     def parameter_names(self) -> tuple[str, ...]:
         """The top-level parameters."""

@@ -136,7 +136,7 @@ class RunService:
         time_limit_s = min(request.time_limit_s, self._max_time_limit_s)
         try:
             if request.mode == "sync" and target.plan.in_process_safe:
-                return await self._run_here(principal, target, recorder, request, now, time_limit_s)
+                return await self._run_here(target, recorder, acceptance, request.input, time_limit_s)
             if request.mode == "sync":
                 async with self._hub.follow(f"{RUN_CHANNEL}{run.run_id}") as messages:
                     await self._accept(recorder)
@@ -155,17 +155,21 @@ class RunService:
 
     async def _run_here(
         self,
-        principal: Principal,
         target: Target,
         recorder: RunRecorder,
-        request: StartRequest,
-        accepted_at: datetime,
+        acceptance: Acceptance,
+        given: JsonValue,
         time_limit_s: float,
     ) -> StartResult:
         """Execute pure in-process steps and commit once; past the time limit a worker takes over."""
         run_id = recorder.run.run_id
         control = RunControl(deadline=asyncio.get_running_loop().time() + time_limit_s)
-        order = RunOrder(trigger=request.trigger_node, input=request.input, accepted_at=accepted_at)
+        order = RunOrder(
+            trigger=acceptance.trigger_node,
+            input=given,
+            accepted_at=acceptance.accepted_at,
+            acceptance=acceptance,
+        )
         end = await Executor(target.plan, order, recorder, self._environment, control).execute()
         if not end.status.terminal:
             self._ring(run_id)
@@ -276,7 +280,7 @@ class RunService:
                 raise ConflictError(Problem("run.over", said, where, "Start a new one.", details))
             said = f"The run is {found.status}: one cannot {action} it now."
             raise ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
-        await tell(self._publisher, self._ring, principal.organization_id, answered, action)
+        await self._publisher.asked(principal.organization_id, answered, action, self._ring)
         return answered.status
 
     async def get(self, principal: Principal, run_id: UUID) -> RunRow:
@@ -399,24 +403,3 @@ def _claim(workflow_id: UUID, request: StartRequest, now: datetime) -> Idempoten
     door = "hook" if request.trigger_kind == "webhook" else "start"
     expires_at = now + IDEMPOTENCY_TTL
     return IdempotencyClaim(f"{door}:{workflow_id}", request.idempotency_key, request.body_hash, expires_at)
-
-
-async def tell(
-    publisher: EventPublisher,
-    ring: Callable[[UUID], None],
-    organization_id: UUID,
-    answered: Answered,
-    action: str,
-) -> None:
-    """Tell workers and followers what was asked of a run and of those below it."""
-    for one in (answered, *answered.others):
-        if one.run_id is None or one.workflow_id is None:
-            continue
-        if one.asked is Asked.REQUESTED:
-            await publisher.control(one.run_id, action)
-            ring(one.run_id)
-        elif one.event is not None:
-            await publisher.announce(organization_id, one.workflow_id, one.run_id, one.event)
-        if one.wakes is not None:
-            await publisher.control(one.wakes, "answer")
-            ring(one.wakes)

@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
 from structforge.domain.validation import parse_document
+from structforge.domain.validation.inputs import validator_of, wrong_inputs
 from structforge.domain.values import JsonValue
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
@@ -44,21 +45,9 @@ class Target:
 
     def check_input(self, value: JsonValue) -> None:
         """Raises: InvalidError with one problem for each way the input breaks the schema."""
-        if self.schema is None:
-            return
-        problems = [
-            Problem(
-                "input.invalid",
-                f"{fault.message[:300]}.",
-                "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
-                "The workflow's inputs say what it takes.",
-            )
-            for fault in sorted(
-                self.schema.iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path))
-            )
-        ]
+        problems = wrong_inputs(self.schema, value)
         if problems:
-            raise InvalidError(*problems[:50])
+            raise InvalidError(*problems)
 
 
 class Targets:
@@ -169,8 +158,7 @@ class Targets:
         if version_id not in self._schemas:
             if len(self._schemas) >= MAX_ENTRIES:
                 self._schemas.clear()
-            inputs = plan.document.inputs
-            self._schemas[version_id] = Draft202012Validator(inputs) if inputs else None
+            self._schemas[version_id] = validator_of(plan.document.inputs)
         return Target(version_id, plan, self._schemas[version_id])
 
     async def _listen(self) -> None:

@@ -110,7 +110,7 @@ class Answered:
 
 
 async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
-    """Cancel a run nobody works on, or leave the request for the worker that does; its calls with it. One transaction."""
+    """Cancel a run nobody works on, or leave the request for the worker that does; its calls too. One transaction."""
 
     async def stop(held: "_Held") -> Answered:
         if not held.free:
@@ -179,7 +179,9 @@ async def _ask_family(
         waiters = dict(family)
         wanted = {one for pair in family for one in pair if one is not None}
         rows = await (await connection.execute(_LOCK, {**key, "runs": list(wanted)})).fetchall()
-        held = {row[0]: _Held(connection, organization_id, row[0], waiters.get(row[0]), *row[1:]) for row in rows}
+        held = {
+            row[0]: _Held(connection, organization_id, row[0], waiters.get(row[0]), *row[1:]) for row in rows
+        }
         if run_id not in held:
             return Answered(Asked.NOTHING)
         first = await ask(held[run_id])

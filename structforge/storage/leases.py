@@ -138,7 +138,7 @@ class Leases:
         begun = [row for row in rows if row[12] is not None or row[4] > 1 or row[14]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}
-        answers: Mapping[UUID, dict[Any]] = {}
+        answers: Mapping[UUID, dict[str, Any]] = {}
         ended: Mapping[UUID, CallEnd] = {}
         accepted_events = 1
         if begun:
@@ -194,7 +194,7 @@ class Leases:
 
     async def came_in(
         self, connection: AsyncConnection[Any], run_id: UUID, children: Sequence[UUID], decode: Decode
-    ) -> tuple[Mapping[Any], Mapping[UUID, CallEnd]]:
+    ) -> tuple[Mapping[str, Any], Mapping[UUID, CallEnd]]:
         """Return the answers to a run in hand, and which of `children` are over."""
         answers = await _answers(connection, [run_id], decode)
         return answers.get(run_id, {}), await ended_runs(connection, children, decode)
@@ -222,8 +222,8 @@ class Leases:
 
 async def _answers(
     connection: AsyncConnection[Any], runs: Sequence[UUID], decode: Decode
-) -> dict[UUID, dict[Any]]:
-    answers: dict[UUID, dict[Any]] = {}
+) -> dict[UUID, dict[str, Any]]:
+    answers: dict[UUID, dict[str, Any]] = {}
     cursor = await connection.execute(_ANSWERS, {"runs": runs})
     for run_id, step_key, answer in await cursor.fetchall():
         answers.setdefault(run_id, {})[step_key] = decode(answer.encode())

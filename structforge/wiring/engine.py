@@ -1,5 +1,6 @@
 """The engine: what every process that executes or accepts runs has."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -7,16 +8,20 @@ from pathlib import Path
 from uuid import UUID
 
 from structforge.config import Settings
+from structforge.domain.errors import Problem
+from structforge.domain.validation import errors_of, validate
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine import faults
 from structforge.engine.environment import EngineLimits, Environment
 from structforge.engine.plans import PlanCache
 from structforge.nodes.tables import load_table_json
 from structforge.plugins import load_registry
+from structforge.runtime.callees import CalleeService
 from structforge.runtime.events import EventHub, EventPublisher, connect_async, connect_subscriber
 from structforge.runtime.processes import ProcessPool
 from structforge.runtime.queue import Bell
 from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry
+from structforge.sdk.shapes import shapes_of
 from structforge.security.outbound import OutboundClient
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 from structforge.storage.engine_pool import EnginePool, connection_string, make_engine_pool
@@ -77,6 +82,10 @@ def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
         async with pool.connection() as connection:
             return await load_document(connection, version_id)
 
+    plans = PlanCache(registry, load)
+    callees = CalleeService(
+        pool, plans, checker(registry), publisher, bell.ring, max_depth=settings.call_depth_max
+    )
     return Engine(
         settings=settings,
         registry=registry,
@@ -89,14 +98,22 @@ def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
             processes=processes,
             decoders={TABLE_MEDIA_TYPE: load_table_json},
             limits=EngineLimits(inline_value_bytes=settings.inline_value_max_bytes),
+            callees=callees,
+            ring=bell.ring,
         ),
-        plans=PlanCache(registry, load),
+        plans=plans,
         journal=PostgresJournal(engine_conninfo(settings), publisher, passing=faults.point),
         publisher=publisher,
         hub=EventHub(connect_subscriber(settings.redis_server_url)),
         bell=bell,
         closing=closing,
     )
+
+
+def checker(registry: NodeRegistry) -> Callable[[WorkflowDocument], list[Problem]]:
+    """Return the function that lists what keeps a document from running."""
+    shapes = shapes_of(registry)
+    return lambda document: errors_of(validate(document, shapes))
 
 
 def engine_conninfo(settings: Settings) -> str:

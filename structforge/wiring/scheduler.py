@@ -10,6 +10,7 @@ from structforge.runtime.dispatcher import Dispatcher
 from structforge.runtime.heartbeat import EVERY_S, process_details, process_name
 from structforge.runtime.queue import Bell
 from structforge.runtime.scheduler import Duty, Scheduler, ensure_partitions, expire_idempotency_keys
+from structforge.storage.callees import stop_abandoned
 from structforge.storage.engine_pool import connection_string
 from structforge.storage.heartbeats import beat, forget_gone, leave
 
@@ -25,6 +26,7 @@ def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
 
     duties = (
         Duty("dispatch", min(1.0, settings.redispatch_after_s), dispatcher.sweep),
+        Duty("abandoned calls", 5.0, stop_abandoned),
         Duty("partitions", 3_600.0, ensure_partitions),
         Duty("idempotency keys", 300.0, expire_idempotency_keys),
         Duty("heartbeat", EVERY_S, say_alive),

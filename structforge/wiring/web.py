@@ -1,6 +1,5 @@
 """The web process: services and the gateway over the engine that accepts runs and executes short ones itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -8,11 +7,7 @@ from sqlalchemy import text
 
 from structforge.api.services import ApiServices
 from structforge.config import Settings
-from structforge.domain.errors import Problem
-from structforge.domain.validation import errors_of, validate
-from structforge.domain.workflow import WorkflowDocument
 from structforge.runtime.events import connect_async
-from structforge.sdk import NodeRegistry
 from structforge.sdk.shapes import shapes_of
 from structforge.security.cipher import Cipher
 from structforge.security.keyring import load_keyring
@@ -60,15 +55,9 @@ def build_targets(engine: WebEngine) -> Targets:
     return Targets(
         engine.database,
         engine.plans,
-        checker(engine.registry),
+        shared.checker(engine.registry),
         connection_string(engine.settings.database_app_role_url, "structforge-notifications"),
     )
-
-
-def checker(registry: NodeRegistry) -> Callable[[WorkflowDocument], list[Problem]]:
-    """Return the function that lists what keeps a document from running."""
-    shapes = shapes_of(registry)
-    return lambda document: errors_of(validate(document, shapes))
 
 
 def build_runs(engine: WebEngine, targets: Targets) -> RunService:

@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from structforge.domain.errors import Problem
-from structforge.domain.values import path_of
+from structforge.domain.values import JsonValue, path_of
 
 _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
@@ -47,6 +47,27 @@ def input_problems(schema: dict[str, Any]) -> list[Problem]:
             )
         )
     return problems
+
+
+def validator_of(schema: dict[str, Any]) -> Draft202012Validator | None:
+    """Return what checks inputs; none for an empty schema, which takes anything."""
+    return Draft202012Validator(schema) if schema else None
+
+
+def wrong_inputs(validator: Draft202012Validator | None, value: JsonValue) -> list[Problem]:
+    """Return one problem for each way an input breaks its schema; 50 at most."""
+    if validator is None:
+        return []
+    faults = sorted(validator.iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))
+    return [
+        Problem(
+            "input.invalid",
+            f"{fault.message[:300]}.",
+            "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
+            "The workflow's inputs say what it takes.",
+        )
+        for fault in faults[:50]
+    ]
 
 
 def _place(path: Any) -> str:

@@ -1,6 +1,6 @@
 """Expressions of a node: syntax, and whether what they name can be seen from there."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from structforge.domain.errors import Problem
 from structforge.domain.expressions import Reference, compile_value
@@ -22,15 +22,24 @@ RESERVED_IDS = frozenset({*RUN_NAMES, *ELEMENT_NAMES}) | {
 """Node ids that an expression could not name."""
 
 
-def reference_problems(graph: Graph, node: int, spec: NodeSpec, shape: NodeShape | None) -> Iterator[Problem]:
-    """Yield what is wrong with the expressions in a node's parameters and in its `each` policy."""
+def reference_problems(
+    graph: Graph,
+    node: int,
+    spec: NodeSpec,
+    shape: NodeShape | None,
+    final: Collection[int] = frozenset(),
+) -> Iterator[Problem]:
+    """Yield what is wrong with the expressions in a node's parameters and in its `each` policy.
+
+    `final` are the nodes of the `finally` branch: they run after all others and see each of them.
+    """
     literal = shape.literal_parameters if shape else frozenset()
     parameters = {name: value for name, value in spec.parameters.items() if name not in literal}
     inside_loop = bool(graph.enclosing[node])
     each = spec.policies.each
     if shape is not None:  # Without its type nobody knows which parameters hold expressions.
         names = RUN_NAMES + (ELEMENT_NAMES if each or inside_loop else ())
-        yield from _problems(graph, node, spec, parameters, "parameters", names)
+        yield from _problems(graph, node, spec, parameters, "parameters", names, final)
     if each is not None:
         if MARK not in each.items:
             yield Problem(
@@ -41,11 +50,17 @@ def reference_problems(graph: Graph, node: int, spec: NodeSpec, shape: NodeShape
             )
         # The list is computed outside: there is no element yet.
         names = RUN_NAMES + (ELEMENT_NAMES if inside_loop else ())
-        yield from _problems(graph, node, spec, each.items, "policies.each.items", names)
+        yield from _problems(graph, node, spec, each.items, "policies.each.items", names, final)
 
 
 def _problems(
-    graph: Graph, node: int, spec: NodeSpec, value: object, root: str, names: tuple[str, ...]
+    graph: Graph,
+    node: int,
+    spec: NodeSpec,
+    value: object,
+    root: str,
+    names: tuple[str, ...],
+    final: Collection[int],
 ) -> Iterator[Problem]:
     compiled = compile_value(value, root)  # type: ignore[arg-type]
     for error in compiled.problems:
@@ -62,7 +77,7 @@ def _problems(
         if reference.name in names or (reference.name, reference.parameter_path) in seen:
             continue
         seen.add((reference.name, reference.parameter_path))
-        wrong = _wrong(graph, node, reference, names)
+        wrong = _wrong(graph, node, reference, names, final)
         if wrong:
             code, message, hint = wrong
             start, end = reference.position
@@ -76,7 +91,7 @@ def _problems(
 
 
 def _wrong(
-    graph: Graph, node: int, reference: Reference, names: tuple[str, ...]
+    graph: Graph, node: int, reference: Reference, names: tuple[str, ...], final: Collection[int]
 ) -> tuple[str, str, str] | None:
     name = reference.name
     if name in ELEMENT_NAMES:
@@ -94,6 +109,8 @@ def _wrong(
     target = graph.index(name)
     if target == node:
         return ("reference.itself", f"{name!r} refers to its own result.", "Use what feeds it.")
+    if node in final and target not in final and not graph.enclosing[target]:
+        return None
     if not graph.is_upstream(target, node):
         return (
             "reference.not_upstream",

@@ -23,6 +23,11 @@ class NodeShape(Protocol):
         ...
 
     @property
+    def final(self) -> bool:
+        """Its branch runs when the run ends."""
+        ...
+
+    @property
     def parameter_names(self) -> tuple[str, ...]: ...
     @property
     def literal_parameters(self) -> frozenset[str]:

@@ -37,6 +37,11 @@ class Structure:
     ports: Sequence[NodePorts | None]
     """By node index; None where the type or the parameters do not tell."""
 
+    @property
+    def finals(self) -> list[int]:
+        """Nodes that begin a `finally` branch."""
+        return [node for node, shape in enumerate(self.shapes) if shape is not None and shape.final]
+
 
 def structure_problems(structure: Structure) -> Iterator[Problem]:
     """Yield every problem between nodes."""
@@ -47,6 +52,7 @@ def structure_problems(structure: Structure) -> Iterator[Problem]:
     yield from _input_problems(structure)
     yield from _meeting_problems(structure)
     yield from _trigger_problems(structure)
+    yield from _final_problems(structure)
 
 
 def _id_problems(structure: Structure) -> Iterator[Problem]:
@@ -305,12 +311,44 @@ def _trigger_problems(structure: Structure) -> Iterator[Problem]:
         return
     for node in structure.graph.roots:
         spec, shape = nodes[node], structure.shapes[node]
-        if node not in triggers and shape is not None and not _awaits_input(structure, node):
+        if shape is None or shape.final:
+            continue
+        if node not in triggers and not _awaits_input(structure, node):
             yield warning(
                 "graph.not_triggered",
                 f"No trigger leads to {spec.id!r}: it starts in every run, whichever trigger fired.",
                 at_node(spec.id),
                 "Lead an edge from a trigger to it if it should wait.",
+            )
+
+
+def _final_problems(structure: Structure) -> Iterator[Problem]:
+    """Yield what is wrong with the branch that runs at the end."""
+    graph, nodes = structure.graph, structure.document.nodes
+    for node in structure.finals[1:]:
+        yield Problem(
+            "finally.twice",
+            f"{nodes[node].id!r} is a second branch that runs at the end; a workflow has one.",
+            at_node(nodes[node].id),
+            f"Lead its edges from {nodes[structure.finals[0]].id!r} instead.",
+        )
+    for node in structure.finals:
+        if nodes[node].policies.each is not None:
+            yield Problem(
+                "finally.each",
+                f"{nodes[node].id!r} runs once, at the end, and cannot run once per element.",
+                at_node(nodes[node].id, "policies.each"),
+                "Set `each` on the node after it.",
+            )
+    branch = graph.reachable(structure.finals)
+    for link in graph.links:
+        if link.target in branch and link.source not in branch:
+            edge = structure.document.edges[link.edge]
+            yield Problem(
+                "finally.mixed",
+                f"The edge leads into the branch that runs at the end, which {edge.source!r} is no part of.",
+                at_edge(link.edge, edge),
+                f"Remove it, and name the value in an expression: {{{{ {edge.source} | default(none) }}}}.",
             )
 
 

@@ -24,6 +24,7 @@ def validate(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -> lis
     found = [shapes.get(spec.type) for spec in document.nodes]
     loops = {spec.id for spec, shape in zip(document.nodes, found, strict=True) if shape and shape.loop}
     graph = Graph.of(document, loops)
+    final = graph.reachable(node for node, shape in enumerate(found) if shape is not None and shape.final)
     ports: list[NodePorts | None] = []
     for node, (spec, shape) in enumerate(zip(document.nodes, found, strict=True)):
         if shape is None:
@@ -34,7 +35,7 @@ def validate(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -> lis
             problems += _version_problems(spec, shape)
             problems += wrong
             ports.append(None if wrong and not shape.fixed_ports else ports_of(spec, shape))
-        problems += reference_problems(graph, node, spec, shape)
+        problems += reference_problems(graph, node, spec, shape, final)
     problems += structure_problems(Structure(document, graph, found, ports))
     problems += input_problems(document.inputs)
     return problems

@@ -5,7 +5,6 @@ so it exists once or not at all. The rights are those of that run: the same orga
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,47 +12,37 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import ConflictError, NotFoundError, Problem, StructForgeError
+from structforge.domain.errors import InvalidError, NotFoundError, Problem
 from structforge.domain.ids import child_id
 from structforge.domain.journal import Acceptance, Commit, RunIdentity
 from structforge.domain.run import RunStatus
+from structforge.domain.validation import parse_document
+from structforge.domain.validation.inputs import validator_of, wrong_inputs
 from structforge.domain.values import JsonValue, decode_json, encode_json, journal_safe
+from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
+from structforge.engine.plans import PlanCache
 from structforge.runtime.events import EventPublisher
 from structforge.sdk.context import NodeError
 from structforge.sdk.control import Call
-from structforge.services.runs import tell
-from structforge.services.targets import Target, Targets
+from structforge.storage.callees import (
+    Callee,
+    Caller,
+    callees,
+    caller_of,
+    draft_of,
+    freeze_draft,
+    version_number,
+)
 from structforge.storage.control import request_stop
-from structforge.storage.database import Database
-from structforge.storage.repositories.workflows import Workflows
+from structforge.storage.engine_pool import EnginePool
 
 CALL, FAILURE = "call", "error"
 """Trigger kinds of the runs made here."""
 ERROR_TRIGGER, MANUAL_TRIGGER = "trigger.error", "trigger.manual"
 MAX_INPUT_BYTES = 1 << 30
 
-_CALLER = """
-SELECT e.created_by, e.priority, e.depth, e.trigger_kind, e.version_id, e.trigger_node, e.input::text, v.number
-FROM workflow_executions e LEFT JOIN workflow_versions v ON v.id = e.version_id
-WHERE e.id = %(run)s AND e.organization_id = %(organization)s
-"""
-_NUMBER = "SELECT number FROM workflow_versions WHERE id = %(version)s AND organization_id = %(organization)s"
-
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """What a run passes on to those it starts."""
-
-    created_by: UUID | None
-    priority: int
-    depth: int
-    trigger_kind: str
-    version_id: UUID
-    trigger_node: str | None
-    input: bytes
-    version: int | None
-    """None for a copy of a draft."""
+Check = Callable[[WorkflowDocument], Sequence[Problem]]
 
 
 class CalleeService:
@@ -61,15 +50,18 @@ class CalleeService:
 
     def __init__(
         self,
-        database: Database,
-        targets: Targets,
+        pool: EnginePool,
+        plans: PlanCache,
+        check: Check,
         publisher: EventPublisher,
         ring: Callable[[UUID], None],
         *,
         max_depth: int,
     ) -> None:
-        self._database = database
-        self._targets = targets
+        """`check` returns what keeps a document from running."""
+        self._pool = pool
+        self._plans = plans
+        self._check = check
         self._publisher = publisher
         self._ring = ring
         self._max_depth = max_depth
@@ -85,18 +77,17 @@ class CalleeService:
                 depth=above.depth,
             )
         organization_id = caller.organization_id
-        try:
-            workflow_id = await self._workflow(organization_id, call.workflow)
-            target = await self._target(organization_id, workflow_id, call, above)
-        except (NotFoundError, ConflictError) as error:
-            raise _cannot(call.workflow, error) from error
+        workflow_id, version_id = await self._version(organization_id, call, above)
+        plan = await self._plans.get(version_id)
         given = journal_safe(call.input)
-        target.check_input(given)
+        problems = wrong_inputs(validator_of(plan.document.inputs), given)
+        if problems:
+            raise InvalidError(*problems)
         acceptance = Acceptance(
-            version_id=target.version_id,
+            version_id=version_id,
             accepted_at=datetime.now(UTC),
             trigger_kind=CALL,
-            trigger_node=_trigger(target.plan, MANUAL_TRIGGER),
+            trigger_node=_trigger(plan, MANUAL_TRIGGER),
             priority=above.priority,
             input=encode_json(given),
             created_by=above.created_by,
@@ -118,13 +109,13 @@ class CalleeService:
         above = await self._caller(failed, acceptance)
         if above.trigger_kind == FAILURE or above.version is None:
             return None
-        plan = (await self._targets.version(above.version_id)).plan
-        name = plan.document.settings.error_workflow
+        failing = await self._plans.get(above.version_id)
+        name = failing.document.settings.error_workflow
         if not name:
             return None
         organization_id = failed.organization_id
-        workflow_id = await self._workflow(organization_id, name)
-        target = await self._targets.published(organization_id, workflow_id)
+        workflow_id, version_id = await self._version(organization_id, Call(name), above)
+        plan = await self._plans.get(version_id)
         given: JsonValue = {
             "error": error.as_json(),
             "run": {
@@ -135,13 +126,13 @@ class CalleeService:
                 "trigger_kind": above.trigger_kind,
                 "input": decode_json(above.input, max_bytes=MAX_INPUT_BYTES),
             },
-            "node": _node_of(error, plan),
+            "node": _node_of(error, failing),
         }
         started = Acceptance(
-            version_id=target.version_id,
+            version_id=version_id,
             accepted_at=datetime.now(UTC),
             trigger_kind=FAILURE,
-            trigger_node=_trigger(target.plan, ERROR_TRIGGER) or _trigger(target.plan, MANUAL_TRIGGER),
+            trigger_node=_trigger(plan, ERROR_TRIGGER) or _trigger(plan, MANUAL_TRIGGER),
             priority=above.priority,
             input=encode_json(given),
             created_by=above.created_by,
@@ -154,23 +145,21 @@ class CalleeService:
         """Stop runs that nobody waits for any more. What fails here is done by `stop_abandoned` later."""
         for run_id in run_ids:
             try:
-                async with self._database.engine_pool.connection() as connection:
+                async with self._pool.connection() as connection:
                     answered = await request_stop(connection, organization_id, run_id)
             except psycopg.Error:
                 return
-            await tell(self._publisher, self._ring, organization_id, answered, "stop")
+            await self._publisher.asked(organization_id, answered, "stop", self._ring)
 
-    async def _caller(self, run: RunIdentity, acceptance: Acceptance | None = None) -> _Caller:
-        key = {"run": run.run_id, "organization": run.organization_id}
-        async with self._database.engine_pool.connection() as connection:
+    async def _caller(self, run: RunIdentity, acceptance: Acceptance | None = None) -> Caller:
+        async with self._pool.connection() as connection:
             if acceptance is None:
-                row = await (await connection.execute(_CALLER, key)).fetchone()
-                if row is None:
+                found = await caller_of(connection, run)
+                if found is None:
                     raise NotFoundError(Problem("run.not_found", f"There is no run {run.run_id}."))
-                return _Caller(*row[:6], row[6].encode(), row[7])
-            version = {"version": acceptance.version_id, "organization": run.organization_id}
-            row = await (await connection.execute(_NUMBER, version)).fetchone()
-        return _Caller(
+                return found
+            number = await version_number(connection, run.organization_id, acceptance.version_id)
+        return Caller(
             acceptance.created_by,
             acceptance.priority,
             acceptance.depth,
@@ -178,59 +167,43 @@ class CalleeService:
             acceptance.version_id,
             acceptance.trigger_node,
             acceptance.input,
-            row[0] if row else None,
+            number,
         )
 
-    async def _workflow(self, organization_id: UUID, name: str) -> UUID:
-        """Find a workflow by id or exact name. Raises: NotFoundError, ConflictError when several have the name."""
-        try:
-            return UUID(name)
-        except ValueError:
-            pass
-        async with self._database.transaction(organization_id) as session:
-            found = await Workflows(session).named(organization_id, name)
-        if not found:
-            raise NotFoundError(Problem("workflow.not_found", f"There is no workflow {name[:200]!r}."))
-        if len(found) > 1:
-            raise ConflictError(
-                Problem("workflow.ambiguous", f"Several workflows are called {name[:200]!r}.", hint="Name its id.")
-            )
-        return found[0]
+    async def _version(self, organization_id: UUID, call: Call, above: Caller) -> tuple[UUID, UUID]:
+        """Return workflow and version that a call means. Raises: NodeError `call.*`, InvalidError for a wrong draft."""
+        number = call.version if isinstance(call.version, int) else None
+        async with self._pool.connection() as connection:
+            found = await callees(connection, organization_id, call.workflow, number)
+            if len(found) != 1:
+                several = f"Several workflows are called {call.workflow[:200]!r}."
+                none = f"There is no workflow {call.workflow[:200]!r}."
+                raise _cannot(several if found else none, "Choose another, or name its id.")
+            callee = found[0]
+            if call.version == "draft":
+                if above.version is not None:
+                    raise NodeError(
+                        "call.draft",
+                        "Only a run of a draft may call a draft.",
+                        where="parameters.version",
+                        hint="Choose the published version.",
+                    )
+                return callee.workflow_id, await self._draft(connection, organization_id, callee, above)
+        version_id = callee.published_version_id if number is None else callee.version_id
+        if version_id is None:
+            missing = "no published version" if number is None else f"no version {number}"
+            raise _cannot(f"The workflow {call.workflow[:200]!r} has {missing}.", "Publish it first.")
+        return callee.workflow_id, version_id
 
-    async def _target(self, organization_id: UUID, workflow_id: UUID, call: Call, above: _Caller) -> Target:
-        if call.version == "draft":
-            if above.version is not None:
-                raise NodeError(
-                    "call.draft",
-                    "Only a run of a draft may call a draft.",
-                    where="parameters.version",
-                    hint="Choose the published version.",
-                )
-            return await self._targets.draft(organization_id, workflow_id, above.created_by)
-        if call.version == "published":
-            return await self._targets.published(organization_id, workflow_id)
-        return await self._targets.numbered(organization_id, workflow_id, call.version)
-
-
-_ABANDONED = """
-SELECT c.organization_id, c.id FROM workflow_executions c
-JOIN workflow_executions p ON p.id = c.parent_run_id
-WHERE c.parent_waits AND c.status NOT IN ('succeeded', 'failed', 'cancelled')
-    AND c.accepted_at < now() - interval '5 seconds'
-    AND (p.status IN ('succeeded', 'failed', 'cancelled') OR NOT EXISTS (
-        SELECT FROM execution_steps s
-        WHERE s.accepted_on = p.accepted_on AND s.run_id = p.id AND s.step_key = c.parent_step_key AND NOT s.settled
-            AND s.status = 'waiting'))
-LIMIT 200
-"""
-
-
-async def stop_abandoned(connection: AsyncConnection[Any]) -> int:
-    """Stop called runs whose caller waits no more: its worker died before it could. Returns how many."""
-    rows = await (await connection.execute(_ABANDONED)).fetchall()
-    for organization_id, run_id in rows:
-        await request_stop(connection, organization_id, run_id)
-    return len(rows)
+    async def _draft(
+        self, connection: AsyncConnection[Any], organization_id: UUID, callee: Callee, above: Caller
+    ) -> UUID:
+        text = await draft_of(connection, organization_id, callee.workflow_id)
+        document = parse_document(text or b"{}")
+        problems = self._check(document)
+        if problems:
+            raise InvalidError(*problems)
+        return await freeze_draft(connection, organization_id, callee.workflow_id, document, above.created_by)
 
 
 def _accepted(run_id: UUID, organization_id: UUID, workflow_id: UUID, acceptance: Acceptance) -> Commit:
@@ -256,12 +229,5 @@ def _node_of(error: Problem, plan: Plan) -> str | None:
     return part if part in plan.by_id else None
 
 
-def _cannot(name: str, error: StructForgeError) -> NodeError:
-    problem = error.problem
-    return NodeError(
-        "call.unavailable",
-        f"The workflow {name[:200]!r} cannot be called: {problem.message}",
-        where="parameters.workflow",
-        hint=problem.hint or "Choose another workflow, or publish it.",
-        reason=problem.code,
-    )
+def _cannot(message: str, hint: str) -> NodeError:
+    return NodeError("call.unavailable", message, where="parameters.workflow", hint=hint)
