@@ -34,6 +34,7 @@ COMMANDS = {
     "db": ("structforge.commands.db:app", "Migrate the database, or show where it is."),
     "keys": ("structforge.commands.keys:app", "Make secret keys."),
     "build": ("structforge.commands.build:app", "Build the web app's browser bundle, unless it is built."),
+    "chaos": ("structforge.commands.chaos:app", "Kill real processes, then count what was promised."),
     "settings": ("structforge.commands.settings:app", "List every setting and its present value."),
 }
 """Name to `module:attribute` of a Typer app (one command, or several for a group) and its help line."""

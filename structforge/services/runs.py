@@ -183,8 +183,8 @@ class RunService:
         if not lost.same_body:
             raise InvalidError(key_taken(lost.run_id))
         if request.mode == "async":
-            found = await self._result(principal, lost.run_id)
-            return StartResult(lost.run_id, found.status, found.output, found.error, replayed=True)
+            # The answer of the first request again, however far its run has come: equal requests, equal answers.
+            return StartResult(lost.run_id, RunStatus.QUEUED, replayed=True)
         async with self._hub.follow(f"{RUN_CHANNEL}{lost.run_id}") as messages:
             found = await self._await_end(principal, lost.run_id, messages, time_limit_s)
         return StartResult(lost.run_id, found.status, found.output, found.error, replayed=True)

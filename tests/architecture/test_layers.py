@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wiring",),
     ("ui",),
     ("embedded", "doctor"),
+    ("chaos",),
     ("commands",),
     ("cli", "workers"),
 )
