@@ -56,6 +56,13 @@ class Client:
             raise ChaosError(f"{method} {path} was answered {answer.status_code}: {answer.text[:300]}")
         return answer.json()
 
+    async def answers(self) -> bool:
+        """Tell whether the web process answers a signed-in caller."""
+        try:
+            return (await self.http.get("/workflows")).status_code == 200
+        except httpx.TransportError:
+            return False
+
     async def publish(self, name: str, document: Document) -> str:
         """Create and publish a workflow; return its id."""
         made = await self.call("POST", "/workflows", {"name": name, "document": document})

@@ -1,7 +1,8 @@
 """A pool of killable processes for blocking nodes: tables, parsing, compression, files.
 
 Invariant: cancelling a call or its time limit kills the process that works on it; a process serves one call at a
-time, and its death fails that call only. JSON over its pipes, never pickle.
+time, and its death concerns that call only, which is made again: like a worker's death it may say nothing about
+the node, and a blocking node has no effects on the outside. JSON over its pipes, never pickle.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 HEADER = struct.Struct(">I")
 MAX_FRAME_BYTES = 1 << 30
+DEATHS_PER_CALL = 3
+"""So many processes that die over one call fail it."""
 
 
 class _Child:
@@ -86,23 +89,30 @@ class ProcessPool:
             }
         )
         async with self._room:
+            answer = await self._ask(request)
+        return _result(decode_json(answer, max_bytes=MAX_FRAME_BYTES), log)
+
+    async def _ask(self, request: bytes) -> bytes:
+        for _ in range(DEATHS_PER_CALL):
             child = await self._take()
             try:
                 answer = await child.call(request)
             except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError):
                 await child.kill()
-                raise NodeError(
-                    "step.process_died",
-                    "The process that worked on this step died.",
-                    hint="It may have run out of memory: filter the data earlier or raise the machine's memory.",
-                    final=False,
-                ) from None
+                logger.warning("a process of the pool died at work")
             except BaseException:
                 # Cancelled or out of time: nobody reads the answer any more, so the process has to go.
                 await child.kill()
                 raise
-            self._free.put_nowait(child)
-        return _result(decode_json(answer, max_bytes=MAX_FRAME_BYTES), log)
+            else:
+                self._free.put_nowait(child)
+                return answer
+        raise NodeError(
+            "step.process_died",
+            f"The process that worked on this step died, {DEATHS_PER_CALL} times in a row.",
+            hint="It may have run out of memory: filter the data earlier or raise the machine's memory.",
+            final=False,
+        )
 
     async def _take(self) -> _Child:
         while not self._free.empty():
