@@ -187,6 +187,19 @@ class Settings(BaseSettings):
         le=3_600,
         description="How long the steps in flight may take to end when a worker is asked to stop.",
     )
+    step_retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=3_650,
+        description="How many days after its end a run's steps, logs and events are kept.",
+    )
+    run_retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=3_650,
+        description="How many days after its end a run itself (input, output, status) is kept, and an artifact after "
+        "its last use; never less than `STRUCTFORGE_STEP_RETENTION_DAYS`.",
+    )
     crash_at: str | None = Field(
         default=None, description="For crash tests: the named point at which the process kills itself."
     )

@@ -27,7 +27,7 @@ RETRY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something done again and again."""
+    """Something done again and again; at once again when `work` answers True: there is more to do."""
 
     name: str
     every_s: float
@@ -74,8 +74,8 @@ class Scheduler:
                 for duty in self._duties:
                     if clock() >= due[duty.name]:
                         due[duty.name] = clock() + RETRY_S
-                        await duty.work(connection)
-                        due[duty.name] = clock() + duty.every_s
+                        more = await duty.work(connection)
+                        due[duty.name] = clock() + (0.0 if more is True else duty.every_s)
             except psycopg.errors.LockNotAvailable as error:
                 logger.info("a duty gave way to a busy table and is tried again: %s", error)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:

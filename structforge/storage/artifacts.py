@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
@@ -51,8 +52,11 @@ class ArtifactStore(Protocol):
         """Tell whether the bytes are there."""
         ...
 
-    def delete(self, organization_id: UUID, digest: str) -> bool:
-        """Remove the bytes; tell whether there were any. Only the sweep may: it knows what refers to them."""
+    def delete(self, organization_id: UUID, digest: str, *, unused_since: datetime) -> bool:
+        """Remove the bytes unless they were stored again since; tell whether they are gone by this.
+
+        Only the sweep may: it knows what refers to them.
+        """
         ...
 
 
@@ -96,12 +100,21 @@ class FileArtifactStore:
         """See `ArtifactStore.exists`."""
         return self._file(organization_id, digest).is_file()
 
-    def delete(self, organization_id: UUID, digest: str) -> bool:
+    def delete(self, organization_id: UUID, digest: str, *, unused_since: datetime) -> bool:
         """See `ArtifactStore.delete`."""
+        file = self._file(organization_id, digest)
+        aside = self._root / str(organization_id) / PARTIAL / f"{digest}.going"
+        aside.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file(organization_id, digest).unlink()
+            # Out of the way first: who stores the same bytes from now on finds nothing and writes them anew, and
+            # who did before has left its mark on the file that is looked at.
+            os.replace(file, aside)
         except FileNotFoundError:
             return False
+        if aside.stat().st_mtime >= unused_since.timestamp():
+            os.replace(aside, file)
+            return False
+        aside.unlink()
         return True
 
     def _file(self, organization_id: UUID, digest: str) -> Path:

@@ -4,6 +4,8 @@ import hashlib
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +19,7 @@ from structforge.storage import artifacts
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 
 OURS, THEIRS = uuid4(), uuid4()
+LATER = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
@@ -126,17 +129,29 @@ def test_another_organization_has_its_own(store: FileArtifactStore, access: Orga
         with pytest.raises(NodeError) as missing:
             read(ref)
         assert missing.value.problem.code == "artifact.missing"
-    assert store.delete(THEIRS, ref.hash) is False
+    assert store.delete(THEIRS, ref.hash, unused_since=LATER) is False
     assert access.path(ref).read_bytes() == b"ours"
 
 
 def test_deleting_removes_the_bytes_once(store: FileArtifactStore, access: OrganizationArtifacts) -> None:
     ref = access.put(b"gone", media_type="text/plain")
     assert store.exists(OURS, ref.hash)
-    assert (store.delete(OURS, ref.hash), store.delete(OURS, ref.hash)) == (True, False)
+    deleted = [store.delete(OURS, ref.hash, unused_since=LATER) for _ in range(2)]
+    assert deleted == [True, False]
     assert not store.exists(OURS, ref.hash)
     with pytest.raises(NodeError):
         access.open(ref)
+
+
+def test_bytes_that_were_stored_again_are_not_deleted(
+    store: FileArtifactStore, access: OrganizationArtifacts
+) -> None:
+    ref = access.put(b"again", media_type="text/plain")
+    os.utime(access.path(ref), (1, 1))
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    access.put(b"again", media_type="text/plain")
+    assert store.delete(OURS, ref.hash, unused_since=before) is False
+    assert access.path(ref).read_bytes() == b"again"
 
 
 @given(
@@ -145,7 +160,7 @@ def test_deleting_removes_the_bytes_once(store: FileArtifactStore, access: Organ
 )
 def test_only_a_hash_is_a_name(text: str) -> None:
     store = FileArtifactStore(Path("/nowhere"))
-    for use in (store.path, store.exists, store.delete):
+    for use in (store.path, store.exists, partial(store.delete, unused_since=LATER)):
         with pytest.raises(NodeError) as refused:
             use(OURS, text)
         assert refused.value.problem.code == "artifact.invalid"

@@ -48,6 +48,10 @@ async def ask(connection: psycopg.AsyncConnection[Any], statement: str, *values:
     return row[0]
 
 
+async def retire(connection: psycopg.AsyncConnection[Any], day: date) -> bool:
+    return bool(await ask(connection, "SELECT retire_partition('execution_steps', %s, now())", day))
+
+
 async def test_migrating_made_yesterday_until_in_seven_days(database: Database) -> None:
     today = datetime.now(UTC).date()
     async with database.engine_pool.connection() as connection:
@@ -106,20 +110,20 @@ async def test_partitions_go_when_all_their_runs_are_over(database: Database) ->
         await add_run(connection, OLD, "waiting")
         await add_run(connection, OLD + timedelta(days=1), "failed")
 
-        assert await ask(connection, "SELECT drop_partitions(%s)", OLD) is False
-        assert await ask(connection, "SELECT drop_partitions(%s)", OLD + timedelta(days=1)) is True
+        assert await retire(connection, OLD) is False
+        assert await retire(connection, OLD + timedelta(days=1)) is True
 
         assert await partition_of(connection, kept) == f"execution_steps_p{OLD:%Y%m%d}"
         left = await ask(connection, "SELECT count(*) FROM execution_steps WHERE run_id = %s", dropped)
         assert left == 0
-        name = f"execution_logs_p{OLD + timedelta(days=1):%Y%m%d}"
+        name = f"execution_steps_p{OLD + timedelta(days=1):%Y%m%d}"
         assert await ask(connection, "SELECT to_regclass(%s) IS NULL", name)
 
 
 async def test_rows_in_the_default_partition_go_with_their_day(database: Database) -> None:
     async with database.engine_pool.connection() as connection:
         gone, stays = await add_step(connection, OLD), await add_step(connection, OLD - timedelta(days=1))
-        assert await ask(connection, "SELECT drop_partitions(%s)", OLD) is True
+        assert await retire(connection, OLD) is True
         assert await ask(connection, "SELECT count(*) FROM execution_steps WHERE run_id = %s", gone) == 0
         assert await partition_of(connection, stays) == "execution_steps_pdefault"
 
@@ -128,14 +132,15 @@ async def test_the_present_is_never_dropped(database: Database) -> None:
     today = datetime.now(UTC).date()
     async with database.engine_pool.connection() as connection:
         for day in (today - timedelta(days=1), today, today + timedelta(days=3)):
-            assert await ask(connection, "SELECT drop_partitions(%s)", day) is False
+            assert await retire(connection, day) is False
 
 
 async def test_the_app_may_not_touch_partitions(database: Database, settings: Settings) -> None:
     with psycopg.connect(settings.database_app_role_url, autocommit=True) as connection:
         for statement in (
             "SELECT ensure_partitions('2041-01-01', '2041-01-02')",
-            "SELECT drop_partitions('2020-01-01')",
+            "SELECT retire_partition('execution_steps', '2020-01-01', now())",
+            "SELECT retirable_days('2020-01-01')",
             f"SELECT * FROM execution_steps_p{datetime.now(UTC):%Y%m%d}",
             "SELECT * FROM execution_logs_pdefault",
         ):

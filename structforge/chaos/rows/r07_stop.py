@@ -18,7 +18,7 @@ from structforge.chaos.nodes import read_traces
 LEASE_S = 2.0
 LIMIT_S = 2.0
 SETTINGS: Mapping[str, str] = {"STRUCTFORGE_LEASE_S": str(LEASE_S), "STRUCTFORGE_BLOCKING_PROCESSES": "8"}
-AFTERWARDS_S = 3.0
+DELAY_S = 8.0
 
 
 async def run(ground: Ground) -> None:
@@ -31,7 +31,7 @@ async def run(ground: Ground) -> None:
     kinds: dict[str, Document] = {
         "running": chain(node("long", "chaos.pause", seconds=600, trace=str(trace)), after),
         "blocking": chain(node("long", "chaos.pause_blocking", seconds=600, trace=str(trace)), after),
-        "waiting": chain(node("long", "flow.delay", seconds=6), after),
+        "waiting": chain(node("long", "flow.delay", seconds=DELAY_S), after),
         "paused": chain(node("long", "chaos.pause", seconds=1, trace=str(trace)), after),
         "orphaned": chain(node("long", "chaos.pause", seconds=600, again_seconds=0, trace=str(trace)), after),
     }
@@ -40,12 +40,14 @@ async def run(ground: Ground) -> None:
     await _stop_all(ground, api, "queued", queued, LIMIT_S)
 
     await ground.workers(1)
-    groups = {
-        name: await api.start_many(workflows[name], each) for name in ("running", "blocking", "waiting")
-    }
-    for name in ("running", "blocking"):
-        await ground.until(lambda runs=groups[name]: _begun(trace, runs) == each, f"all are {name}")  # type: ignore[misc]
-    await ground.until(lambda: _all_are(ground, groups["waiting"], "waiting"), "all are waiting")
+    waiting = await api.start_many(workflows["waiting"], each)
+    await ground.until(lambda: _all_are(ground, waiting, "waiting"), "all are waiting")
+    await _stop_all(ground, api, "waiting", waiting, LIMIT_S)
+    stopped_at = time.monotonic()
+
+    groups = {name: await api.start_many(workflows[name], each) for name in ("running", "blocking")}
+    for name, runs in groups.items():
+        await ground.until(lambda runs=runs: _begun(trace, runs) == each, f"all are {name}")  # type: ignore[misc]
     for name, runs in groups.items():
         await _stop_all(ground, api, name, runs, LIMIT_S)
 
@@ -65,8 +67,9 @@ async def run(ground: Ground) -> None:
     ground.verdict.check(spare[0].running, "the other worker died")
 
     seen = len(read_traces(trace))
-    await asyncio.sleep(AFTERWARDS_S)
-    every = [*queued, *paused, *orphaned, *(one for runs in groups.values() for one in runs)]
+    # Until the stopped delays would have been over, and their next step begun.
+    await asyncio.sleep(max(2.0, stopped_at + DELAY_S + 2.0 - time.monotonic()))
+    every = [*queued, *waiting, *paused, *orphaned, *(one for runs in groups.values() for one in runs)]
     later = [line for line in read_traces(trace) if line.step == "after"]
     ground.verdict.check(not later, f"{len(later)} steps started after the stop")
     ground.verdict.check(len(read_traces(trace)) == seen, "attempts began after all runs were over")

@@ -14,6 +14,7 @@ from structforge.chaos.nodes import Trace, read_traces
 from structforge.chaos.services import Service
 
 DEATHS_ALONE = 5
+INNOCENT_S, POISON_S = 0.5, 0.3
 SETTINGS: Mapping[str, str] = {"STRUCTFORGE_LEASE_S": "1", "STRUCTFORGE_REDISPATCH_AFTER_S": "0.3"}
 
 _FAILED = "SELECT status, error ->> 'code' FROM workflow_executions WHERE id = %s"
@@ -25,8 +26,10 @@ async def run(ground: Ground) -> None:
     ground.service("scheduler")
     fleet = await ground.workers(2)
     trace, other = ground.home / "poison", ground.home / "innocent"
-    poison = await api.publish("Poison", chain(node("kill", "chaos.kill", seconds=0.3, trace=str(trace))))
-    steps = [node(f"s{number}", "chaos.pause", seconds=0.5, trace=str(other)) for number in range(4)]
+    poison = await api.publish(
+        "Poison", chain(node("kill", "chaos.kill", seconds=POISON_S, trace=str(trace)))
+    )
+    steps = [node(f"s{number}", "chaos.pause", seconds=INNOCENT_S, trace=str(other)) for number in range(4)]
     innocent = await api.publish("Innocent", chain(*steps))
     accepted = await api.start_many(innocent, 25)
     guilty = await api.start(poison)
@@ -59,5 +62,8 @@ async def _keep_alive(ground: Ground, fleet: Sequence[Service]) -> None:
 
 
 def _was_alone(death: Trace, others: Sequence[Trace]) -> bool:
-    """No innocent attempt began in the same process within the seconds before, and it takes half a second."""
-    return not any(line.pid == death.pid and abs(line.moment - death.moment) < 0.6 for line in others)
+    """No innocent attempt was in flight in the same process between the poison's beginning and its end."""
+    return not any(
+        line.pid == death.pid and death.moment - INNOCENT_S < line.moment < death.moment + POISON_S
+        for line in others
+    )
