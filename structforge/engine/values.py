@@ -74,6 +74,11 @@ def _encoded(ports: Any, data: bytes) -> Encoded:
     return Encoded(ports, data, tuple(found.values()))
 
 
+def references_in(data: bytes) -> tuple[dict[str, Any], ...]:
+    """Return the bodies of the artifact references in journaled outputs."""
+    return _encoded(decode_json(data, max_bytes=len(data)), data).artifacts if _MARK in data else ()
+
+
 def _collect(value: Any, found: dict[str, dict[str, Any]]) -> None:
     ref = ArtifactRef.from_json(value)
     if ref is not None:

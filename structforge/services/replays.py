@@ -24,6 +24,7 @@ from structforge.domain.values import JsonValue, content_hash, encode_json
 from structforge.engine.planner import Plan
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.replay import nodes_to_execute, taken_over
+from structforge.engine.values import references_in
 from structforge.services.runs import IDEMPOTENCY_TTL, key_taken
 from structforge.services.targets import Target, Targets
 from structforge.storage.database import Database
@@ -120,6 +121,9 @@ class ReplayService:
         ]
         for step in reused:
             recorder.step(replace(step, status=StepStatus.REUSED))
+            # In use again: retention must not take them away under the new run.
+            for artifact in references_in(step.outputs or b""):
+                recorder.artifact(artifact)
         pending = recorder.submit()
         made_id = run.run_id
         try:

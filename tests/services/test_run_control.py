@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from structforge.config import Settings
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError
@@ -16,7 +19,7 @@ from structforge.services.replays import ReplayRequest
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
-from structforge.storage.tables import WorkflowRow
+from structforge.storage.tables import ArtifactRow, WorkflowRow
 from structforge.wiring.worker import build_worker
 from tests.support.eventually import eventually
 from tests.support.installation import Installation, installed
@@ -157,6 +160,23 @@ async def test_a_retry_takes_over_what_had_succeeded(installation: Installation,
     assert (row.origin_run_id, row.origin_kind, row.output) == (run, "retry", {"v": 5})
     assert row.started_at is not None and row.finished_at is not None
     assert row.accepted_at <= row.started_at <= row.finished_at
+
+
+async def test_a_replay_uses_again_the_artifacts_it_takes_over(installation: Installation) -> None:
+    version = document(node("a", value="x" * 100_000), node("b", value=1), edges=["a>b"])
+    run = await start_to_end(installation, await publish(installation, version), {})
+    organization = installation.first.organization_id
+
+    async def last_used() -> datetime:
+        async with installation.engine.database.transaction(organization) as session:
+            return (await session.execute(select(col(ArtifactRow.last_used_at)))).scalar_one()
+
+    used_at = await last_used()
+    replayed = await installation.services.replays.replay(
+        installation.first, run, ReplayRequest(from_nodes=("b",))
+    )
+    await eventually(is_(installation, replayed.run_id, RunStatus.SUCCEEDED))
+    assert await last_used() > used_at
 
 
 async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_changed(
