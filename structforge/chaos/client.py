@@ -56,10 +56,10 @@ class Client:
             raise ChaosError(f"{method} {path} was answered {answer.status_code}: {answer.text[:300]}")
         return answer.json()
 
-    async def answers(self) -> bool:
+    async def answers(self, within_s: float = 5.0) -> bool:
         """Tell whether the web process answers a signed-in caller."""
         try:
-            return (await self.http.get("/workflows")).status_code == 200
+            return (await self.http.get("/workflows", timeout=within_s)).status_code == 200
         except httpx.TransportError:
             return False
 
