@@ -4,6 +4,7 @@
 #   make test          install, lint, run every test;   make test T="tests/engine -k retry"
 #   make lint          ruff and mypy --strict
 #   make bench         measure, print, write bench/latest.json
+#   make chaos         kill real processes, then count;   make chaos ROWS=R1,R5 SHORT=1 JSON=chaos.json
 #   make clean         remove what was built (the data in .structforge stays)
 
 SHELL := /bin/sh
@@ -12,8 +13,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 T ?=
+ROWS ?=
 
-.PHONY: up down test lint bench clean lock install-run install-dev
+.PHONY: up down test lint bench chaos clean lock install-run install-dev
 
 up: install-run
 	@exec $(BIN)/structforge up $(if $(filter-out 0,$(DETACH)),--detach)
@@ -32,6 +34,9 @@ lint: install-dev
 
 bench: install-dev
 	@exec $(BIN)/python -m bench
+
+chaos: install-dev
+	@exec $(BIN)/structforge chaos $(if $(ROWS),--only $(ROWS)) $(if $(filter-out 0,$(SHORT)),--short) $(if $(JSON),--json $(JSON))
 
 clean:
 	rm -rf .venv .venv.lock .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .web test-results

@@ -124,6 +124,16 @@ def test_only_entry_points_see_the_composition_root() -> None:
     assert seen == []
 
 
+def test_chaos_is_known_to_its_command_alone() -> None:
+    seen = [
+        module
+        for module, targets in edges().items()
+        if not module.startswith(("structforge.chaos", "structforge.commands.chaos"))
+        and any(target.startswith("structforge.chaos") for target in targets)
+    ]
+    assert seen == []
+
+
 def test_there_is_no_circle() -> None:
     graph = edges()
     done: set[str] = set()

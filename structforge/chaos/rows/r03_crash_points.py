@@ -117,7 +117,11 @@ async def _die_accepting(ground: Ground, workflows: Mapping[str, str]) -> dict[s
             ground.verdict.did("crashes")
         newest = "SELECT id FROM workflow_executions WHERE workflow_id = %s ORDER BY accepted_at DESC LIMIT 1"
         accepted[effect] = ground.value(newest, workflows[effect])
-        await ground.until(api.answers, "the web process is back")
+        # Not left to the server, which takes three crashes for a loop and gives up.
+        web = ground.services[-1]
+        web.end()
+        web.start()
+        await ground.until(api.answers, "the web process is back", service=web)
     await ground.all_over(list(accepted.values()), limit_s=60)
     return accepted
 
