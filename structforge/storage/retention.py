@@ -28,7 +28,9 @@ LEAST_AGE = timedelta(days=1)
 LOCK_ATTEMPTS = 20
 LOCK_PAUSE_S = 0.05
 
-_OVER = "e.status IN ('succeeded', 'failed', 'cancelled') AND coalesce(e.finished_at, e.accepted_at) < %(before)s"
+_OVER = (
+    "e.status IN ('succeeded', 'failed', 'cancelled') AND coalesce(e.finished_at, e.accepted_at) < %(before)s"
+)
 
 _THIN = f"""
 WITH past AS MATERIALIZED (
@@ -142,7 +144,9 @@ class Retention:
         """Drop one partition, unless a run keeps it. Waiting for its lock is given up at once and tried again."""
         for attempt in range(1, LOCK_ATTEMPTS + 1):
             try:
-                cursor = await connection.execute("SELECT retire_partition(%s, %s, %s)", (parent, day, before))
+                cursor = await connection.execute(
+                    "SELECT retire_partition(%s, %s, %s)", (parent, day, before)
+                )
                 row = await cursor.fetchone()
                 return row is not None and bool(row[0])
             except psycopg.errors.LockNotAvailable:
