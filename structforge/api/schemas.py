@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from structforge.domain.limits import MAX_RUNS
 from structforge.domain.run import RunStatus
 from structforge.services.bulk import MAX_BATCH, BulkAction
 from structforge.services.files import FileEntry
@@ -429,6 +430,22 @@ class StopPublic(BaseModel):
 
     run_id: UUID
     status: str
+
+
+class LimitBody(Body):
+    """How many runs the organization may have in hand at once; none is no limit."""
+
+    max_runs: Annotated[int, Field(ge=1, le=MAX_RUNS)] | None = None
+
+
+class LimitPublic(BaseModel):
+    """The organization's limit, and what counts against it."""
+
+    max_runs: int | None
+    in_hand: int
+    """Runs that workers have in hand."""
+    queued: int
+    """Runs that could start now."""
 
 
 class BulkFilter(Body):

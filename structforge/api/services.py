@@ -12,6 +12,7 @@ from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
+from structforge.services.limits import LimitService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
@@ -32,6 +33,7 @@ class ApiServices:
     triggers: TriggerService
     replays: ReplayService
     bulk: BulkService
+    limits: LimitService
     answers: AnswerService
     comparisons: ComparisonService
     nodes: NodeTypeService

@@ -173,6 +173,8 @@ class RunSnapshot:
     event_seq: int
     log_seq: int
     control: str | None
+    limited: bool = False
+    """A limit may hold others back until this run ends or rests."""
     steps: Mapping[str, "StepHistory"] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
     """Step key to what came in for it."""

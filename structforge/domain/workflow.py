@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from structforge.domain.limits import MAX_RUNS, WhenFull
 from structforge.domain.policies import Policies
 from structforge.domain.values import content_hash
 
@@ -55,6 +56,11 @@ class WorkflowSettings(BaseModel):
     """Steps that run at the same time; 1 is serial in document order, none means the worker's limit."""
     timeout_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
     """Seconds a run may take from its start; none means no limit."""
+    max_runs: Annotated[int, Field(ge=1, le=MAX_RUNS)] | None = None
+    """Runs of the workflow in hand at once, whatever version they are of; none means no limit. The published version
+    decides. A run that waits for a time or an answer does not count."""
+    when_full: WhenFull = "queue"
+    """A start beyond `max_runs`: `queue` until it is its turn, `reject` it, or `replace` the oldest queued run."""
     error_workflow: Annotated[str, StringConstraints(max_length=200)] = ""
     """Id or name of the workflow that is started when a run of a version fails; empty means none."""
 

@@ -10,17 +10,9 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-logger = logging.getLogger(__name__)
+from structforge.storage.claims import LATE
 
-_RUNNABLE = """
-(SELECT run_id FROM run_outbox
- WHERE owner IS NULL AND available_at <= now() - make_interval(secs => %(after_s)s)
-    AND control IS DISTINCT FROM 'paused'
- ORDER BY priority, available_at, run_id LIMIT 1)
-UNION ALL
-(SELECT run_id FROM run_outbox WHERE owner IS NOT NULL AND lease_expires_at < now()
- ORDER BY lease_expires_at LIMIT 1)
-"""
+logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
@@ -32,7 +24,7 @@ class Dispatcher:
 
     async def sweep(self, connection: AsyncConnection[Any]) -> int:
         """Ring for a run that waits longer than it should, and for one whose worker died. Returns how many it saw."""
-        cursor = await connection.execute(_RUNNABLE, {"after_s": self._after_s})
+        cursor = await connection.execute(LATE, {"after_s": self._after_s})
         rows = await cursor.fetchall()
         for (run_id,) in rows:
             self._ring(run_id)

@@ -31,6 +31,7 @@ from structforge.storage.leases import DEATHS_ALONE, DEATHS_BEFORE_ALONE, Leases
 logger = logging.getLogger(__name__)
 
 CLAIM_BATCH = 50
+CONTENDED_S = 0.02
 RENEWALS_PER_LEASE = 3
 MAX_INPUT_BYTES = 1 << 30
 
@@ -42,6 +43,8 @@ class WorkerLimits:
     slots: int = 64
     """Runs in hand at a time."""
     lease_s: float = 10.0
+    guest_slots: int = 8
+    """Runs in hand beyond `slots`, of organizations that have none in hand anywhere."""
     poll_s: float = 2.0
     """Seconds between looks at the table without a wake-up: what remains when Redis is away."""
     drain_s: float = 60.0
@@ -171,25 +174,32 @@ class RunWorker:
 
     async def _claim(self) -> None:
         if self._connection is None:
-            self._connection = await AsyncConnection.connect(
-                self._conninfo, autocommit=True, prepare_threshold=0
-            )
+            self._connection = await self._leases.connect(self._conninfo)
         while not self._draining and not self._alone:
-            room = min(self._limits.slots - len(self._held), CLAIM_BATCH)
+            room, newcomers = min(self._limits.slots - len(self._held), CLAIM_BATCH), False
             if room <= 0:
                 # Whoever has room should know that there may be more than this worker takes.
                 self._more = True
-                return
+                # Nobody waits for another organization's long runs to end: a few places are for who has none.
+                room, newcomers = self._limits.slots + self._limits.guest_slots - len(self._held), True
+                if room <= 0:
+                    return
             idle = not self._held
-            snapshots = await self._leases.claim(self._connection, room, idle=idle, decode=_decode)
-            if snapshots:
+            claim = await self._leases.claim(
+                self._connection, room, idle=idle, decode=_decode, newcomers=newcomers
+            )
+            if claim.snapshots:
                 faults.point("after_claim")
-            for snapshot in snapshots:
+            for snapshot in claim.snapshots:
                 self._begin(snapshot)
-            self._more = len(snapshots) == room
+            if claim.contended:
+                asyncio.get_running_loop().call_later(CONTENDED_S, self._wake.set)
+            if newcomers:
+                return
+            self._more = claim.more
             if not self._more:
                 return
-            self._ring_others(snapshots[-1].lease.run.run_id)
+            self._ring_others(claim.snapshots[-1].lease.run.run_id)
 
     def _begin(self, snapshot: RunSnapshot) -> None:
         lease = snapshot.lease
@@ -231,7 +241,8 @@ class RunWorker:
             del self._held[run.run_id]
             if not self._held:
                 self._alone = False
-            if self._more or not self._held:
+            # Where a limit counts, the end of one run is the turn of the next.
+            if self._more or snapshot.limited or not self._held:
                 self._wake.set()
 
     async def _execute_plan(self, snapshot: RunSnapshot, held: _Held, recorder: RunRecorder) -> None:

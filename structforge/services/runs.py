@@ -31,6 +31,7 @@ from structforge.engine.environment import Environment
 from structforge.engine.executor import Executor, RunOrder
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
+from structforge.services.admission import Admission
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
@@ -103,6 +104,7 @@ class RunService:
         self._targets = targets
         self._hub = hub
         self._publisher = publisher
+        self._admission = Admission(database.engine_pool, publisher)
         self._ring = ring
         self._max_time_limit_s = max_time_limit_s
 
@@ -110,7 +112,8 @@ class RunService:
         """Accept a run; a sync caller waits for its result up to the time limit.
 
         Raises: NotFoundError, ForbiddenError, ConflictError (not published), InvalidError (input, or an idempotency
-        key that came with another body), UnavailableError (nothing was accepted; repeat it).
+        key that came with another body), TooManyRequestsError (the workflow is full and refuses),
+        UnavailableError (nothing was accepted; repeat it).
         """
         authorize(principal, Permission.RUN_START)
         target = await self._target(principal, workflow_id, request)
@@ -135,21 +138,23 @@ class RunService:
         recorder.event("run.accepted", now, status=RunStatus.QUEUED)
         time_limit_s = min(request.time_limit_s, self._max_time_limit_s)
         try:
-            if request.mode == "sync" and target.plan.in_process_safe:
+            # What is counted against a limit has to be a leased run of a worker.
+            if request.mode == "sync" and target.plan.in_process_safe and not target.limits.any:
                 return await self._run_here(target, recorder, acceptance, request.input, time_limit_s)
             if request.mode == "sync":
                 async with self._hub.follow(f"{RUN_CHANNEL}{run.run_id}") as messages:
-                    await self._accept(recorder)
+                    await self._accept(recorder, target, acceptance)
                     return await self._await_end(principal, run.run_id, messages, time_limit_s)
-            await self._accept(recorder)
+            await self._accept(recorder, target, acceptance)
             return StartResult(run.run_id, RunStatus.QUEUED)
         except IdempotencyLostError as lost:
             return await self._join_winner(principal, lost, request, time_limit_s)
 
-    async def _accept(self, recorder: RunRecorder) -> None:
-        pending = recorder.submit()
-        if pending is not None:
-            await pending
+    async def _accept(self, recorder: RunRecorder, target: Target, acceptance: Acceptance) -> None:
+        async with self._admission.place(recorder.run, target.limits, acceptance.idempotency):
+            pending = recorder.submit()
+            if pending is not None:
+                await pending
         faults.point("after_accept")
         self._ring(recorder.run.run_id)
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from psycopg import AsyncConnection
 
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.limits import NO_LIMITS, RunLimits
 from structforge.domain.validation import parse_document
 from structforge.domain.validation.inputs import validator_of, wrong_inputs
 from structforge.domain.values import JsonValue
@@ -24,13 +25,15 @@ from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
 from structforge.engine.plans import PlanCache
 from structforge.storage.database import Database
+from structforge.storage.repositories.limits import Limits
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "structforge_workflows"
-"""PostgreSQL notifications: the id of a workflow whose published version or existence changed."""
+"""PostgreSQL notifications: the id of a workflow whose published version or existence changed, or of an organization
+whose limit did."""
 MAX_ENTRIES = 10_000
 
 
@@ -42,6 +45,7 @@ class Target:
     plan: Plan
     schema: Draft202012Validator | None
     """Checks the input; none accepts any object."""
+    limits: RunLimits = NO_LIMITS
 
     def check_input(self, value: JsonValue) -> None:
         """Raises: InvalidError with one problem for each way the input breaks the schema."""
@@ -88,10 +92,10 @@ class Targets:
         """Tell whether changes are told at present."""
         return self._listening
 
-    def forget(self, workflow_id: UUID) -> None:
-        """Drop what is known of a workflow."""
+    def forget(self, changed_id: UUID) -> None:
+        """Drop what is known of a workflow, or of all workflows of an organization."""
         self.changes += 1
-        for key in [key for key in self._published if key[1] == workflow_id]:
+        for key in [key for key in self._published if changed_id in key]:
             del self._published[key]
 
     def peek(self, organization_id: UUID, workflow_id: UUID) -> Target | None:
@@ -105,6 +109,7 @@ class Targets:
             return known
         async with self._database.transaction(organization_id) as session:
             workflow = await Workflows(session).get(organization_id, workflow_id)
+            limits = await Limits(session).of(organization_id, workflow_id)
         if workflow is None:
             raise _not_found(workflow_id)
         if workflow.published_version_id is None:
@@ -115,7 +120,7 @@ class Targets:
                     hint="Publish it, or start the draft.",
                 )
             )
-        target = await self.version(workflow.published_version_id)
+        target = replace(await self.version(workflow.published_version_id), limits=limits)
         if self._listening:
             if len(self._published) >= MAX_ENTRIES:
                 self._published.clear()
@@ -128,11 +133,12 @@ class Targets:
             if await Workflows(session).get(organization_id, workflow_id) is None:
                 raise _not_found(workflow_id)
             version = await Versions(session).numbered(organization_id, workflow_id, number)
+            limits = await Limits(session).of(organization_id, workflow_id)
         if version is None:
             raise NotFoundError(
                 Problem("version.not_found", f"The workflow has no version {number}.", "version")
             )
-        return await self.version(version.id)
+        return replace(await self.version(version.id), limits=limits)
 
     async def draft(self, organization_id: UUID, workflow_id: UUID, created_by: UUID | None) -> Target:
         """Freeze the draft as it stands and return the copy; equal drafts share one.
@@ -150,7 +156,8 @@ class Targets:
             copy_id = await Versions(session).copy_of_draft(
                 organization_id, workflow_id, document, created_by=created_by
             )
-        return await self.version(copy_id)
+            limits = await Limits(session).of(organization_id, workflow_id)
+        return replace(await self.version(copy_id), limits=limits)
 
     async def version(self, version_id: UUID) -> Target:
         """Return a version by id, whoever it belongs to: the caller has looked that up."""

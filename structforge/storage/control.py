@@ -12,8 +12,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from structforge.domain.errors import Problem
 from structforge.domain.run import RunStatus
 from structforge.domain.transitions import Actor, sources
+from structforge.domain.values import encode_json
 
 _FAMILY = """
 WITH RECURSIVE family AS (
@@ -61,7 +63,7 @@ WHERE s.accepted_on = %(day)s AND s.run_id = %(run)s AND NOT s.settled
 """
 
 _CHANGE = """
-UPDATE workflow_executions SET status = %(status)s,
+UPDATE workflow_executions SET status = %(status)s, error = coalesce(%(error)s::json, error),
     finished_at = CASE WHEN %(terminal)s THEN now() ELSE finished_at END
 WHERE id = %(run)s AND status = ANY (%(sources)s)
 RETURNING now()
@@ -109,8 +111,13 @@ class Answered:
     """Runs below it, of which the same was asked."""
 
 
-async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID) -> Answered:
-    """Cancel a run nobody works on, or leave the request for the worker that does; its calls too. One transaction."""
+async def request_stop(
+    connection: AsyncConnection[Any], organization_id: UUID, run_id: UUID, why: Problem | None = None
+) -> Answered:
+    """Cancel a run nobody works on, or leave the request for the worker that does; its calls too. One transaction.
+
+    `why` is kept with a run that is cancelled here.
+    """
 
     async def stop(held: "_Held") -> Answered:
         if not held.free:
@@ -124,7 +131,7 @@ async def request_stop(connection: AsyncConnection[Any], organization_id: UUID, 
             return await held.request("stop", RunStatus.CANCELLING)
         await connection.execute(_CANCEL_STEPS, held.key)
         await connection.execute("DELETE FROM run_outbox WHERE run_id = %(run)s", held.key)
-        return await held.change("run.finished", RunStatus.CANCELLED)
+        return await held.change("run.finished", RunStatus.CANCELLED, why)
 
     return await _ask_family(connection, organization_id, run_id, stop)
 
@@ -228,9 +235,9 @@ class _Held:
         await self._set(status)
         return Answered(Asked.REQUESTED, status, self.workflow_id, run_id=self._run_id)
 
-    async def change(self, kind: str, status: RunStatus) -> Answered:
+    async def change(self, kind: str, status: RunStatus, why: Problem | None = None) -> Answered:
         """Set the status of a run nobody works on, with its event."""
-        if not await self._set(status):
+        if not await self._set(status, why):
             return Answered(Asked.NOTHING)
         row = await (
             await self._connection.execute(_EVENT, {**self.key, "type": kind, "status": status.value})
@@ -243,14 +250,20 @@ class _Held:
             await self._connection.execute(_WAKE, {"waiter": wakes})
         return Answered(Asked.DONE, status, self.workflow_id, event, self._run_id, wakes)
 
-    async def _set(self, status: RunStatus) -> bool:
+    async def _set(self, status: RunStatus, why: Problem | None = None) -> bool:
         # Where nobody works on the run any more, this transaction speaks for its worker too.
         actors = tuple(Actor) if self.free else (Actor.PERSON,)
         allowed = sorted({source.value for actor in actors for source in sources(status, actor)})
         row = await (
             await self._connection.execute(
                 _CHANGE,
-                {**self.key, "status": status.value, "terminal": status.terminal, "sources": allowed},
+                {
+                    **self.key,
+                    "status": status.value,
+                    "terminal": status.terminal,
+                    "sources": allowed,
+                    "error": None if why is None else encode_json(why.as_json()).decode(),
+                },
             )
         ).fetchone()
         return row is not None

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from structforge.domain.ids import child_id
 from structforge.domain.journal import CallEnd, Lease, RunIdentity, RunSnapshot, StepHistory
 from structforge.domain.run import RunStatus, StepStatus
+from structforge.storage.claims import PLANNING, claim
 
 DEATHS_BEFORE_ALONE = 2
 """After this many deaths without progress a run is claimed only by a worker that holds no other."""
@@ -22,33 +23,6 @@ DEATHS_ALONE = 5
 
 Decode = Callable[[bytes], Any]
 """Reads JSON text of the database."""
-
-_CLAIM = """
-WITH orphaned AS MATERIALIZED (
-    SELECT run_id FROM run_outbox
-    WHERE owner IS NOT NULL AND lease_expires_at < now() AND (deaths + 1 < %(alone_from)s OR %(alone)s)
-    ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), fresh AS MATERIALIZED (
-    SELECT run_id FROM run_outbox
-    WHERE owner IS NULL AND available_at <= now() AND control IS DISTINCT FROM 'paused'
-        AND (deaths < %(alone_from)s OR %(alone)s)
-    ORDER BY priority, available_at, run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), picked AS (
-    SELECT run_id FROM orphaned UNION ALL SELECT run_id FROM fresh LIMIT %(limit)s
-), claimed AS (
-    UPDATE run_outbox o
-    SET deaths = o.deaths + (o.owner IS NOT NULL)::int, owner = %(worker)s, epoch = o.epoch + 1,
-        lease_expires_at = now() + make_interval(secs => %(lease_s)s), announced_at = coalesce(announced_at, now())
-    FROM picked WHERE o.run_id = picked.run_id
-    RETURNING o.run_id, o.organization_id, o.workflow_id, o.accepted_on, o.epoch, o.deaths, o.control, o.priority,
-              o.available_at
-)
-SELECT c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control,
-       e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at,
-       e.origin_run_id IS NOT NULL, CASE WHEN e.parent_waits THEN e.parent_run_id END
-FROM claimed c JOIN workflow_executions e ON e.id = c.run_id
-ORDER BY c.priority, c.available_at, c.run_id
-"""
 
 _HISTORY = """
 SELECT DISTINCT ON (run_id, step_key) run_id, step_key, node_id, status, settled, attempt, outputs::text, error::text,
@@ -100,6 +74,17 @@ class Renewal:
     control: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The runs that were taken."""
+
+    snapshots: list[RunSnapshot]
+    more: bool
+    """There may be more for this worker."""
+    contended: bool
+    """Another worker counted a limit at this moment: ask again soon."""
+
+
 class Leases:
     """Lease operations on a connection of the engine role."""
 
@@ -107,35 +92,47 @@ class Leases:
         self._worker = worker
         self._lease_s = lease_s
 
+    async def connect(self, conninfo: str) -> AsyncConnection[Any]:
+        """Open a connection for claims."""
+        connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
+        for setting in PLANNING:
+            await connection.execute(setting)
+        return connection
+
     async def claim(
-        self, connection: AsyncConnection[Any], limit: int, *, idle: bool, decode: Decode
-    ) -> list[RunSnapshot]:
+        self,
+        connection: AsyncConnection[Any],
+        limit: int,
+        *,
+        idle: bool,
+        decode: Decode,
+        newcomers: bool = False,
+    ) -> "Claim":
         """Take up to `limit` runnable runs, orphaned ones included, in the order they should start, with their history.
 
         An `idle` worker that finds none takes one that killed workers, by itself: only then does a death prove
-        something about the run.
+        something about the run. `newcomers` takes only runs of organizations that have none in hand.
         """
-        snapshots = await self._claim(connection, limit, alone=False, decode=decode)
-        if not snapshots and idle:
-            snapshots = await self._claim(connection, 1, alone=True, decode=decode)
-        return snapshots
+        found = await self._claim(connection, limit, alone=False, decode=decode, newcomers=newcomers)
+        if not found.snapshots and idle:
+            found = await self._claim(connection, 1, alone=True, decode=decode, newcomers=False)
+        return found
 
     async def _claim(
-        self, connection: AsyncConnection[Any], limit: int, *, alone: bool, decode: Decode
-    ) -> list[RunSnapshot]:
-        cursor = await connection.execute(
-            _CLAIM,
-            {
-                "alone_from": DEATHS_BEFORE_ALONE,
-                "alone": alone,
-                "limit": limit,
-                "worker": self._worker,
-                "lease_s": self._lease_s,
-            },
+        self, connection: AsyncConnection[Any], limit: int, *, alone: bool, decode: Decode, newcomers: bool
+    ) -> "Claim":
+        claimed = await claim(
+            connection,
+            worker=self._worker,
+            lease_s=self._lease_s,
+            limit=limit,
+            alone_from=DEATHS_BEFORE_ALONE,
+            alone=alone,
+            newcomers=newcomers,
         )
-        rows = await cursor.fetchall()
+        rows = claimed.rows
         # A run made out of another has steps before it begins.
-        begun = [row for row in rows if row[12] is not None or row[4] > 1 or row[14]]
+        begun = [row for row in rows if row[13] is not None or row[4] > 1 or row[15]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}
         answers: Mapping[UUID, dict[str, Any]] = {}
@@ -157,22 +154,24 @@ class Leases:
                 RunSnapshot(
                     lease=Lease(RunIdentity(*row[:4]), row[4], row[5]),
                     control=row[6],
-                    version_id=row[7],
-                    status=RunStatus(row[8]),
-                    trigger_kind=row[9],
-                    trigger_node=row[10],
-                    input=decode(row[11].encode()),
-                    started_at=row[12],
-                    accepted_at=row[13],
+                    limited=row[7],
+                    version_id=row[8],
+                    status=RunStatus(row[9]),
+                    trigger_kind=row[10],
+                    trigger_node=row[11],
+                    input=decode(row[12].encode()),
+                    started_at=row[13],
+                    accepted_at=row[14],
                     event_seq=event_seq,
                     log_seq=log_seq,
                     steps=steps,
                     answers=answers.get(row[0], {}),
                     ended={one: ended[one] for one in children_of(row[0], steps) if one in ended},
-                    wakes=row[15],
+                    wakes=row[16],
                 )
             )
-        return snapshots
+        more = bool(rows) and (len(rows) == limit or claimed.several)
+        return Claim(snapshots, more=more, contended=claimed.contended)
 
     async def _history(
         self, connection: AsyncConnection[Any], runs: Sequence[UUID], days: Sequence[Any], decode: Decode

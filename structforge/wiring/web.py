@@ -19,6 +19,7 @@ from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
+from structforge.services.limits import LimitService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.runs import RunService
@@ -107,6 +108,7 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         comparisons=ComparisonService(runs),
         replays=replays,
         bulk=BulkService(database, runs, replays),
+        limits=LimitService(database),
         answers=AnswerService(database, engine.bell.ring),
         nodes=NodeTypeService(engine.registry),
         files=files,

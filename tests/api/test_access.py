@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/members": {"email": "x@example.org"},
     "POST /api/v1/organizations": {"name": "Mine"},
     "POST /api/v1/auth/switch": {"organization_id": "00000000-0000-7000-8000-000000000000"},
+    "PUT /api/v1/organization/limits": {"max_runs": 3},
     "POST /api/v1/runs/bulk": {"action": "stop"},
     "POST /api/v1/runs/{run_id}/answers": {"step_key": "a", "decision": "approved"},
 }

@@ -72,10 +72,12 @@ class Desk:
 
     async def claim(self, worker: str = "w1", limit: int = 100, *, idle: bool = True) -> list[RunSnapshot]:
         """Claim what is runnable."""
-        async with await AsyncConnection.connect(self.conninfo, autocommit=True) as connection:
-            return await Leases(worker, 10).claim(
+        leases = Leases(worker, 10)
+        async with await leases.connect(self.conninfo) as connection:
+            found = await leases.claim(
                 connection, limit, idle=idle, decode=lambda data: decode_json(data, max_bytes=1 << 20)
             )
+        return found.snapshots
 
     async def expire(self, run: RunIdentity) -> None:
         """Let a lease run out, as time would."""

@@ -12,7 +12,15 @@ from structforge.api.bodies import documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
 from structforge.api.routes.starts import check_key
-from structforge.api.schemas import BulkBody, BulkPublic, ReplayBody, ReplayPublic, StopPublic
+from structforge.api.schemas import (
+    BulkBody,
+    BulkPublic,
+    LimitBody,
+    LimitPublic,
+    ReplayBody,
+    ReplayPublic,
+    StopPublic,
+)
 from structforge.services.bulk import BulkRequest
 from structforge.services.replays import KEEP_INPUT, ReplayRequest
 from structforge.storage.repositories.paging import Cursor
@@ -96,3 +104,22 @@ async def steer_many(
         ),
     )
     return JsonResponse(asdict(summary))
+
+
+@router.get("/organization/limits", response_model=LimitPublic, summary="See how many runs may be in hand")
+async def get_limits(services: Services, principal: Signed) -> Response:
+    """Return the organization's limit, how many runs workers have in hand, and how many could start now."""
+    return JsonResponse(asdict(await services.limits.get(principal)))
+
+
+@router.put(
+    "/organization/limits",
+    response_model=LimitPublic,
+    openapi_extra=documented(LimitBody),
+    summary="Set how many runs may be in hand",
+)
+async def set_limits(
+    services: Services, principal: Signed, body: Annotated[LimitBody, json_body(LimitBody)]
+) -> Response:
+    """Bound the runs that the organization has in hand at once. What is beyond queues; what runs goes on."""
+    return JsonResponse(asdict(await services.limits.set(principal, body.max_runs)))

@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from structforge.domain.ids import new_id
 from structforge.domain.workflow import WorkflowDocument
+from structforge.storage.repositories.limits import Limits
 from structforge.storage.tables import WorkflowEdgeRow, WorkflowNodeRow, WorkflowVersionRow
 
 
@@ -65,7 +66,7 @@ class Versions:
         note: str = "",
         created_by: UUID | None = None,
     ) -> WorkflowVersionRow:
-        """Insert the next version with its nodes and edges. The caller holds `Workflows.lock`."""
+        """Insert the next version with its nodes, edges and limit of runs. The caller holds `Workflows.lock`."""
         last = await self._session.execute(
             select(func.max(col(WorkflowVersionRow.number))).where(
                 col(WorkflowVersionRow.workflow_id) == workflow_id
@@ -83,6 +84,8 @@ class Versions:
         self._session.add(version)
         await self._session.flush()
         await self._derive(version.id, organization_id, document)
+        settings = document.settings
+        await Limits(self._session).set(organization_id, workflow_id, settings.max_runs, settings.when_full)
         return version
 
     async def copy_of_draft(

@@ -5,6 +5,7 @@ Invariant: a table exists here and in a migration, or in neither (a test compare
 
 from structforge.storage.tables.artifacts import ArtifactRow
 from structforge.storage.tables.columns import Row, utc_now
+from structforge.storage.tables.limits import RunLimitRow
 from structforge.storage.tables.organizations import AuditEntryRow, OrganizationRow, UserOrganizationRow
 from structforge.storage.tables.runs import (
     AnswerRow,
@@ -48,6 +49,7 @@ __all__ = [
     "RefreshTokenRow",
     "RolePermissionRow",
     "RoleRow",
+    "RunLimitRow",
     "RunRow",
     "StepRow",
     "TriggerRow",

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, SmallInteger, text
+from sqlalchemy import TIMESTAMP, Computed, Index, Integer, SmallInteger, text
 from sqlmodel import Field
 
 from structforge.domain.ids import new_id
@@ -150,11 +150,13 @@ class OutboxRow(Row, table=True):
     __tablename__ = "run_outbox"
     __table_args__ = (
         Index(
-            "ix_run_outbox_claimable",
-            "priority",
-            "available_at",
+            "ix_run_outbox_turn",
+            "workflow_id",
+            "turn_at",
             "run_id",
-            postgresql_where=text("owner IS NULL"),
+            postgresql_where=text(
+                "owner IS NULL AND isfinite(available_at) AND control IS DISTINCT FROM 'paused'"
+            ),
         ),
         Index("ix_run_outbox_leased", "lease_expires_at", postgresql_where=text("owner IS NOT NULL")),
         # A queue: few rows live at a time and all of them change, so leave free space for updates in place,
@@ -177,6 +179,18 @@ class OutboxRow(Row, table=True):
     accepted_on: date
     priority: int = Field(default=1, sa_type=SmallInteger, sa_column_kwargs={"server_default": "1"})
     available_at: datetime = moment(now=True)
+    turn_at: datetime | None = Field(
+        default=None,
+        sa_type=TIMESTAMP,
+        nullable=True,
+        sa_column_args=(
+            Computed(
+                "(available_at AT TIME ZONE 'UTC'::text) + (priority)::double precision * '00:05:00'::interval",
+                persisted=True,
+            ),
+        ),
+    )
+    """What orders the runs of an organization; see `storage/claims.py`."""
     announced_at: datetime | None = moment(null=True)
     owner: str | None = string(null=True)
     epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
