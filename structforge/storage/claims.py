@@ -80,7 +80,7 @@ WITH RECURSIVE orphaned AS MATERIALIZED (
         ORDER BY place, turn_at LIMIT $3::int
     ) chosen
 ), ready AS MATERIALIZED (
-    SELECT s.organization_id, s.of_organization, s.busy, s.limited, r.run_id, r.turn_at
+    SELECT s.organization_id, s.workflow_id, s.of_organization, s.busy, s.limited, r.run_id, r.turn_at
     FROM shares s CROSS JOIN LATERAL (
         SELECT run_id, turn_at FROM run_outbox WHERE {_READY_NOW} AND workflow_id = s.workflow_id
         ORDER BY turn_at, run_id
@@ -108,12 +108,13 @@ WITH RECURSIVE orphaned AS MATERIALIZED (
     RETURNING o.run_id, o.organization_id, o.workflow_id, o.accepted_on, o.epoch, o.deaths, o.control,
         o.turn_at, coalesce(picked.limited, true) AS limited
 )
-SELECT seen.flows > 1, seen.scopes > seen.counted,
+SELECT seen.flows > 1, seen.scopes > seen.counted OR seen.shares > seen.found,
     c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control, c.limited,
     e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at,
     e.origin_run_id IS NOT NULL, CASE WHEN e.parent_waits THEN e.parent_run_id END
 FROM (SELECT (SELECT count(*) FROM bounded) AS flows, (SELECT count(*) FROM scopes) AS scopes,
-             (SELECT count(*) FROM counted) AS counted) seen
+             (SELECT count(*) FROM counted) AS counted, (SELECT count(*) FROM shares) AS shares,
+             (SELECT count(DISTINCT workflow_id) FROM ready) AS found) seen
 LEFT JOIN (claimed c JOIN workflow_executions e ON e.id = c.run_id) ON true
 ORDER BY c.turn_at, c.run_id
 """
@@ -152,7 +153,7 @@ class Claimed:
     several: bool
     """More than one workflow has something: another claim may find more although this one was not filled."""
     contended: bool
-    """Another claim counted a limit at this moment: ask again soon."""
+    """Another claim was counting a limit, or taking the same runs, at this moment: ask again soon."""
 
 
 async def claim(

@@ -82,7 +82,7 @@ class Claim:
     more: bool
     """There may be more for this worker."""
     contended: bool
-    """Another worker counted a limit at this moment: ask again soon."""
+    """Another worker was taking the same at this moment: ask again soon."""
 
 
 class Leases:

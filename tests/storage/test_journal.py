@@ -74,10 +74,12 @@ class Desk:
         """Claim what is runnable."""
         leases = Leases(worker, 10)
         async with await leases.connect(self.conninfo) as connection:
-            found = await leases.claim(
-                connection, limit, idle=idle, decode=lambda data: decode_json(data, max_bytes=1 << 20)
-            )
-        return found.snapshots
+            while True:
+                found = await leases.claim(
+                    connection, limit, idle=idle, decode=lambda data: decode_json(data, max_bytes=1 << 20)
+                )
+                if found.snapshots or not found.contended:
+                    return found.snapshots
 
     async def expire(self, run: RunIdentity) -> None:
         """Let a lease run out, as time would."""
