@@ -10,7 +10,7 @@ from alembic import context, op
 from structforge.storage.roles import Roles, callable_by, protect
 
 revision = "20261125_run_limits"
-down_revision = "20261125_child_runs"
+down_revision = "20261125_retention"
 branch_labels = None
 depends_on = None
 
