@@ -148,7 +148,7 @@ class Histories(RuleBasedStateMachine):
         found = self.world.wait(
             self.world.leases[worker].claim(self.world.connection, 1, idle=idle, decode=lambda data: None)
         )
-        for snapshot in found:
+        for snapshot in found.snapshots:
             identity, epoch = snapshot.lease.run, snapshot.lease.epoch
             assert identity.run_id not in self.over, "a run that is over was claimed"
             assert epoch > self.highest.get(identity.run_id, 0), "an epoch was given out twice"
