@@ -5,7 +5,7 @@ the next revision, and the message about it names that revision. The table is th
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from structforge.domain.edits import (
 )
 from structforge.domain.errors import NotFoundError, Problem
 from structforge.domain.validation import parse_document
+from structforge.domain.workflow import WorkflowDocument
 from structforge.storage.database import Database
 from structforge.storage.repositories.workflows import Workflows
 
@@ -53,8 +54,16 @@ class DraftService:
         self._database = database
         self._redis = redis
 
-    async def edit(self, principal: Principal, workflow_id: UUID, edits: Sequence[Edit]) -> Edited:
+    async def edit(
+        self,
+        principal: Principal,
+        workflow_id: UUID,
+        edits: Sequence[Edit] | Callable[[WorkflowDocument], Sequence[Edit]],
+    ) -> Edited:
         """Apply edits to the draft as it is now; what cannot be applied is told and the rest is made.
+
+        Edits that depend on the draft, such as a node with a free id, come as a function of it: two people who
+        add at the same time would choose the same id from what they read before.
 
         Raises: NotFoundError; ForbiddenError.
         """
@@ -66,7 +75,8 @@ class DraftService:
                 raise NotFoundError(
                     Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
                 )
-            applied = apply(parse_document(row.draft), edits)
+            document = parse_document(row.draft)
+            applied = apply(document, edits(document) if callable(edits) else edits)
             revision = row.draft_revision
             if applied.made:
                 await workflows.change_draft(

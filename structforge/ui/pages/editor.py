@@ -176,11 +176,15 @@ class EditorState(rx.State):
     async def _change(
         self, draft: DraftState, visitor: Visitor, workflow_id: UUID, kind: str, value: Any
     ) -> None:
+        chosen: list[str] = []
+
+        def added(document: WorkflowDocument) -> list[dict[str, Any]]:
+            edits, chosen[:] = additions(kind, value, document, services().registry)
+            return edits
+
         try:
             if kind in ("add", "paste"):
-                detail = await services().api.workflows.get(visitor.principal, workflow_id)
-                edits, chosen = additions(kind, value, detail.draft, services().registry)
-                await draft._edit(visitor, workflow_id, edits)
+                await draft._edit(visitor, workflow_id, added)
                 self.focus = {"ids": chosen} if kind == "paste" else self.focus
             else:
                 await draft._edit(visitor, workflow_id, edits_of(kind, value))

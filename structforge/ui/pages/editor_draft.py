@@ -5,6 +5,7 @@ Invariant: the document itself stays in the database; what is kept here undoes e
 
 # mypy: disable-error-code="no-any-return, attr-defined"
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,16 @@ import reflex as rx
 
 from structforge.domain.edits import Edit, edits_json, parse_edits
 from structforge.domain.errors import InvalidError
+from structforge.domain.workflow import WorkflowDocument
 from structforge.ui.graph_view import draft_patch
 from structforge.ui.live import Feed, Message, Patch
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, tell_problem, visitor_of
 
 UNDO_STEPS = 100
+
+Body = list[dict[str, Any]] | Callable[[WorkflowDocument], list[dict[str, Any]]]
+"""Edits as JSON, or as a function of the draft as it is when they are made."""
 
 
 class DraftOpsState(rx.State):
@@ -51,11 +56,15 @@ class DraftState(rx.State):
         self.topic, self.revision = "", 0
         self._undo, self._redo, self.can_undo, self.can_redo = [], [], False, False
 
-    async def _edit(self, visitor: Visitor, workflow_id: UUID, body: list[dict[str, Any]]) -> None:
+    async def _edit(self, visitor: Visitor, workflow_id: UUID, body: Body) -> None:
         """Make edits, and keep what undoes them. Raises: StructForgeError."""
         if not body:
             return
-        edits: list[Edit] = parse_edits(body)
+
+        def parsed(document: WorkflowDocument) -> list[Edit]:
+            return parse_edits(body(document) if callable(body) else body)
+
+        edits = parsed if callable(body) else parse_edits(body)
         edited = await services().drafts.edit(visitor.principal, workflow_id, edits)
         if edited.applied.made:
             self._undo = [*self._undo[-UNDO_STEPS:], edits_json(edited.applied.inverse)]
