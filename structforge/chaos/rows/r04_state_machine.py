@@ -34,7 +34,7 @@ from structforge.storage.leases import Leases
 SETTINGS: Mapping[str, str] = {}
 RUNS = 2
 WORKERS = 3
-STEPS_PER_HISTORY = 20
+STEPS_PER_HISTORY = 30
 ENDS = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
 RESTS = (RunStatus.WAITING, RunStatus.PAUSED, RunStatus.QUEUED)
 
@@ -131,9 +131,9 @@ class Histories(RuleBasedStateMachine):
         self.highest: dict[UUID, int] = {}
         self.writes = 0
 
-    @initialize()
-    def accept(self) -> None:
-        """Accept the runs."""
+    @initialize(claimed=st.integers(0, RUNS))
+    def accept(self, claimed: int) -> None:
+        """Accept the runs; some are claimed at once."""
         now = datetime.now(UTC)
         for _ in range(RUNS):
             identity = RunIdentity(new_id(), self.organization, uuid4(), now.date())
@@ -141,10 +141,21 @@ class Histories(RuleBasedStateMachine):
             assert self._write(Commit(identity, None, acceptance=acceptance, events=[_event(1)]))
             self.runs.append(identity)
         self.world.count("histories")
+        for worker in range(claimed):
+            self._claim(worker, idle=True)
 
     @rule(worker=st.integers(0, WORKERS - 1), idle=st.booleans())
     def claim(self, worker: int, idle: bool) -> None:
         """A worker looks for work: what is fresh, what is due, what a dead one left."""
+        self._claim(worker, idle=idle)
+
+    @rule(which=st.integers(0, RUNS - 1), worker=st.integers(0, WORKERS - 1))
+    def recover(self, which: int, worker: int) -> None:
+        """The worker of a run dies, and another comes."""
+        self._expire(which)
+        self._claim(worker, idle=True)
+
+    def _claim(self, worker: int, *, idle: bool) -> None:
         found = self.world.wait(
             self.world.leases[worker].claim(self.world.connection, 1, idle=idle, decode=lambda data: None)
         )
@@ -169,7 +180,7 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(0, RUNS - 1))
     def expire(self, which: int) -> None:
         """The worker of a run dies or is cut off for too long."""
-        self.world.sync.execute(_EXPIRE, (self.runs[which].run_id,))
+        self._expire(which)
 
     @rule(which=st.integers(0, RUNS - 1))
     def come_due(self, which: int) -> None:
@@ -221,6 +232,9 @@ class Histories(RuleBasedStateMachine):
         """Leave nothing that the next history could claim."""
         ids = [identity.run_id for identity in self.runs]
         self.world.sync.execute("DELETE FROM run_outbox WHERE run_id = ANY (%s)", (ids,))
+
+    def _expire(self, which: int) -> None:
+        self.world.sync.execute(_EXPIRE, (self.runs[which].run_id,))
 
     def _state(self) -> dict[UUID, tuple[str, int, str | None, bool]]:
         ids = [identity.run_id for identity in self.runs]

@@ -11,7 +11,8 @@ from structforge.chaos.documents import chain, node
 from structforge.chaos.ground import Ground
 from structforge.chaos.nodes import read_traces
 
-KINDS = {"coroutine": "chaos.pause", "holds_loop": "chaos.hold_loop", "blocking": "chaos.pause_blocking"}
+KINDS = {"coroutine": "chaos.pause", "blocking": "chaos.pause_blocking", "holds_loop": "chaos.hold_loop"}
+"""The last one keeps its worker from beginning anything else, so it comes when the others have begun."""
 SETTINGS: Mapping[str, str] = {"STRUCTFORGE_LEASE_S": "0.5", "STRUCTFORGE_REDISPATCH_AFTER_S": "0.2"}
 
 
@@ -26,6 +27,8 @@ async def run(ground: Ground) -> None:
     for name, kind in KINDS.items():
         long = node(name, kind, seconds=seconds, trace=str(trace))
         accepted.append(await api.start(await api.publish(name, chain(long))))
+        begun = len(accepted)
+        await ground.until(lambda begun=begun: len(read_traces(trace)) >= begun, f"the {name} step begins")  # type: ignore[misc]
     over = await ground.all_over(accepted, limit_s=seconds + 60)
     ground.verdict.check(over, "not all runs came to their end")
     count_journal(ground, accepted, steps=2)
