@@ -15,6 +15,7 @@ from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
+from structforge.services.resumes import ResumeService
 from structforge.services.runs import RunService
 from structforge.services.triggers import TriggerService
 from structforge.services.workflows import WorkflowService
@@ -35,6 +36,7 @@ class ApiServices:
     bulk: BulkService
     limits: LimitService
     answers: AnswerService
+    resumes: ResumeService
     comparisons: ComparisonService
     nodes: NodeTypeService
     files: FileService

@@ -94,6 +94,12 @@ class ConflictError(StructForgeError):
     status = 409
 
 
+class GoneError(StructForgeError):
+    """What was here is over for good; repeating the call never helps."""
+
+    status = 410
+
+
 class TooLargeError(StructForgeError):
     """A body, file or value is over its limit."""
 

@@ -49,6 +49,11 @@ class Activation:
         self.carry: Any = NOTHING
         """What arrived at the loop's `again`."""
 
+    @property
+    def members(self) -> tuple[int, ...]:
+        """The nodes of its region."""
+        return self._region.members
+
     def start(self, trigger: int | None = None) -> tuple[list[int], list[int]]:
         """Wake what waits for nothing; of the triggers only `trigger`. Returns the ready and the dead nodes."""
         ready: list[int] = []

@@ -121,6 +121,8 @@ class Environment:
     """Media type of an artifact that stands for a JSON value (a table) to the function that reads it."""
     limits: EngineLimits = EngineLimits()
     callees: Callees = field(default_factory=NoCallees)
+    resume_url: Callable[[UUID, UUID, str], str] = lambda organization_id, run_id, step_key: ""
+    """The address at which a waiting step is answered."""
     ring: Callable[[UUID], None] = lambda run_id: None
     """Say that a run that was just accepted can be claimed."""
 

@@ -367,6 +367,8 @@ class Executor:
             names.setdefault("item", at.item)
             names.setdefault("index", at.index)
             at = at.parent
+        if self._plan.receivers and "run" in planned.names:
+            names["run"] = {**self._names["run"], "resume": self._resume_urls(activation)}
         for index in planned.referenced:
             node = self._plan.nodes[index]
             try:
@@ -374,6 +376,18 @@ class Executor:
             except KeyError:
                 names[node.id] = Skipped(node.id)
         return names
+
+    def _resume_urls(self, activation: Activation) -> dict[str, str]:
+        """Return the addresses of the steps that wait for a request in this iteration and around it."""
+        run, urls = self._recorder.run, {}
+        at: Activation | None = activation
+        while at is not None:
+            for planned in self._plan.receivers:
+                if planned.index in at.members:
+                    key = at.prefix + planned.id
+                    urls[planned.id] = self._environment.resume_url(run.organization_id, run.run_id, key)
+            at = at.parent
+        return urls
 
     # What an earlier worker left.
 
@@ -777,6 +791,8 @@ class Executor:
         if self._waits:
             times = [at for at in (self._waits.resume_at(), self._due_at) if at is not None]
             return RunEnd(RunStatus.WAITING, resume_at=min(times, default=None))
+        if self._ending:
+            return RunEnd(RunStatus.SUCCEEDED)
         return RunEnd(RunStatus.SUCCEEDED, output=encode_json(self._output()))
 
     def _finished_again(self, end: RunEnd) -> RunEnd:

@@ -6,6 +6,7 @@ Invariant: a plan is immutable and shared by all runs of its version in this pro
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -126,7 +127,7 @@ class PlannedNode:
         return self.spec.policies
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A version, ready to run."""
 
@@ -144,6 +145,11 @@ class Plan:
     """Where that branch begins."""
     in_process_safe: bool
     """All steps are pure and inline: the accepting process may run it and commit once."""
+
+    @cached_property
+    def receivers(self) -> tuple[PlannedNode, ...]:
+        """The nodes that wait for a request."""
+        return tuple(planned for planned in self.nodes if planned.node.receives)
 
     def is_final(self, planned: PlannedNode) -> bool:
         """Tell whether a node stands in the `finally` branch, not inside a loop there."""

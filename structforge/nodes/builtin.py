@@ -9,6 +9,7 @@ from structforge.nodes.flow import If, Merge, Parallel, Switch
 from structforge.nodes.flow_call import CallWorkflow, ErrorTrigger, Finally
 from structforge.nodes.flow_end import ReturnEarly, Stop
 from structforge.nodes.flow_wait import Approval, Delay, WaitUntil
+from structforge.nodes.flow_webhook import WaitForWebhook
 from structforge.nodes.http_request import HttpRequest
 from structforge.nodes.loops import Loop
 from structforge.nodes.report import Report
@@ -41,6 +42,7 @@ NODE_TYPES = (
     Delay,
     WaitUntil,
     Approval,
+    WaitForWebhook,
     CallWorkflow,
     Stop,
     ReturnEarly,

@@ -75,6 +75,8 @@ class Node(ABC, Generic[P]):
     """It owns the nodes between its output `body` and its input `again`, and goes on at `done`."""
     calls: ClassVar[bool] = False
     """It gives a `Call`: the step waits for another run."""
+    receives: ClassVar[bool] = False
+    """It waits for a request to an address of its own, which expressions name `run.resume.<node id>`."""
     final: ClassVar[bool] = False
     """A root whose branch runs when the run ends, whatever happened; it gets the run's outcome as its `in`."""
     ends_run: ClassVar[bool] = False

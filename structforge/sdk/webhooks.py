@@ -1,4 +1,4 @@
-"""What a webhook trigger declares: the door of the API reads it before a run exists.
+"""What a webhook declares, of a trigger or of a step that waits: the door of the API reads it without the run.
 
 Invariant: these parameters hold no expressions (nothing runs yet that could resolve them) and no secret.
 """
@@ -14,6 +14,58 @@ RESPONSE_FIELDS = frozenset({"status", "headers", "body"})
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
+_METHODS = parameter(
+    ("POST",),
+    title="Methods",
+    description="Others are answered with 405.",
+    widget="list",
+    expressions=False,
+    min_length=1,
+)
+_TOLERANCE_S = parameter(
+    300,
+    title="Replay window in seconds",
+    description="How far the signed time may be from now, to either side.",
+    ge=1,
+    le=3_600,
+    expressions=False,
+    show_if={"signature": True},
+    advanced=True,
+)
+_MAX_BYTES = parameter(
+    1_048_576,
+    title="Largest body in bytes",
+    description="Larger ones are answered with 413; the installation's own limit holds too.",
+    ge=0,
+    le=100_000_000,
+    expressions=False,
+    advanced=True,
+)
+_HEADERS = parameter(
+    (),
+    title="More headers",
+    description="Names of headers passed on beside content-type and user-agent; credentials never are.",
+    widget="list",
+    expressions=False,
+    advanced=True,
+)
+
+
+class ResumeRules(Parameters):
+    """What the API reads of a step that waits for a request."""
+
+    methods: tuple[Method, ...] = _METHODS
+    signature: bool = parameter(
+        False,
+        title="Signature required",
+        description="Beside the address nobody can guess: requests are signed with the secret made for this node.",
+        expressions=False,
+    )
+    tolerance_s: int = _TOLERANCE_S
+    max_bytes: int = _MAX_BYTES
+    headers: tuple[str, ...] = _HEADERS
+
+
 class WebhookParameters(Parameters):
     """What the API reads of a trigger that is called over HTTP."""
 
@@ -25,14 +77,7 @@ class WebhookParameters(Parameters):
         placeholder="orders/new",
         pattern=r"^$|^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7}$",
     )
-    methods: tuple[Method, ...] = parameter(
-        ("POST",),
-        title="Methods",
-        description="Others are answered with 405.",
-        widget="list",
-        expressions=False,
-        min_length=1,
-    )
+    methods: tuple[Method, ...] = _METHODS
     response: Literal["respond", "async"] = parameter(
         "async",
         title="Response",
@@ -55,30 +100,6 @@ class WebhookParameters(Parameters):
         description="Without a secret made for this trigger no request is accepted then.",
         expressions=False,
     )
-    tolerance_s: int = parameter(
-        300,
-        title="Replay window in seconds",
-        description="How far the signed time may be from now, to either side.",
-        ge=1,
-        le=3_600,
-        expressions=False,
-        show_if={"signature": True},
-        advanced=True,
-    )
-    max_bytes: int = parameter(
-        1_048_576,
-        title="Largest body in bytes",
-        description="Larger ones are answered with 413; the installation's own limit holds too.",
-        ge=0,
-        le=100_000_000,
-        expressions=False,
-        advanced=True,
-    )
-    headers: tuple[str, ...] = parameter(
-        (),
-        title="More headers",
-        description="Names of headers passed on beside content-type and user-agent; credentials never are.",
-        widget="list",
-        expressions=False,
-        advanced=True,
-    )
+    tolerance_s: int = _TOLERANCE_S
+    max_bytes: int = _MAX_BYTES
+    headers: tuple[str, ...] = _HEADERS

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Problem
+from structforge.runtime.events import EventPublisher
 from structforge.services.audit import audit
 from structforge.storage.database import Database
 from structforge.storage.repositories.answers import Answers, OpenQuestion
@@ -37,9 +38,24 @@ class GivenAnswer:
 class AnswerService:
     """Questions of runs to people."""
 
-    def __init__(self, database: Database, ring: Callable[[UUID], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ring: Callable[[UUID], None],
+        publisher: EventPublisher,
+        resume_url: Callable[[UUID, UUID, str], str],
+    ) -> None:
+        """`resume_url` names the address of a step that waits for a request."""
         self._database = database
         self._ring = ring
+        self._publisher = publisher
+        self._resume_url = resume_url
+
+    def address(self, principal: Principal, run_id: UUID, question: OpenQuestion) -> str | None:
+        """Return where a step that waits for a request is answered, to those who may steer the run."""
+        if question.asks.get("kind") != "webhook" or Permission.RUN_CONTROL not in principal.permissions:
+            return None
+        return self._resume_url(principal.organization_id, run_id, question.step_key)
 
     async def waiting(self, principal: Principal, run_id: UUID) -> Sequence[OpenQuestion]:
         """Return the questions that nobody has answered yet. Raises: NotFoundError."""
@@ -104,6 +120,7 @@ class AnswerService:
             await audit(
                 session, principal, "run.answer", "run", run_id, step_key=step_key, decision=given.decision
             )
+        await self._publisher.control(run_id, "answer")
         self._ring(run_id)
         return answer
 

@@ -27,7 +27,7 @@ from structforge.domain.errors import (
 )
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
-from structforge.sdk.webhooks import WebhookParameters
+from structforge.sdk.webhooks import ResumeRules, WebhookParameters
 from structforge.security.cipher import Cipher
 from structforge.services.audit import audit
 from structforge.services.targets import CHANNEL, Target, Targets
@@ -35,7 +35,7 @@ from structforge.storage.database import Database
 from structforge.storage.repositories.triggers import FoundHook, Triggers
 from structforge.storage.repositories.workflows import Workflows
 
-WEBHOOK = "trigger.webhook"
+WEBHOOK, WAIT = "trigger.webhook", "flow.wait_webhook"
 SIGNATURE_VERSION = "v1"
 LISTEN_S = 300
 """A person who tests a draft listens for so long, then asks again."""
@@ -165,6 +165,7 @@ class TriggerService:
                 row.secret is not None,
             )
             for row in rows
+            if row.kind == WEBHOOK
         ]
 
     async def listen(self, principal: Principal, workflow_id: UUID, node_id: str) -> int:
@@ -191,7 +192,7 @@ class TriggerService:
         secret = f"whsec_{secrets.token_urlsafe(32)}"
         async with self._database.transaction(principal.organization_id) as session:
             trigger_id = await self._ensured(session, principal, workflow_id, node_id)
-            sealed = self._cipher.seal(secret, _context(principal.organization_id, trigger_id))
+            sealed = self._cipher.seal(secret, secret_context(principal.organization_id, trigger_id))
             await Triggers(session).change(principal.organization_id, trigger_id, secret=sealed)
             await audit(session, principal, "trigger.secret", "workflow", workflow_id, node=node_id)
             await session.execute(_ANNOUNCE, {"channel": CHANNEL, "workflow": str(workflow_id)})
@@ -201,8 +202,10 @@ class TriggerService:
     async def _ensured(
         self, session: AsyncSession, principal: Principal, workflow_id: UUID, node_id: str
     ) -> UUID:
-        parameters = webhooks_of(await _draft(session, principal, workflow_id)).get(node_id)
-        if parameters is None:
+        draft = await _draft(session, principal, workflow_id)
+        parameters = webhooks_of(draft).get(node_id)
+        kind = next((node.type for node in draft.nodes if node.id == node_id), "")
+        if kind not in (WEBHOOK, WAIT):
             raise NotFoundError(
                 Problem("trigger.not_found", f"The draft has no webhook {node_id[:80]!r}.", "node_id")
             )
@@ -211,8 +214,10 @@ class TriggerService:
         known = next((row for row in rows if row.node_id == node_id), None)
         if known is not None:
             return known.id
-        path = await _path(triggers, principal.organization_id, parameters)
-        await _add(triggers, principal.organization_id, workflow_id, node_id, path)
+        path = secrets.token_urlsafe(24)
+        if parameters is not None:
+            path = await _path(triggers, principal.organization_id, parameters)
+        await _add(triggers, principal.organization_id, workflow_id, node_id, path, kind)
         rows = await triggers.of_workflow(principal.organization_id, workflow_id)
         return next(row.id for row in rows if row.node_id == node_id)
 
@@ -231,7 +236,7 @@ class TriggerService:
             raise _unknown()
         secret = None
         if found.secret is not None:
-            opened = self._cipher.open(found.secret, _context(found.organization_id, found.id))
+            opened = self._cipher.open(found.secret, secret_context(found.organization_id, found.id))
             secret = opened.encode()
         return Hook(found.id, found.workflow_id, found.node_id, principal, target, parameters, secret, draft)
 
@@ -276,9 +281,14 @@ async def derive_triggers(
 
 
 def check_signature(
-    hook: Hook, timestamp: str | None, signature: str | None, body: bytes, now_s: float | None = None
+    rules: WebhookParameters | ResumeRules,
+    secret: bytes | None,
+    timestamp: str | None,
+    signature: str | None,
+    body: bytes,
+    now_s: float | None = None,
 ) -> None:
-    """Let a request pass that was signed with the hook's secret at a time near now.
+    """Let a request pass that was signed with the secret at a time near now.
 
     `signature` is `v1=<hex>`: HMAC-SHA256 over the timestamp (Unix seconds), a dot and the raw body.
     Raises: UnauthenticatedError with one code for every reason but a missing header.
@@ -287,15 +297,15 @@ def check_signature(
         raise _refused(
             "The request is not signed.", "Send X-StructForge-Timestamp and X-StructForge-Signature."
         )
-    if hook.secret is None:
+    if secret is None:
         raise _refused("This webhook has no secret yet, so it accepts no request.", "Make its secret first.")
-    expected = sign(hook.secret, timestamp, body)
+    expected = sign(secret, timestamp, body)
     matches = hmac.compare_digest(expected.encode(), signature.encode())
     near = (
         timestamp.isascii()
         and timestamp.isdecimal()
         and len(timestamp) <= 12
-        and abs((time.time() if now_s is None else now_s) - int(timestamp)) <= hook.parameters.tolerance_s
+        and abs((time.time() if now_s is None else now_s) - int(timestamp)) <= rules.tolerance_s
     )
     if not matches:
         raise _refused("The signature does not match.", "Sign timestamp, a dot and the raw body.")
@@ -309,13 +319,9 @@ def sign(secret: bytes, timestamp: str, body: bytes) -> str:
     return f"{SIGNATURE_VERSION}={digest}"
 
 
-def passed_headers(hook: Hook, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers the run sees: those on the trigger's list, never credentials."""
-    names = {
-        "content-type",
-        "user-agent",
-        *(name.lower() for name in hook.parameters.headers),
-    } - SECRET_HEADERS
+def passed_headers(rules: WebhookParameters | ResumeRules, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers the run sees: those on the list, never credentials."""
+    names = {"content-type", "user-agent", *(name.lower() for name in rules.headers)} - SECRET_HEADERS
     return {name: headers[name] for name in sorted(names) if name in headers}
 
 
@@ -330,8 +336,10 @@ async def _path(triggers: Triggers, organization_id: UUID, parameters: WebhookPa
     return f"o/{await triggers.slug(organization_id)}/{parameters.path}"
 
 
-async def _add(triggers: Triggers, organization_id: UUID, workflow_id: UUID, node_id: str, path: str) -> None:
-    if not await triggers.add(organization_id, workflow_id, node_id, WEBHOOK, path):
+async def _add(
+    triggers: Triggers, organization_id: UUID, workflow_id: UUID, node_id: str, path: str, kind: str = WEBHOOK
+) -> None:
+    if not await triggers.add(organization_id, workflow_id, node_id, kind, path):
         raise _taken(path)
 
 
@@ -344,7 +352,7 @@ async def _draft(session: AsyncSession, principal: Principal, workflow_id: UUID)
     return parse_document(row.draft)
 
 
-def _context(organization_id: UUID, trigger_id: UUID) -> str:
+def secret_context(organization_id: UUID, trigger_id: UUID) -> str:
     return f"{organization_id}/{trigger_id}"
 
 

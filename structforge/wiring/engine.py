@@ -22,7 +22,9 @@ from structforge.runtime.processes import ProcessPool
 from structforge.runtime.queue import Bell
 from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry
 from structforge.sdk.shapes import shapes_of
+from structforge.security.keyring import load_keyring
 from structforge.security.outbound import OutboundClient
+from structforge.security.resume import ResumeTokens
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 from structforge.storage.engine_pool import EnginePool, connection_string, make_engine_pool
 from structforge.storage.journal import PostgresJournal
@@ -99,6 +101,7 @@ def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
             decoders={TABLE_MEDIA_TYPE: load_table_json},
             limits=EngineLimits(inline_value_bytes=settings.inline_value_max_bytes),
             callees=callees,
+            resume_url=resume_url(settings),
             ring=bell.ring,
         ),
         plans=plans,
@@ -114,6 +117,20 @@ def checker(registry: NodeRegistry) -> Callable[[WorkflowDocument], list[Problem
     """Return the function that lists what keeps a document from running."""
     shapes = shapes_of(registry)
     return lambda document: errors_of(validate(document, shapes))
+
+
+def resume_tokens(settings: Settings) -> ResumeTokens:
+    """Return the maker of the tokens in addresses of waiting steps."""
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    return ResumeTokens(lambda: load_keyring(secret, settings.home))
+
+
+def resume_url(settings: Settings) -> Callable[[UUID, UUID, str], str]:
+    """Return the function that names the address at which a waiting step is answered."""
+    tokens = resume_tokens(settings)
+    return lambda organization_id, run_id, step_key: (
+        f"{settings.web_url}/hooks/resume/{tokens.make(organization_id, run_id, step_key)}"
+    )
 
 
 def engine_conninfo(settings: Settings) -> str:

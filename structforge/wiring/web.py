@@ -22,6 +22,7 @@ from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
+from structforge.services.resumes import ResumeService
 from structforge.services.runs import RunService
 from structforge.services.targets import Targets
 from structforge.services.triggers import TriggerService
@@ -109,7 +110,15 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         replays=replays,
         bulk=BulkService(database, runs, replays),
         limits=LimitService(database),
-        answers=AnswerService(database, engine.bell.ring),
+        answers=AnswerService(database, engine.bell.ring, engine.publisher, engine.environment.resume_url),
+        resumes=ResumeService(
+            database,
+            targets,
+            shared.resume_tokens(settings),
+            Cipher(keyring, "trigger-secret"),
+            engine.publisher,
+            engine.bell.ring,
+        ),
         nodes=NodeTypeService(engine.registry),
         files=files,
         artifact_views=ArtifactViews(files),

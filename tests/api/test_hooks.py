@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from structforge.services.triggers import sign
+from tests.support.eventually import eventually
 from tests.support.installation import SECOND, Installation
 
 
@@ -173,7 +174,12 @@ async def test_methods_sizes_and_unknown_addresses(
             unknown = await caller.get(address)
             assert (unknown.status_code, unknown.json()["code"]) == (404, "hook.not_found"), address
         await http.delete(f"/api/v1/workflows/{workflow}")
-        assert (await caller.get(path)).status_code == 404
+
+        async def gone() -> bool:
+            # Told by a notification of the database, which takes a moment.
+            return (await caller.get(path)).status_code == 404
+
+        await eventually(gone)
 
 
 async def test_the_draft_answers_only_while_somebody_listens(

@@ -21,6 +21,8 @@ class QuestionPublic(BaseModel):
     step_key: str
     node_id: str
     asked_at: datetime | None
+    address: str | None = None
+    """Of a step that waits for a request, for those who may steer the run."""
     asks: dict[str, Any]
     """`title`, `message`, `fields` to fill in, `roles` and `emails` of who may answer, `until`; `decisions` when they
     are others than `approved` and `rejected`."""
@@ -58,7 +60,9 @@ class AnswerPublic(BaseModel):
 async def list_waiting(services: Services, principal: Signed, run_id: UUID) -> Response:
     """Return the questions to people that nobody has answered yet."""
     items = [
-        QuestionPublic.model_validate(question, from_attributes=True)
+        QuestionPublic.model_validate(question, from_attributes=True).model_copy(
+            update={"address": services.answers.address(principal, run_id, question)}
+        )
         for question in await services.answers.waiting(principal, run_id)
     ]
     return JsonResponse(QuestionList(items=items).model_dump())

@@ -25,12 +25,13 @@ from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.events import iso
 from structforge.domain.run import RunStatus
 from structforge.domain.values import JsonValue, decode_json, encode_json
-from structforge.sdk.webhooks import RESPONSE_FIELDS
+from structforge.sdk.webhooks import RESPONSE_FIELDS, ResumeRules, WebhookParameters
 from structforge.services.runs import StartRequest, StartResult
 from structforge.services.triggers import Hook, check_signature, passed_headers
 
 PREFIX = "/hooks/"
 TEST_PREFIX = "/hooks/test/"
+RESUME_PREFIX = "/hooks/resume/"
 MAX_FIELDS = 1_000
 
 # Of the connection, of our own answers, and cookies: one origin serves these addresses and the web app.
@@ -45,6 +46,8 @@ router = APIRouter(tags=["webhooks"])
 async def receive_hook(request: Request, services: ApiServices) -> Response:
     """Start what belongs to the address, and answer as its trigger says."""
     path: str = request.scope["path"]
+    if path.startswith(RESUME_PREFIX):
+        return await _resume_step(request, services, path[len(RESUME_PREFIX) :])
     if path.startswith(TEST_PREFIX):
         hook = await services.triggers.test_hook(path[len(TEST_PREFIX) :])
     else:
@@ -53,10 +56,7 @@ async def receive_hook(request: Request, services: ApiServices) -> Response:
     parameters = hook.parameters
     method: str = request.scope["method"]
     if method not in parameters.methods:
-        problem = Problem(
-            "route.method", f"{method[:20]} is not possible here.", hint="See the Allow header."
-        )
-        return problem_response(405, [problem], headers={"allow": ", ".join(parameters.methods)})
+        return _other_method(method, parameters)
     data = await read_body(request, min(parameters.max_bytes, services.body_max_bytes))
     headers = request.headers
     key = headers.get("idempotency-key")
@@ -64,18 +64,12 @@ async def receive_hook(request: Request, services: ApiServices) -> Response:
         check_key(key)
     if parameters.signature:
         signature = headers.get("x-structforge-signature")
-        check_signature(hook, headers.get("x-structforge-timestamp"), signature, data)
+        check_signature(parameters, hook.secret, headers.get("x-structforge-timestamp"), signature, data)
         if key is not None:
             await services.triggers.first_use(hook, signature or "", key)
         else:
             key = f"signature:{signature}"
-    order: JsonValue = {
-        "method": method,
-        "headers": dict(passed_headers(hook, headers)),
-        "query": _query(request.scope["query_string"]),
-        "body": _body(data, headers.get("content-type", ""), services.body_max_bytes),
-        "received_at": iso(datetime.now(UTC)),
-    }
+    order = _told(request, data, parameters, services.body_max_bytes)
     started = StartRequest(
         input=order,
         mode="sync" if parameters.response == "respond" else "async",
@@ -88,6 +82,41 @@ async def receive_hook(request: Request, services: ApiServices) -> Response:
     )
     result = await services.runs.start(hook.principal, hook.workflow_id, started)
     return respond(hook, result)
+
+
+async def _resume_step(request: Request, services: ApiServices, token: str) -> Response:
+    """Answer the step whose address this is."""
+    waiting = await services.resumes.find(token)
+    rules = waiting.rules
+    method: str = request.scope["method"]
+    if method not in rules.methods:
+        return _other_method(method, rules)
+    data = await read_body(request, min(rules.max_bytes, services.body_max_bytes))
+    if rules.signature:
+        headers = request.headers
+        timestamp, signature = headers.get("x-structforge-timestamp"), headers.get("x-structforge-signature")
+        check_signature(rules, waiting.secret, timestamp, signature, data)
+    await services.resumes.answer(waiting, _told(request, data, rules, services.body_max_bytes))
+    return JsonResponse({"accepted": True}, 202)
+
+
+def _told(
+    request: Request, data: bytes, rules: WebhookParameters | ResumeRules, max_bytes: int
+) -> dict[str, JsonValue]:
+    """Return the request as a run sees it. Raises: InvalidError."""
+    headers = request.headers
+    return {
+        "method": request.scope["method"],
+        "headers": dict(passed_headers(rules, headers)),
+        "query": _query(request.scope["query_string"]),
+        "body": _body(data, headers.get("content-type", ""), max_bytes),
+        "received_at": iso(datetime.now(UTC)),
+    }
+
+
+def _other_method(method: str, rules: WebhookParameters | ResumeRules) -> Response:
+    problem = Problem("route.method", f"{method[:20]} is not possible here.", hint="See the Allow header.")
+    return problem_response(405, [problem], headers={"allow": ", ".join(rules.methods)})
 
 
 def respond(hook: Hook, result: StartResult) -> Response:
