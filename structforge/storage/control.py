@@ -81,6 +81,13 @@ RETURNING events
 
 _SEEN = "UPDATE workflow_executions SET event_seq = %(seq)s WHERE id = %(run)s"
 
+# What was planned for later still is; what had begun looks at once whether its time has come.
+_RESUME = """
+UPDATE run_outbox o SET control = NULL, available_at = CASE
+    WHEN e.started_at IS NULL AND isfinite(o.available_at) THEN greatest(o.available_at, now()) ELSE now() END
+FROM workflow_executions e WHERE o.run_id = %(run)s AND e.id = o.run_id
+"""
+
 PAUSED = "paused"
 """The mark of an outbox row whose run rests until somebody resumes it: no worker claims it."""
 
@@ -163,9 +170,7 @@ async def request_resume(connection: AsyncConnection[Any], organization_id: UUID
         if not held.free:
             # An answer that came while it was pausing must not be slept through: the run looks once more.
             return await held.request("answer", RunStatus.RUNNING)
-        await connection.execute(
-            "UPDATE run_outbox SET control = NULL, available_at = now() WHERE run_id = %(run)s", held.key
-        )
+        await connection.execute(_RESUME, held.key)
         return await held.change("run.resumed", RunStatus.QUEUED)
 
     return await _ask_family(connection, organization_id, run_id, resume)
