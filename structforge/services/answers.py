@@ -35,6 +35,14 @@ class GivenAnswer:
     comment: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """An open question, and whether whoever looks at it may answer it."""
+
+    question: OpenQuestion
+    may_answer: bool
+
+
 class AnswerService:
     """Questions of runs to people."""
 
@@ -65,6 +73,21 @@ class AnswerService:
                 raise _no_run(run_id)
             questions = await Answers(session).open(principal.organization_id, run_id)
         return [question for question in questions if question.answered_at is None]
+
+    async def asked(self, principal: Principal, run_id: UUID) -> Sequence[AskedQuestion]:
+        """Return the same with whether the principal may answer them. Raises: NotFoundError."""
+        questions = await self.waiting(principal, run_id)
+        if not questions:
+            return ()
+        email, roles = await self._person(principal)
+        steers = Permission.RUN_CONTROL in principal.permissions
+        return [AskedQuestion(one, steers and _is_meant(one.asks, email, roles)) for one in questions]
+
+    async def _person(self, principal: Principal) -> tuple[str, frozenset[str]]:
+        if principal.user_id is None:
+            return "", frozenset()
+        async with self._database.transaction(principal.organization_id) as session:
+            return await Answers(session).person(principal.organization_id, principal.user_id)
 
     async def answer(
         self, principal: Principal, run_id: UUID, step_key: str, given: GivenAnswer
@@ -129,19 +152,23 @@ class AnswerService:
         email, roles = "", frozenset[str]()
         if principal.user_id is not None:
             email, roles = await answers.person(principal.organization_id, principal.user_id)
-        wanted_roles = set(asks.get("roles", ()))
-        wanted_emails = {address.strip().lower() for address in asks.get("emails", ())}
-        if (wanted_roles or wanted_emails) and not (roles & wanted_roles or email.lower() in wanted_emails):
+        if not _is_meant(asks, email, roles):
             raise ForbiddenError(
                 Problem(
                     "answer.not_yours",
                     "This question is meant for others.",
                     hint="It can be answered by: "
-                    + ", ".join(sorted(wanted_roles | wanted_emails))[:500]
+                    + ", ".join(sorted({*asks.get("roles", ()), *asks.get("emails", ())}))[:500]
                     + ".",
                 )
             )
         return email
+
+
+def _is_meant(asks: dict[str, Any], email: str, roles: frozenset[str]) -> bool:
+    wanted_roles = set(asks.get("roles", ()))
+    wanted_emails = {address.strip().lower() for address in asks.get("emails", ())}
+    return not (wanted_roles or wanted_emails) or bool(roles & wanted_roles) or email.lower() in wanted_emails
 
 
 def checked_fields(declared: Sequence[dict[str, Any]], given: GivenAnswer) -> dict[str, Any]:

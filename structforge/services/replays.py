@@ -18,6 +18,7 @@ from structforge.domain.journal import (
     IdempotencyLostError,
     Journal,
     RunIdentity,
+    StepRecord,
 )
 from structforge.domain.run import RunStatus, StepStatus
 from structforge.domain.values import JsonValue, content_hash, encode_json
@@ -47,6 +48,8 @@ class ReplayRequest:
     input: JsonValue | object = KEEP_INPUT
     idempotency_key: str | None = None
     """Asked for again with the same key, the run that was made the first time is the answer."""
+    from_start: bool = False
+    """Everything runs again; nothing is taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,23 @@ class Replayed:
     """Steps taken over."""
     again: tuple[str, ...]
     """Nodes that run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a replay would do."""
+
+    reused: int
+    again: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    earlier: RunRow
+    target: Target
+    input: JsonValue
+    reused: list[StepRecord]
+    again: frozenset[str]
 
 
 class ReplayService:
@@ -77,23 +97,8 @@ class ReplayService:
         Raises: NotFoundError; ConflictError while the earlier run is not over; InvalidError for an unknown node or
         input; ForbiddenError.
         """
-        authorize(principal, Permission.RUN_START)
-        row = await self._earlier(principal, run_id)
-        target = await self._target(principal, row, request)
-        old = (await self._targets.version(row.version_id)).plan
-        _check_nodes(target.plan, request.from_nodes)
-        given = row.input if request.input is KEEP_INPUT else request.input
-        target.check_input(given)  # type: ignore[arg-type]
-        earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
-        async with self._database.engine_pool.connection() as connection:
-            steps = {step.step_key: step for step in await settled_steps(connection, earlier)}
-        again = nodes_to_execute(
-            old,
-            target.plan,
-            {step.node_id: step.status for key, step in steps.items() if key == step.node_id},
-            request.from_nodes,
-            input_changed=given != row.input,
-        )
+        prepared = await self._prepare(principal, run_id, request)
+        row, target, given = prepared.earlier, prepared.target, prepared.input
         now = datetime.now(UTC)
         run = RunIdentity(new_id(), row.organization_id, row.workflow_id, now.date())
         recorder = RunRecorder(
@@ -106,20 +111,17 @@ class ReplayService:
                 trigger_kind=row.trigger_kind,
                 trigger_node=row.trigger_node,
                 priority=row.priority,
-                input=encode_json(given),  # type: ignore[arg-type]
+                input=encode_json(given),
                 created_by=principal.user_id,
                 origin_run_id=row.id,
-                origin_kind="replay" if request.from_nodes or request.version != "same" else "retry",
+                origin_kind="replay"
+                if request.from_nodes or request.from_start or request.version != "same"
+                else "retry",
                 idempotency=_claim(row.id, request, now),
             ),
         )
         recorder.event("run.accepted", now, status=RunStatus.QUEUED, origin_run_id=str(row.id))
-        reused = [
-            steps[key]
-            for key in taken_over(steps, again)
-            if steps[key].status in (StepStatus.SUCCEEDED, StepStatus.REUSED)
-        ]
-        for step in reused:
+        for step in prepared.reused:
             recorder.step(replace(step, status=StepStatus.REUSED))
             # In use again: retention must not take them away under the new run.
             for artifact in references_in(step.outputs or b""):
@@ -134,7 +136,37 @@ class ReplayService:
             if not lost.same_body:
                 raise InvalidError(key_taken(lost.run_id)) from None
             made_id = lost.run_id
-        return Replayed(made_id, len(reused), tuple(sorted(again)))
+        return Replayed(made_id, len(prepared.reused), tuple(sorted(prepared.again)))
+
+    async def foresee(self, principal: Principal, run_id: UUID, request: ReplayRequest) -> Foreseen:
+        """Tell what `replay` would do, and do nothing. Raises: as `replay`."""
+        prepared = await self._prepare(principal, run_id, request)
+        return Foreseen(len(prepared.reused), tuple(sorted(prepared.again)))
+
+    async def _prepare(self, principal: Principal, run_id: UUID, request: ReplayRequest) -> _Prepared:
+        authorize(principal, Permission.RUN_START)
+        row = await self._earlier(principal, run_id)
+        target = await self._target(principal, row, request)
+        old = (await self._targets.version(row.version_id)).plan
+        _check_nodes(target.plan, request.from_nodes)
+        given = row.input if request.input is KEEP_INPUT else request.input
+        target.check_input(given)  # type: ignore[arg-type]
+        earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
+        async with self._database.engine_pool.connection() as connection:
+            steps = {step.step_key: step for step in await settled_steps(connection, earlier)}
+        again = nodes_to_execute(
+            old,
+            target.plan,
+            {step.node_id: step.status for key, step in steps.items() if key == step.node_id},
+            tuple(target.plan.by_id) if request.from_start else request.from_nodes,
+            input_changed=given != row.input,
+        )
+        reused = [
+            steps[key]
+            for key in taken_over(steps, again)
+            if steps[key].status in (StepStatus.SUCCEEDED, StepStatus.REUSED)
+        ]
+        return _Prepared(row, target, given, reused, again)  # type: ignore[arg-type]
 
     async def _earlier(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:
@@ -166,7 +198,7 @@ def _claim(run_id: UUID, request: ReplayRequest, now: datetime) -> IdempotencyCl
         return None
     kept = request.input is KEEP_INPUT
     given: Any = None if kept else request.input
-    body: JsonValue = [list(request.from_nodes), request.version, kept, given]
+    body: JsonValue = [list(request.from_nodes), request.from_start, request.version, kept, given]
     return IdempotencyClaim(
         f"replay:{run_id}", request.idempotency_key, content_hash(body), now + IDEMPOTENCY_TTL
     )

@@ -19,7 +19,7 @@ from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import Cursor, Page
-from structforge.storage.repositories.runs import RunFilter, Runs
+from structforge.storage.repositories.runs import AttemptRow, Group, RunFilter, Runs
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.tables import RunRow, StepRow, WorkflowRow, WorkflowVersionRow
 
@@ -36,14 +36,30 @@ class NamedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunPicture:
-    """A run, the document it executes, and the last attempt of each step."""
+    """A run, the document it executes, and its attempts."""
 
     named: NamedRun
     document: WorkflowDocument
-    steps: tuple[StepRow, ...]
-    """In the order they began."""
-    attempts: dict[str, int]
-    """Step key to the number of its last attempt."""
+    attempts: Sequence[AttemptRow]
+    """In the order they began; without those of iterations when there are more than `MAX_ATTEMPTS`."""
+    groups: dict[str, int]
+    """The loops and lists whose iterations were left out, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """Where a run comes from and what came of it."""
+
+    origin: NamedRun | None
+    """The run it retries or replays."""
+    parent: NamedRun | None
+    """The run that called it."""
+    descendants: Sequence[NamedRun]
+    """Retries, replays and sub-runs, the newest first."""
+
+
+MAX_ATTEMPTS = 3_000
+MAX_RELATIVES = 50
 
 
 class RunViews:
@@ -88,33 +104,65 @@ class RunViews:
         return {row.workflow_id: row for row in rows}
 
     async def picture(self, principal: Principal, run_id: UUID) -> RunPicture:
-        """Return one run with its document and steps. Raises: NotFoundError."""
+        """Return one run with its document and attempts. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        organization_id = principal.organization_id
+        async with self._database.transaction(organization_id) as session:
+            run = await _run(session, principal, run_id)
+            named = (await _named(session, principal, [run]))[0]
+            version = await Versions(session).get(organization_id, run.version_id)
+            runs, where = Runs(session), (organization_id, run_id, run.accepted_on)
+            attempts = await runs.attempts(*where, limit=MAX_ATTEMPTS + 1)
+            groups: dict[str, int] = {}
+            if len(attempts) > MAX_ATTEMPTS:
+                attempts = await runs.attempts(*where, top_only=True, limit=MAX_ATTEMPTS)
+                groups = await runs.groups(*where)
+        document = WorkflowDocument() if version is None else parse_document(version.document)
+        return RunPicture(named, document, attempts, groups)
+
+    async def iterations(self, principal: Principal, run_id: UUID, group: Group) -> Sequence[AttemptRow]:
+        """Return the attempts in some iterations of a loop or elements of a list. Raises: NotFoundError."""
         authorize(principal, Permission.RUN_READ)
         async with self._database.transaction(principal.organization_id) as session:
-            run = await Runs(session).get(principal.organization_id, run_id)
-            if run is None:
-                raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
-            named = (await _named(session, principal, [run]))[0]
-            version = await Versions(session).get(principal.organization_id, run.version_id)
-            attempts = await Runs(session).steps(principal.organization_id, run_id, run.accepted_on)
-        last: dict[str, StepRow] = {}
-        for step in attempts:
-            known = last.get(step.step_key)
-            if known is None or step.attempt >= known.attempt:
-                last[step.step_key] = step
-        document = WorkflowDocument() if version is None else parse_document(version.document)
-        return RunPicture(
-            named, document, tuple(last.values()), {key: row.attempt for key, row in last.items()}
+            run = await _run(session, principal, run_id)
+            return await Runs(session).attempts(
+                principal.organization_id, run_id, run.accepted_on, group=group, limit=MAX_ATTEMPTS
+            )
+
+    async def relatives(self, principal: Principal, run_id: UUID) -> Relatives:
+        """Return where a run comes from and what came of it. Raises: NotFoundError."""
+        authorize(principal, Permission.RUN_READ)
+        async with self._database.transaction(principal.organization_id) as session:
+            run = await _run(session, principal, run_id)
+            runs = Runs(session)
+            # What a run comes from may have been dropped by retention.
+            before = {
+                other: await runs.get(principal.organization_id, other)
+                for other in (run.origin_run_id, run.parent_run_id)
+                if other is not None
+            }
+            rows = [row for row in before.values() if row is not None]
+            rows += await runs.relatives(principal.organization_id, run_id, limit=MAX_RELATIVES)
+            named = {one.run.id: one for one in await _named(session, principal, rows)}
+        descendants = [one for one in named.values() if one.run.id not in before]
+        origin, parent = (
+            None if other is None else named.get(other) for other in (run.origin_run_id, run.parent_run_id)
         )
+        return Relatives(origin, parent, descendants)
 
     async def step(self, principal: Principal, run_id: UUID, step_key: str) -> Sequence[StepRow]:
         """Return all attempts of one step, with outputs and errors. Raises: NotFoundError."""
         authorize(principal, Permission.RUN_READ)
         async with self._database.transaction(principal.organization_id) as session:
-            run = await Runs(session).get(principal.organization_id, run_id)
-            if run is None:
-                raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+            run = await _run(session, principal, run_id)
             return await Runs(session).step(principal.organization_id, run_id, run.accepted_on, step_key)
+
+
+async def _run(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
+    run = await Runs(session).get(principal.organization_id, run_id)
+    if run is None:
+        raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+    return run
 
 
 async def _named(session: AsyncSession, principal: Principal, runs: Sequence[RunRow]) -> list[NamedRun]:

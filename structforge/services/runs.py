@@ -314,9 +314,11 @@ class RunService:
         *,
         after: int = 0,
         step_key: str | None = None,
+        levels: Sequence[str] = (),
+        search: str = "",
         limit: int = 500,
-    ) -> Sequence[LogRow]:
-        """Return log lines, of one step or of all, with a number above `after`, oldest first.
+    ) -> "Sequence[LogRow]":
+        """Return log lines with a number above `after`, oldest first; of one step, of levels, with a text.
 
         Raises: NotFoundError.
         """
@@ -329,6 +331,8 @@ class RunService:
                 run.accepted_on,
                 after=after,
                 step_key=step_key,
+                levels=levels,
+                search=search,
                 limit=limit,
             )
 

@@ -12,6 +12,7 @@ from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ig
 from structforge.ui import routes
 from structforge.ui.components.page import broken
 from structforge.ui.locale import CATALOGUES
+from structforge.ui.pages.compare import CompareState, compare_page
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.editor_view import editor_page
@@ -19,11 +20,15 @@ from structforge.ui.pages.home import HomeState, home_page, not_found_page
 from structforge.ui.pages.members import MembersState, members_page
 from structforge.ui.pages.nodes import NodeDocState, NodesState, node_page, nodes_page
 from structforge.ui.pages.profile import ProfileState, profile_page
-from structforge.ui.pages.run import RUN_FEED, RunState, run_page
-from structforge.ui.pages.runs import RunsState, runs_page
+from structforge.ui.pages.run import RunState
+from structforge.ui.pages.run_controls import ControlState
+from structforge.ui.pages.run_view import run_page
+from structforge.ui.pages.runs import BulkState, RunsState
+from structforge.ui.pages.runs_view import runs_page
 from structforge.ui.pages.sign_in import SignInState, sign_in_page
 from structforge.ui.pages.workflows import WorkflowsState
 from structforge.ui.pages.workflows_view import workflows_page
+from structforge.ui.run_feed import FEEDS
 from structforge.ui.session import SessionState
 
 logger = logging.getLogger(__name__)
@@ -52,7 +57,7 @@ def _broken_page(stateful: bool) -> rx.Component:
 
 app = rx.App(
     backend_exception_handler=handler_failed,
-    stylesheets=["/structforge.css", "/editor.css", "/forms.css", "/library.css", "/values.css"],
+    stylesheets=["/structforge.css", "/editor.css", "/forms.css", "/library.css", "/runs.css", "/values.css"],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.
@@ -60,7 +65,7 @@ app = rx.App(
 )
 del app.app_wraps[5, "Overlay"]
 app.app_wraps[55, "ErrorBoundary"] = _broken_page
-for feed in (RUN_FEED, DRAFT_FEED):
+for feed in (*FEEDS, DRAFT_FEED):
     feed.attach(app)
     app.register_lifespan_task(feed.following)
 
@@ -68,9 +73,16 @@ TITLE = "StructForge"
 app.add_page(home_page, route=routes.HOME, title=TITLE, on_load=HomeState.enter)
 app.add_page(not_found_page, route="/404", title=TITLE)
 app.add_page(sign_in_page, route=routes.SIGN_IN, title=TITLE, on_load=SignInState.enter)
-app.add_page(runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, RunsState.enter])
+app.add_page(
+    runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, BulkState.enter, RunsState.enter]
+)
 app.add_page(editor_page, route=routes.WORKFLOW, title=TITLE, on_load=[SessionState.enter, EditorState.enter])
-app.add_page(run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, RunState.enter])
+app.add_page(
+    run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, ControlState.enter, RunState.enter]
+)
+app.add_page(
+    compare_page, route=routes.RUN_COMPARISON, title=TITLE, on_load=[SessionState.enter, CompareState.enter]
+)
 app.add_page(
     workflows_page, route=routes.WORKFLOWS, title=TITLE, on_load=[SessionState.enter, WorkflowsState.enter]
 )

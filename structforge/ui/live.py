@@ -26,7 +26,8 @@ GAP = 2**53 - 1
 _TERMINAL = frozenset(status.value for status in StepStatus if status.terminal)
 
 Patch = list[Any]
-"""`[topic, first seq, last seq, items]`; a run's items are `[step key, fields]`, "" is the run itself."""
+"""`[topic, first seq, last seq, items]`; a run's items are `[step key, fields]`, "" is the run itself; a field
+`+name` is added to the list that the row has as `name`."""
 Message = dict[str, Any] | None
 """What was published, or None: something may be missing."""
 Fold = Callable[[str, list[Message]], Patch]
@@ -41,6 +42,8 @@ def patch_of(run_id: str, messages: list[Message]) -> Patch:
     rows: dict[str, dict[str, Any]] = {}
     for event in events:
         fields = rows.setdefault(event.get("step_key") or "", {})
+        if event.get("type") == "step.retrying":
+            _keep_try(fields, event)
         fields.update(fields_of(event))
     changed = [[key, fields] for key, fields in rows.items() if fields]
     return [run_id, events[0]["seq"], events[-1]["seq"], changed]
@@ -74,6 +77,18 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
     if node_id and key != node_id:
         fields["node_id"] = node_id
     return fields
+
+
+def _keep_try(fields: dict[str, Any], event: dict[str, Any]) -> None:
+    """Add the attempt that failed to those the row has; its beginning is the row's where none is told here."""
+    tried = [
+        event.get("attempt", 1),
+        fields.pop("started_at", ""),
+        event["at"],
+        (event.get("error") or {}).get("message", "")[:200],
+    ]
+    fields["+tries"] = [*fields.get("+tries", ()), tried]
+    fields["finished_at"] = ""
 
 
 def missing(topic: str) -> Patch:

@@ -10,6 +10,7 @@ HOME = "/"
 SIGN_IN = "/sign-in"
 RUNS = "/runs"
 RUN = "/runs/[run_id]"
+RUN_COMPARISON = "/runs/[run_id]/compare/[other_run_id]"
 WORKFLOWS = "/workflows"
 WORKFLOW = "/workflows/[workflow_id]"
 MEMBERS = "/members"
@@ -21,6 +22,7 @@ API_SIGN_IN = "/api/v1/auth/form/sign-in"
 API_SIGN_OUT = "/api/v1/auth/form/sign-out"
 API_SWITCH = "/api/v1/auth/form/switch"
 API_REFRESH = "/api/v1/auth/form/continue"
+API_RUNS = "/api/v1/runs"
 API_WORKFLOWS = "/api/v1/workflows"
 API_IMPORT = "/api/v1/workflows/import"
 
@@ -28,6 +30,11 @@ API_IMPORT = "/api/v1/workflows/import"
 def run(run_id: str) -> str:
     """Return the page of one run."""
     return f"/runs/{quote(run_id, safe='')}"
+
+
+def comparison(run_id: str, other_run_id: str) -> str:
+    """Return the page that shows where two runs differ."""
+    return f"{run(run_id)}/compare/{quote(other_run_id, safe='')}"
 
 
 def workflow(workflow_id: str) -> str:

@@ -6,7 +6,6 @@ A serving process installs one; pages find it with `services()`.
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -16,18 +15,17 @@ from structforge.api.cookies import ACCESS_COOKIE, cookie_value
 from structforge.api.services import ApiServices
 from structforge.domain.access import Principal
 from structforge.domain.errors import UnauthenticatedError
-from structforge.domain.events import iso
 from structforge.sdk import NodeRegistry
 from structforge.services.drafts import DraftService
 from structforge.services.expression_values import ExpressionValues
-from structforge.services.run_views import NamedRun, RunPicture, RunViews
+from structforge.services.run_views import RunViews
 from structforge.services.step_values import StepValues, StepValuesService
 from structforge.services.templates import TemplateService
 from structforge.services.workflow_lists import WorkflowLists
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
-from structforge.storage.tables import StepRow
 from structforge.ui.graph_view import graph_of
+from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items
 from structforge.ui.values import input_entries, log_href, output_entries
 
 MAX_KNOWN_PEOPLE = 1_000
@@ -42,34 +40,6 @@ class Visitor:
     name: str
     email: str
     organization_name: str
-
-
-class RunItem(TypedDict):
-    """One row of the list of runs. Instants are ISO 8601, empty when there is none."""
-
-    id: str
-    workflow_id: str
-    workflow: str
-    version: int
-    """0 for a draft."""
-    status: str
-    trigger: str
-    created_at: str
-    started_at: str
-    finished_at: str
-
-
-class StepItem(TypedDict, total=False):
-    """One step of a run as live.jsx keeps it; what does not apply is absent."""
-
-    key: str
-    title: str
-    status: str
-    started_at: str
-    finished_at: str
-    attempt: int
-    note: str
-    preview: str
 
 
 class RunView(TypedDict):
@@ -138,24 +108,24 @@ class WebServices:
             del self._people[who]
 
     async def list_runs(
-        self, visitor: Visitor, *, statuses: tuple[str, ...], cursor: str, limit: int
+        self, visitor: Visitor, only: RunFilter, *, cursor: str, limit: int
     ) -> tuple[list[RunItem], str]:
         """Return a page of runs, newest first, and the cursor of the next page (empty after the last)."""
         page = await self.views.page(
             visitor.principal,
-            RunFilter(statuses=statuses),
+            only,
             cursor=Cursor.decode(cursor) if cursor else None,
             limit=limit,
         )
-        return [_run_item(named) for named in page.items], page.next_cursor or ""
+        return [run_item(named) for named in page.items], page.next_cursor or ""
 
     async def view_run(self, visitor: Visitor, run_id: UUID) -> RunView:
         """Return a run of the visitor's organization. Raises: NotFoundError."""
         picture = await self.views.picture(visitor.principal, run_id)
         run = picture.named.run
         return {
-            "run": _run_item(picture.named),
-            "steps": _step_items(picture),
+            "run": run_item(picture.named),
+            "steps": step_items(picture),
             "seq": run.event_seq,
             "result": readable(run.output),
             "result_is_text": is_text(run.output),
@@ -225,48 +195,3 @@ def problem_fields(error: dict[str, Any] | None) -> dict[str, str]:
     return {"problem": str(error.get("message", ""))} | {
         name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)
     }
-
-
-def _at(moment: datetime | None) -> str:
-    return "" if moment is None else iso(moment)
-
-
-def _run_item(named: NamedRun) -> RunItem:
-    run = named.run
-    return {
-        "id": str(run.id),
-        "workflow_id": str(run.workflow_id),
-        "workflow": named.workflow,
-        "version": named.version or 0,
-        "status": run.status,
-        "trigger": run.trigger_kind,
-        "created_at": _at(run.accepted_at),
-        "started_at": _at(run.started_at or run.accepted_at),
-        "finished_at": _at(run.finished_at),
-    }
-
-
-def _step_items(picture: RunPicture) -> list[StepItem]:
-    """List the nodes of the graph with what their steps show, then the steps inside loops."""
-    titles = {node.id: node.title or node.id for node in picture.document.nodes}
-    by_key = {step.step_key: step for step in picture.steps}
-    items: list[StepItem] = []
-    for node_id, title in titles.items():
-        step = by_key.pop(node_id, None)
-        pending: StepItem = {"key": node_id, "title": title, "status": "pending"}
-        items.append(pending if step is None else _step_item(step, title))
-    items += [_step_item(step, titles.get(step.node_id, step.node_id)) for step in by_key.values()]
-    return items
-
-
-def _step_item(step: StepRow, title: str) -> StepItem:
-    item: StepItem = {"key": step.step_key, "title": title, "status": step.status}
-    if step.started_at is not None:
-        item["started_at"] = iso(step.started_at)
-    if step.finished_at is not None:
-        item["finished_at"] = iso(step.finished_at)
-    if step.attempt > 1:
-        item["attempt"] = step.attempt
-    if step.error:
-        item["note"] = str(step.error.get("message", ""))[:200]
-    return item

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
-from structforge.runtime.events import RUN_CHANNEL, connect_async
+from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, connect_async
 from structforge.runtime.heartbeat import heartbeat, process_name
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.expression_values import ExpressionValues
@@ -34,7 +34,7 @@ from structforge.ui import services as ui_services
 from structforge.ui.app import app
 from structforge.ui.edge import Edge
 from structforge.ui.pages.editor_draft import DRAFT_FEED
-from structforge.ui.pages.run import RUN_FEED
+from structforge.ui.run_feed import RUN_FEED, RUN_LIST_FEED
 from structforge.wiring import web as wiring
 
 PR_SET_PDEATHSIG = 1
@@ -101,6 +101,7 @@ async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> No
         )
     )
     RUN_FEED.use(lambda run_id: engine.hub.follow(f"{RUN_CHANNEL}{run_id}"))
+    RUN_LIST_FEED.use(lambda organization: engine.hub.follow(f"{ORGANIZATION_CHANNEL}{organization}"))
     DRAFT_FEED.use(lambda workflow_id: engine.hub.follow(f"{DRAFT_CHANNEL}{workflow_id}"))
     api.gateway = create_app(services)
     await stack.enter_async_context(heartbeat(engine.pool, process_name(), "web"))

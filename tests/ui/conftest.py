@@ -1,9 +1,10 @@
 """A whole installation and a real browser, once per session; any console error fails the page's test."""
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,6 +34,8 @@ class Site:
     database_url: str
     """As the owner of the database."""
     redis_url: str
+    environment: Mapping[str, str]
+    """Of its processes."""
 
     def client(self) -> httpx.AsyncClient:
         """Return a client of the API that is signed in."""
@@ -47,6 +50,18 @@ class Site:
             assert answer.status_code in (200, 201, 202), answer.text
             run_id: str = answer.json()["run_id"]
             return run_id
+
+
+async def publish(site: Site, name: str, document: Mapping[str, Any]) -> str:
+    """Make and publish a workflow, once for each name; return its id."""
+    async with site.client() as client:
+        found = (await client.get("/api/v1/workflows", params={"search": name})).json()["items"]
+        if found:
+            return str(found[0]["id"])
+        made = (await client.post("/api/v1/workflows", json={"name": name, "document": document})).json()
+        answer = await client.post(f"/api/v1/workflows/{made['id']}/publish")
+        assert answer.status_code == 201, answer.text
+        return str(made["id"])
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +101,54 @@ def site(
         credentials = {"email": EMAIL, "password": PASSWORD}
         answer = httpx.post(f"{url}/api/v1/auth/sign-in", json=credentials, timeout=30)
         assert answer.status_code == 200, answer.text
-        yield Site(url, dict(answer.cookies), home, environment["DATABASE_URL"], environment["REDIS_URL"])
+        yield Site(
+            url,
+            dict(answer.cookies),
+            home,
+            environment["DATABASE_URL"],
+            environment["REDIS_URL"],
+            environment,
+        )
         assert web.terminate() == 0, web.output
     finally:
         for program in programs:
             program.clean_up()
         servers.drop_database(database)
+
+
+@dataclass
+class WebProcess:
+    """A web process beside the site's own, which a test may kill."""
+
+    site: Site
+    port: int
+    program: Program
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def restart(self) -> None:
+        """Start it again after its end, at the same address."""
+        self.program.clean_up()
+        self.program = _web(self.site, self.port)
+
+
+@pytest.fixture
+def web_process(site: Site) -> Iterator[WebProcess]:
+    """One more web process of the site."""
+    port = free_port()
+    made = WebProcess(site, port, _web(site, port))
+    yield made
+    made.program.clean_up()
+
+
+def _web(site: Site, port: int) -> Program:
+    environment = {**site.environment, "STRUCTFORGE_PORT": str(port)}
+    program = Program(["-m", "structforge.ui.server"], site.home / "logs", environment=environment)
+    eventually_sync(lambda: _listens(program, port), timeout_s=90)
+    return program
 
 
 def _listens(program: Program, port: int) -> bool:
@@ -118,18 +175,32 @@ async def open_page(browser: Browser, site: Site) -> AsyncIterator[OpenPage]:
     """Open pages; afterwards none may have logged an error or asked another host."""
     faults: list[str] = []
     contexts: list[BrowserContext] = []
-    own = (site.url, site.url.replace("http", "ws"), "data:", "blob:")
 
-    async def opened(path: str, *, signed_in: bool = True, locale: str = "en", **options: object) -> Page:
+    async def opened(
+        path: str,
+        *,
+        signed_in: bool = True,
+        locale: str = "en",
+        url: str = site.url,
+        may_lose_connection: bool = False,
+        **options: object,
+    ) -> Page:
+        own = (url, url.replace("http", "ws"), "data:", "blob:")
         context = await browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
         cookies = {"sf_locale": locale} | (site.cookies if signed_in else {})
-        await context.add_cookies([{"name": n, "value": v, "url": site.url} for n, v in cookies.items()])
+        await context.add_cookies([{"name": n, "value": v, "url": url} for n, v in cookies.items()])
         page = await context.new_page()
-        page.on("console", lambda m: faults.append(m.text) if _is_fault(m) else None)
+
+        def heard(message: ConsoleMessage) -> None:
+            lost = may_lose_connection and ("net::ERR_" in message.text or "WebSocket" in message.text)
+            if _is_fault(message) and not lost:
+                faults.append(message.text)
+
+        page.on("console", heard)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(own) else faults.append(r.url))
-        await page.goto(site.url + path)
+        await page.goto(url + path)
         return page
 
     yield opened

@@ -8,7 +8,7 @@ from reflex_base.constants.event import SocketEvent
 
 from structforge.ui.app import app
 from structforge.ui.live import GAP, Message, patch_of
-from structforge.ui.pages.run import RUN_FEED, RunPatchState
+from structforge.ui.run_feed import RUN_FEED, RunPatchState
 
 AT = "2026-11-20T09:30:00Z"
 LATER = "2026-11-20T09:30:01Z"

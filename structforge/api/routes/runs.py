@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
@@ -30,6 +30,9 @@ from structforge.storage.repositories.runs import RunFilter
 
 router = APIRouter(tags=["runs"])
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
+
 Limit = Annotated[int, Query(ge=1, le=200)]
 Sequence = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
@@ -54,7 +57,7 @@ async def list_runs(
         trigger_kinds=tuple(trigger_kind or ()),
         accepted_from=_aware(accepted_from, "accepted_from"),
         accepted_before=_aware(accepted_before, "accepted_before"),
-        search=search,
+        search=_storable(search),
     )
     page = await services.runs.list(
         principal, only, limit=limit, cursor=None if cursor is None else Cursor.decode(cursor)
@@ -84,10 +87,23 @@ async def list_logs(
     run_id: UUID,
     after: Sequence = 0,
     step: Annotated[str | None, Query(max_length=500)] = None,
+    level: Annotated[LogLevel, Query()] = "debug",
+    search: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
 ) -> Response:
-    """Return log lines with a number above `after`, oldest first; `step` names one step by its key."""
-    rows = await services.runs.logs(principal, run_id, after=after, step_key=step, limit=limit)
+    """Return log lines with a number above `after`, oldest first.
+
+    `step` names one step by its key, `level` the least one, `search` looks into messages and step keys.
+    """
+    rows = await services.runs.logs(
+        principal,
+        run_id,
+        after=after,
+        step_key=step,
+        levels=() if level == "debug" else LOG_LEVELS[LOG_LEVELS.index(level) :],
+        search=_storable(search),
+        limit=limit,
+    )
     return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
 
 
@@ -136,6 +152,11 @@ def _cursor(header: str | None, after: int) -> int:
     if header is None or not header.isdecimal() or len(header) > 10:
         return after
     return max(int(header), after)
+
+
+def _storable(text: str) -> str:
+    # The database's texts hold no NUL, so nothing that is found has one.
+    return text.replace("\0", "")
 
 
 def _aware(moment: datetime | None, where: str) -> datetime | None:

@@ -3,18 +3,30 @@
 Invariant: see the package. Steps, logs and events are asked for with the `accepted_on` of their run.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, and_, cast, exists, func, or_, select, tuple_
+from sqlalchemy import Integer, String, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from structforge.storage.repositories.paging import Cursor, Page, page_size
 from structforge.storage.tables import EventBatchRow, LogRow, OutboxRow, RunRow, StepRow, WorkflowRow
+
+_NESTED = r"[\[#]"
+"""What follows the key of a loop or list in the keys of its parts."""
+_ID_PART = re.compile(r"[0-9A-Fa-f-]{4,36}")
+
+
+_WITHOUT_VALUES = [
+    defer(column, raiseload=True)  # type: ignore[arg-type]
+    for column in (col(RunRow.input), col(RunRow.output))
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,30 @@ class RunFilter:
     """Runs chosen one by one."""
     search: str = ""
     """Part of the workflow's name, the input, the error or the beginning of the run's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some iterations of a loop, or elements of a list."""
+
+    key: str
+    """The step key of the loop or list."""
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt as a timeline shows it."""
+
+    step_key: str
+    node_id: str
+    attempt: int
+    status: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    message: str | None
+    """Why it failed."""
 
 
 class Runs:
@@ -55,10 +91,14 @@ class Runs:
         cursor: Cursor | None = None,
         limit: int = 50,
     ) -> Page[RunRow]:
-        """List runs, the newest first."""
+        """List runs, the newest first; what went in and came out is not read."""
         key = (col(RunRow.accepted_at), col(RunRow.id))
-        conditions = _conditions(only or RunFilter())
-        statement = select(RunRow).where(col(RunRow.organization_id) == organization_id, *conditions)
+        conditions = _conditions(organization_id, only or RunFilter())
+        statement = (
+            select(RunRow)
+            .where(col(RunRow.organization_id) == organization_id, *conditions)
+            .options(*_WITHOUT_VALUES)
+        )
         if cursor is not None:
             statement = statement.where(tuple_(*key) < (cursor.at, cursor.id))
         size = page_size(limit)
@@ -74,7 +114,10 @@ class Runs:
         """Return the number of runs by status; of those after `cursor` in the list."""
         statement = (
             select(col(RunRow.status), func.count())
-            .where(col(RunRow.organization_id) == organization_id, *_conditions(only or RunFilter()))
+            .where(
+                col(RunRow.organization_id) == organization_id,
+                *_conditions(organization_id, only or RunFilter()),
+            )
             .group_by(col(RunRow.status))
         )
         if cursor is not None:
@@ -89,6 +132,70 @@ class Runs:
             .where(*_of_run(StepRow, organization_id, run_id, accepted_on))
             .order_by(col(StepRow.started_at).nulls_last(), col(StepRow.step_key), col(StepRow.attempt))
             .execution_options(populate_existing=True)
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def attempts(
+        self,
+        organization_id: UUID,
+        run_id: UUID,
+        accepted_on: date,
+        *,
+        group: Group | None = None,
+        top_only: bool = False,
+        limit: int,
+    ) -> Sequence[AttemptRow]:
+        """List attempts without what they gave, in the order they began; of some iterations, or of none at all."""
+        key = col(StepRow.step_key)
+        statement = (
+            select(
+                key,
+                col(StepRow.node_id),
+                col(StepRow.attempt),
+                col(StepRow.status),
+                col(StepRow.started_at),
+                col(StepRow.finished_at),
+                col(StepRow.error)["message"].as_string(),
+            )
+            .where(*_of_run(StepRow, organization_id, run_id, accepted_on))
+            .order_by(col(StepRow.started_at).nulls_last(), key, col(StepRow.attempt))
+            .limit(limit)
+        )
+        if top_only:
+            statement = statement.where(key.op("!~")(_NESTED))
+        if group is not None:
+            mark = func.substr(key, len(group.key) + 1)
+            place = cast(func.substring(mark, r"^[\[#](\d{1,9})"), Integer)
+            statement = statement.where(
+                key.startswith(group.key, autoescape=True),
+                place >= group.first,
+                place < group.first + group.count,
+            )
+        return [AttemptRow(*row) for row in await self._session.execute(statement)]
+
+    async def groups(self, organization_id: UUID, run_id: UUID, accepted_on: date) -> dict[str, int]:
+        """Return how many iterations or elements each outermost loop or list has begun, by its step key."""
+        key = col(StepRow.step_key)
+        outer = func.regexp_replace(key, _NESTED + ".*$", "")
+        place = cast(func.substring(key, _NESTED + r"(\d{1,9})"), Integer)
+        statement = (
+            select(outer, func.max(place) + 1)
+            .where(*_of_run(StepRow, organization_id, run_id, accepted_on), key.op("~")(_NESTED))
+            .group_by(outer)
+        )
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
+
+    async def relatives(self, organization_id: UUID, run_id: UUID, *, limit: int) -> Sequence[RunRow]:
+        """List the runs that were made of this one: retries, replays and sub-runs, the newest first."""
+        statement = (
+            select(RunRow)
+            .where(
+                col(RunRow.organization_id) == organization_id,
+                or_(col(RunRow.origin_run_id) == run_id, col(RunRow.parent_run_id) == run_id),
+            )
+            .options(*_WITHOUT_VALUES)
+            .order_by(col(RunRow.accepted_at).desc(), col(RunRow.id).desc())
+            .limit(limit)
         )
         return (await self._session.execute(statement)).scalars().all()
 
@@ -125,9 +232,10 @@ class Runs:
         after: int = 0,
         step_key: str | None = None,
         levels: Sequence[str] = (),
+        search: str = "",
         limit: int = 1_000,
     ) -> Sequence[LogRow]:
-        """List log lines with a `seq` above `after`, in order."""
+        """List log lines with a `seq` above `after`, in order; `search` looks into message and step key."""
         statement = select(LogRow).where(
             *_of_run(LogRow, organization_id, run_id, accepted_on), col(LogRow.seq) > after
         )
@@ -135,6 +243,13 @@ class Runs:
             statement = statement.where(col(LogRow.step_key) == step_key)
         if levels:
             statement = statement.where(col(LogRow.level).in_(levels))
+        if search:
+            statement = statement.where(
+                or_(
+                    col(LogRow.message).icontains(search, autoescape=True),
+                    col(LogRow.step_key).icontains(search, autoescape=True),
+                )
+            )
         statement = statement.order_by(col(LogRow.seq)).limit(limit)
         return (await self._session.execute(statement)).scalars().all()
 
@@ -164,7 +279,7 @@ class Runs:
         return (await self._session.execute(statement)).scalar_one_or_none()
 
 
-def _conditions(only: RunFilter) -> list[Any]:
+def _conditions(organization_id: UUID, only: RunFilter) -> list[Any]:
     conditions: list[Any] = []
     if only.ids:
         conditions.append(col(RunRow.id).in_(only.ids))
@@ -179,21 +294,24 @@ def _conditions(only: RunFilter) -> list[Any]:
     if only.accepted_before is not None:
         conditions.append(col(RunRow.accepted_at) < only.accepted_before)
     if only.search:
-        named = exists().where(
-            and_(
-                col(WorkflowRow.id) == col(RunRow.workflow_id),
-                col(WorkflowRow.name).icontains(only.search, autoescape=True),
-            )
-        )
-        conditions.append(
-            or_(
-                named,
-                cast(col(RunRow.id), String).istartswith(only.search, autoescape=True),
-                cast(col(RunRow.input), String).icontains(only.search, autoescape=True),
-                cast(col(RunRow.error), String).icontains(only.search, autoescape=True),
-            )
-        )
+        conditions.append(_has(organization_id, only.search))
     return conditions
+
+
+def _has(organization_id: UUID, words: str) -> Any:
+    # Read once: a look-up of the name for each run would be most of the work.
+    named = select(col(WorkflowRow.id)).where(
+        col(WorkflowRow.organization_id) == organization_id,
+        col(WorkflowRow.name).icontains(words, autoescape=True),
+    )
+    options = [
+        col(RunRow.workflow_id).in_(named),
+        cast(col(RunRow.input), String).icontains(words, autoescape=True),
+        cast(col(RunRow.error), String).icontains(words, autoescape=True),
+    ]
+    if _ID_PART.fullmatch(words):
+        options.append(cast(col(RunRow.id), String).startswith(words.lower(), autoescape=True))
+    return or_(*options)
 
 
 def _of_run(

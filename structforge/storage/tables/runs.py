@@ -20,6 +20,9 @@ BY_DAY = "RANGE (accepted_on)"
 NOT_TERMINAL = "status NOT IN ('succeeded', 'failed', 'cancelled')"
 
 
+UNSUCCESSFUL = "status IN ('failed', 'cancelled')"
+
+
 class RunRow(Row, table=True):
     """One execution of one version."""
 
@@ -42,7 +45,21 @@ class RunRow(Row, table=True):
         ),
         # For retention. Many equal days: a few bytes a run, written at one end.
         Index("ix_workflow_executions_day", "accepted_on"),
-        # Room in each page lets the one or two updates of a run stay on it and touch no index but `open`.
+        Index(
+            "ix_workflow_executions_unsuccessful",
+            "organization_id",
+            "status",
+            text("accepted_at DESC"),
+            text("id DESC"),
+            postgresql_where=text(UNSUCCESSFUL),
+        ),
+        Index(
+            "ix_workflow_executions_origin",
+            "origin_run_id",
+            postgresql_where=text("origin_run_id IS NOT NULL"),
+        ),
+        # Room in each page lets the one or two updates of a run stay on it and touch no index but those of open
+        # and unsuccessful runs.
         {"postgresql_with": {"fillfactor": "80"}},
     )
 

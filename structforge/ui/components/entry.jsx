@@ -149,3 +149,50 @@ export function FilePost({ url, maxBytes, texts, onDone }) {
     </form>
   );
 }
+
+const local = (iso) => {
+  if (!iso) return "";
+  const date = new Date(iso);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+};
+
+// A date and time in the reader's time zone; `value` and what is told are ISO 8601 in UTC, empty when there is none.
+export function MomentLine({ value = "", label, onSet }) {
+  const [text, setText] = useState(local(value));
+  useEffect(() => setText(local(value)), [value]);
+  const send = () => text !== local(value) && onSet?.(text ? new Date(text).toISOString() : "");
+  return (
+    <input
+      className="input moment-line" type="datetime-local" value={text} aria-label={label} title={label}
+      onChange={(event) => setText(event.target.value)} onBlur={send} onKeyDown={(event) => event.key === "Enter" && send()}
+    />
+  );
+}
+
+// JSON as text, checked while it is typed; tells the text and whether it is JSON.
+export function JsonText({ value = "", label, texts, readOnly, rows = 10, onSet }) {
+  const [text, setText] = useState(value);
+  const [fault, setFault] = useState("");
+  useEffect(() => {
+    setText(value);
+    setFault("");
+  }, [value]);
+  const changed = (next) => {
+    setText(next);
+    try {
+      JSON.parse(next);
+      setFault("");
+    } catch (error) {
+      setFault(String(error.message));
+    }
+  };
+  return (
+    <div className="field">
+      <textarea
+        className="input mono json-text" rows={rows} value={text} spellCheck={false} aria-label={label} aria-invalid={Boolean(fault)} readOnly={readOnly}
+        onChange={(event) => changed(event.target.value)} onBlur={() => onSet?.(text)}
+      />
+      {fault && <p className="error" role="alert">{texts.notJson} {fault}</p>}
+    </div>
+  );
+}

@@ -5,6 +5,7 @@ import {
   Download, Flag, Radio, Siren, File, FileInput, FileOutput, FileText, Filter, FolderInput, FormInput, GitBranch, GitFork, GitMerge, Globe, Hash, Hourglass, Image, Keyboard, Layers,
   Link, ListFilter, LogOut, Mail, Merge, MessageSquare, OctagonX, Pause, Pencil, Play, Plus, Repeat, Reply, RotateCcw, Rows3, Search, Send, Shuffle, Sigma, Signpost, Sparkles, Split, SunMoon,
   Table, Terminal, Timer, Trash2, Upload, UserCheck, Users, Variable, Webhook, Workflow, Wrench,
+  Square,
 } from "lucide-react";
 
 const GLYPHS = {
@@ -17,7 +18,7 @@ const GLYPHS = {
   layers: Layers, link: Link, "list-filter": ListFilter, "log-out": LogOut, mail: Mail, merge: Merge, "message-square": MessageSquare, pause: Pause,
   pencil: Pencil, play: Play, plus: Plus, repeat: Repeat, "rotate-ccw": RotateCcw, "rows-3": Rows3, search: Search, send: Send, shuffle: Shuffle, sigma: Sigma,
   sparkles: Sparkles, split: Split, "sun-moon": SunMoon, table: Table, terminal: Terminal, timer: Timer, "trash-2": Trash2, upload: Upload, users: Users, variable: Variable,
-  flag: Flag, radio: Radio, siren: Siren, webhook: Webhook, workflow: Workflow, wrench: Wrench,
+  square: Square, flag: Flag, radio: Radio, siren: Siren, webhook: Webhook, workflow: Workflow, wrench: Wrench,
 };
 
 export function Glyph({ name, size = 16 }) {

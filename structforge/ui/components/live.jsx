@@ -4,7 +4,7 @@ import { memo, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 
 const channels = new Map();
 
-const blank = () => ({ seq: -1, rows: new Map(), order: [], pending: [], listeners: new Map(), all: new Set(), asked: 0 });
+const blank = () => ({ seq: -1, rows: new Map(), order: [], pending: [], listeners: new Map(), all: new Set(), any: new Set(), version: 0, asked: 0 });
 
 export function channelOf(name) {
   let channel = channels.get(name);
@@ -15,6 +15,23 @@ export function channelOf(name) {
 function tell(channel, keys, orderChanged) {
   for (const key of keys) channel.listeners.get(key)?.forEach((listener) => listener());
   if (orderChanged) channel.all.forEach((listener) => listener());
+  channel.version += 1;
+  channel.any.forEach((listener) => listener());
+}
+
+// `+name` is added to the list `name`; an entry that does not tell when it began did so when the row did.
+function joined(before, fields) {
+  const row = { ...before };
+  for (const [name, value] of Object.entries(fields)) {
+    if (!name.startsWith("+")) row[name] = value;
+    else {
+      const list = name.slice(1);
+      const known = before?.[list] ?? [];
+      const added = value.filter(([number]) => !known.some(([other]) => other === number));
+      row[list] = [...known, ...added.map(([number, began, ...rest]) => [number, began || before?.started_at || "", ...rest])];
+    }
+  }
+  return row;
 }
 
 function merge(channel, items) {
@@ -23,11 +40,19 @@ function merge(channel, items) {
   for (const [key, fields] of items) {
     const before = channel.rows.get(key);
     if (!before && key !== "") {
-      channel.order = [...channel.order, key];
+      if (!orderChanged) channel.order = [...channel.order];
+      channel.order.push(key);
       orderChanged = true;
     }
-    channel.rows.set(key, { ...before, ...fields });
+    channel.rows.set(key, joined(before, fields));
     keys.push(key);
+    // What repeats shows on its one node as the latest iteration does.
+    const node = fields.node_id;
+    const shown = node && key.includes("/") ? channel.rows.get(node) : null;
+    if (shown?.inner && fields.status) {
+      channel.rows.set(node, { ...shown, status: fields.status });
+      keys.push(node);
+    }
   }
   tell(channel, keys, orderChanged);
 }
@@ -44,6 +69,12 @@ export function applySnapshot(name, snapshot) {
   channel.asked = 0;
   tell(channel, new Set([...before, ...channel.rows.keys()]), true);
   for (const patch of pending) applyPatch(name, patch);
+}
+
+// Rows that a snapshot left out; what is here already is newer.
+export function addRows(name, rows) {
+  const channel = channelOf(name);
+  merge(channel, rows.filter(([key]) => !channel.rows.has(key)));
 }
 
 // patch: [end of the channel's name, first seq, last seq, [[key, fields], ...]]; true means "I missed something".
@@ -86,8 +117,8 @@ export function useOrder(name) {
 }
 
 // Carries snapshot and patch props into the store; asks again (at most once a second) when a patch is missing.
-// Tells when row "" reaches one of the settled statuses by a patch.
-export const LiveFeed = memo(function LiveFeed({ channel, snapshot, patch, settled = [], onGap, onSettled }) {
+// Tells when row "" reaches one of the settled statuses by a patch, or any row one of the urgent ones.
+export const LiveFeed = memo(function LiveFeed({ channel, snapshot, patch, extra, settled = [], urgent = [], onGap, onSettled }) {
   const gap = useRef(onGap);
   const done = useRef(onSettled);
   useEffect(() => {
@@ -98,12 +129,16 @@ export const LiveFeed = memo(function LiveFeed({ channel, snapshot, patch, settl
     if (channel && snapshot?.channel === channel) applySnapshot(channel, snapshot);
   }, [channel, snapshot]);
   useEffect(() => {
+    if (channel && extra?.[0] === channel) addRows(channel, extra[1]);
+  }, [channel, extra]);
+  useEffect(() => {
     if (!channel || !channel.endsWith(patch?.[0] ?? "?")) return;
     const store = channelOf(channel);
     const before = store.rows.get("")?.status;
     const missed = applyPatch(channel, patch);
     const status = store.rows.get("")?.status;
-    if (status !== before && settled.includes(status)) done.current?.();
+    const calls = patch[3].some(([, fields]) => urgent.includes(fields.status));
+    if ((status !== before && settled.includes(status)) || (calls && !missed)) done.current?.();
     if (!missed) return;
     const now = Date.now();
     if (now - store.asked > 1000) {
@@ -166,7 +201,7 @@ function subscribeClock(listener) {
   };
 }
 const never = () => () => {};
-const useNow = (running) => useSyncExternalStore(running ? subscribeClock : never, () => now, () => now);
+export const useNow = (running) => useSyncExternalStore(running ? subscribeClock : never, () => now, () => now);
 
 export function spanText(ms) {
   if (!Number.isFinite(ms) || ms < 0) return "";
@@ -192,57 +227,4 @@ export function When({ at, locale = "en" }) {
   const date = new Date(at);
   const text = date.toLocaleString(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   return <time dateTime={at} title={date.toLocaleString(locale)} className="nowrap">{text}</time>;
-}
-
-// ---- a table of live rows with a time bar each --------------------------------------------------------------
-
-const StepRow = memo(function StepRow({ channel, row, labels, from, to, selected, onSelect }) {
-  const value = useRow(channel, row) ?? {};
-  const begin = value.started_at ? Date.parse(value.started_at) : null;
-  const finish = value.finished_at ? Date.parse(value.finished_at) : to;
-  const scale = Math.max(to - from, 1);
-  const status = value.status ?? "pending";
-  return (
-    <tr className={`is-${status}`} data-row={row} aria-selected={selected}>
-      <td>
-        {onSelect ? (
-          <button type="button" className="linkish strong" onClick={() => onSelect(row)}>{value.title || row}</button>
-        ) : (
-          <span className="strong">{value.title || row}</span>
-        )}
-        <div className="muted small mono">{row}</div>
-      </td>
-      <td><StatusMark status={status} label={labels[status]} /></td>
-      <td><Duration start={value.started_at} end={value.finished_at ?? (begin && value.over ? value.started_at : undefined)} /></td>
-      <td>
-        <div className="timeline" aria-hidden="true">
-          {begin !== null && (
-            <i style={{ left: `${Math.min(99, Math.max(0, (100 * (begin - from)) / scale))}%`, width: `${Math.max(0.6, (100 * (finish - begin)) / scale)}%` }} />
-          )}
-        </div>
-      </td>
-      <td className="muted small">{value.note ?? ""}</td>
-    </tr>
-  );
-});
-
-export function LiveTable({ channel, labels, headings, emptyText, selected, onSelect }) {
-  const order = useOrder(channel);
-  const run = useRow(channel, "");
-  const clock = useNow(Boolean(run?.started_at) && !run?.finished_at);
-  const from = run?.started_at ? Date.parse(run.started_at) : clock;
-  const to = run?.finished_at ? Date.parse(run.finished_at) : Math.max(clock, from);
-  if (order.length === 0) return <p className="empty">{emptyText}</p>;
-  return (
-    <div className="table-wrap" tabIndex={0} role="region" aria-label={headings[0]}>
-      <table className="data">
-        <thead><tr>{headings.map((heading) => <th key={heading} scope="col">{heading}</th>)}</tr></thead>
-        <tbody>
-          {order.map((key) => (
-            <StepRow key={key} channel={channel} row={key} labels={labels} from={from} to={to} selected={key === selected} onSelect={onSelect} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }

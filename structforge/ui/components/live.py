@@ -22,14 +22,17 @@ class _Live(rx.Component):
 class LiveFeed(_Live):
     """Feeds `snapshot` and `patch` vars into the browser's store; `on_gap` fires when a patch was missed.
 
-    `on_settled` fires when a patch brings row "" to one of the statuses in `settled`.
+    `on_settled` fires when a patch brings row "" to one of the statuses in `settled`, or any row to one in `urgent`.
     """
 
     tag = "LiveFeed"
     channel: rx.Var[str]
     snapshot: rx.Var[dict[str, Any]]
     patch: rx.Var[list[Any]]
+    extra: rx.Var[list[Any]]
+    """`[channel, rows]` beyond the snapshot."""
     settled: rx.Var[list[str]]
+    urgent: rx.Var[list[str]]
     on_gap: rx.EventHandler[rx.event.no_args_event_spec]
     on_settled: rx.EventHandler[rx.event.no_args_event_spec]
 
@@ -84,22 +87,6 @@ class When(_Live):
     locale: rx.Var[str]
 
 
-def _row_spec(row: rx.Var[str]) -> tuple[rx.Var[str]]:
-    return (row,)
-
-
-class LiveTable(_Live):
-    """All rows of a channel with status, duration and a bar on the channel's time axis."""
-
-    tag = "LiveTable"
-    channel: rx.Var[str]
-    labels: rx.Var[dict[str, str]]
-    headings: rx.Var[list[str]]
-    empty_text: rx.Var[str]
-    selected: rx.Var[str]
-    on_select: rx.EventHandler[_row_spec]
-
-
 live_feed = LiveFeed.create
 live_text = LiveText.create
 live_status = LiveStatus.create
@@ -107,4 +94,3 @@ status_mark = StatusMark.create
 live_duration = LiveDuration.create
 duration = Duration.create
 when = When.create
-live_table = LiveTable.create

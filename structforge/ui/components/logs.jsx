@@ -5,6 +5,7 @@ import { getJson } from "$/public/jsx/data_table.jsx";
 
 const LEVELS = ["debug", "info", "warning", "error"];
 const AGAIN_MS = 1000;
+const PAUSE_MS = 250;
 const MOST = 2000;
 
 function useLines(source, live) {
@@ -48,20 +49,31 @@ function useLines(source, live) {
   return { lines, problem, ready };
 }
 
-export function LogView({ lines = null, source = "", live = false, texts }) {
+// `remote`: the address itself filters, by `level` and `search`, so that lines beyond those here are found too; `named`
+// shows of what step each line is.
+export function LogView({ lines = null, source = "", live = false, remote = false, named = false, texts }) {
   const [least, setLeast] = useState("debug");
   const [search, setSearch] = useState("");
-  const read = useLines(source, live);
+  const [asked, setAsked] = useState("");
+  useEffect(() => {
+    if (!remote) return undefined;
+    const timer = setTimeout(() => setAsked(`?level=${least}&search=${encodeURIComponent(search)}`), asked ? PAUSE_MS : 0);
+    return () => clearTimeout(timer);
+  }, [remote, least, search]);
+  const read = useLines(remote ? asked && source + asked : source, live);
   const box = useRef(null);
   const all = source ? read.lines : (lines ?? []).map(([level, message], seq) => ({ seq, level, message }));
   const words = search.toLowerCase();
-  const shown = all.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least) && (!words || line.message.toLowerCase().includes(words)));
+  const shown = remote ? all : all.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least) && (!words || line.message.toLowerCase().includes(words)));
+  const end = useRef(true);
   useEffect(() => {
-    if (live && box.current) box.current.scrollTop = box.current.scrollHeight;
+    // Who scrolled up reads there: new lines do not move the place.
+    if (live && end.current && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [shown.length, live]);
   if (read.problem) return <div className="notice" role="alert"><p>{read.problem}</p></div>;
-  if (source && !read.ready) return <div className="skeleton line" role="status" aria-label={texts.loading} />;
-  if (!all.length) return <p className="muted">{live ? texts.noLogsYet : texts.noLogs}</p>;
+  if (source && !read.ready && !(remote && asked && (search || least !== "debug"))) return <div className="skeleton line" role="status" aria-label={texts.loading} />;
+  const narrowed = remote && (least !== "debug" || search !== "");
+  if (!all.length && !narrowed) return <p className="muted">{live ? texts.noLogsYet : texts.noLogs}</p>;
   return (
     <div className="stack log-view">
       <div className="row">
@@ -71,11 +83,11 @@ export function LogView({ lines = null, source = "", live = false, texts }) {
         <input className="input value-search" type="search" value={search} placeholder={texts.search} aria-label={texts.search} onChange={(event) => setSearch(event.target.value)} />
       </div>
       {shown.length === 0 ? <p className="muted">{texts.noMatch}</p> : (
-        <ol ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log">
+        <ol ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log" onScroll={({ currentTarget: list }) => { end.current = list.scrollHeight - list.scrollTop - list.clientHeight < 24; }}>
           {shown.map((line) => (
             <li key={line.seq} className={`log-${line.level}`}>
               {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
-              <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span> {line.message}
+              <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {line.message}
             </li>
           ))}
         </ol>

@@ -169,3 +169,43 @@ export function Ticker({ everyMs, onTick }) {
   }, [everyMs]);
   return null;
 }
+
+// Calls onPulse when `value` changes: soon, but at most once in `everyMs`, and when a hidden page shows again.
+export function Pulse({ value, everyMs = 1000, onPulse }) {
+  const pulse = useRef(onPulse);
+  const state = useRef({ first: true, last: 0, timer: 0, due: false });
+  useEffect(() => {
+    pulse.current = onPulse;
+  });
+  useEffect(() => {
+    const now = state.current;
+    if (now.first) {
+      now.first = false;
+      return;
+    }
+    const go = () => {
+      now.timer = 0;
+      if (document.visibilityState !== "visible") {
+        now.due = true;
+        return;
+      }
+      now.last = Date.now();
+      pulse.current?.();
+    };
+    now.timer ||= setTimeout(go, Math.max(0, now.last + everyMs - Date.now()));
+  }, [value, everyMs]);
+  useEffect(() => {
+    const shown = () => {
+      if (document.visibilityState !== "visible" || !state.current.due) return;
+      state.current.due = false;
+      pulse.current?.();
+    };
+    document.addEventListener("visibilitychange", shown);
+    return () => {
+      document.removeEventListener("visibilitychange", shown);
+      clearTimeout(state.current.timer);
+      state.current.timer = 0;
+    };
+  }, []);
+  return null;
+}

@@ -72,6 +72,16 @@ class Ticker(rx.Component):
     on_tick: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+class Pulse(rx.Component):
+    """Fires `on_pulse` when `value` changes, at most once in `every_ms` and while the page is visible."""
+
+    library = jsx_module("page.jsx")
+    tag = "Pulse"
+    value: rx.Var[Any]
+    every_ms: rx.Var[int]
+    on_pulse: rx.EventHandler[rx.event.no_args_event_spec]
+
+
 class NativeForm(rx.Component):
     """A form the browser itself submits: `rx.form` prevents that, and cookies need an HTTP answer."""
 
@@ -84,6 +94,7 @@ class NativeForm(rx.Component):
 page_bridge = PageBridge.create
 toast_acts = ToastActs.create
 ticker = Ticker.create
+pulse = Pulse.create
 native_form = NativeForm.create
 native_post = NativePost.create
 broken = Broken.create

@@ -48,6 +48,10 @@ class LogView(rx.Component):
     tag = "LogView"
     lines: rx.Var[list[Any]]
     source: rx.Var[str]
+    remote: rx.Var[bool]
+    """`source` filters by `level` and `search` itself."""
+    named: rx.Var[bool]
+    """Each line shows its step."""
     live: rx.Var[bool]
     texts: rx.Var[dict[str, str]]
 

@@ -15,7 +15,8 @@ from structforge.domain.errors import StructForgeError
 from structforge.services.runs import StartRequest
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_panel import PanelState
-from structforge.ui.pages.run import RUN_FEED, snapshot_of
+from structforge.ui.run_feed import RUN_FEED
+from structforge.ui.run_rows import snapshot_of
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, tell_problem, visitor_of
 
@@ -83,7 +84,7 @@ class DraftRunState(rx.State):
         except StructForgeError:
             return False
         self.run_id_shown = str(run_id)
-        self.run_snapshot = snapshot_of(view)
+        self.run_snapshot = snapshot_of(view["run"], view["steps"], view["seq"])
         self.run_active = not view["run"]["finished_at"]
         return True
 

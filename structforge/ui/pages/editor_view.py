@@ -26,7 +26,7 @@ from structforge.ui.pages.editor_panel_view import nothing_selected, panel_view
 from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
-from structforge.ui.pages.run import RunPatchState
+from structforge.ui.run_feed import RunPatchState
 from structforge.ui.shell import bare_shell, empty, notice, skeleton
 
 

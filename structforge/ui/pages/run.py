@@ -1,4 +1,4 @@
-"""One run, followed live: its status, its steps on a time axis, its result or why it failed.
+"""One run, followed live: the state of its page.
 
 Invariant: the room of the run is entered before the snapshot is read, so nothing falls between them.
 """
@@ -12,28 +12,16 @@ from uuid import UUID
 import reflex as rx
 
 from structforge.domain.errors import NotFoundError, StructForgeError
-from structforge.domain.run import TERMINAL_RUN_STATUSES
-from structforge.ui import routes
-from structforge.ui.components.canvas import graph_canvas
-from structforge.ui.components.live import live_duration, live_feed, live_status, live_table, when
-from structforge.ui.components.prose import prose
-from structforge.ui.components.value import value_view
-from structforge.ui.graph_view import ACCEPTS
-from structforge.ui.live import Feed, patch_of
-from structforge.ui.locale import label_of, labels, language_tag, t
-from structforge.ui.services import RunItem, RunView, Visitor, services
-from structforge.ui.session import parse_id, say, tell_problem, visitor_of
-from structforge.ui.shell import empty, notice, page_head, shell, skeleton
-from structforge.ui.values import REFERENCE
+from structforge.storage.repositories.runs import Group
+from structforge.ui.library import entered
+from structforge.ui.pages.run_questions import QuestionsState
+from structforge.ui.run_feed import RUN_FEED
+from structforge.ui.run_rows import RunItem, by_step, run_item, snapshot_of
+from structforge.ui.services import RunView, Visitor, services
+from structforge.ui.session import parse_id, tell_problem, visitor_of
 
-
-class RunPatchState(rx.State):
-    """Holds nothing but the last patch, so that one costs a hundred bytes; written by `ui.live` only."""
-
-    patch: list[Any] = []
-
-
-RUN_FEED = Feed("run", RunPatchState, "patch", patch_of, coalesce_s=0.04)
+MAX_PART_ROWS = 100
+MAX_KEY = 500
 
 
 class RunState(rx.State):
@@ -41,6 +29,8 @@ class RunState(rx.State):
 
     channel: str = ""
     snapshot: dict[str, Any] = {}
+    extra: list[Any] = []
+    """Iterations beyond the snapshot, as live.jsx takes them."""
     workflow: str = ""
     version: int = 0
     trigger: str = ""
@@ -54,6 +44,11 @@ class RunState(rx.State):
     workflow_ref: str = ""
     selected: str = ""
     output: dict[str, Any] = {}
+    origin: list[RunItem] = []
+    """The run it retries or replays, if there is one."""
+    parent: list[RunItem] = []
+    """The run that called it, if there is one."""
+    descendants: list[RunItem] = []
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
     load_problem: str = ""
@@ -68,29 +63,56 @@ class RunState(rx.State):
             self.channel, self.snapshot = "", {}
             return
         if str(run_id) != self.channel:
-            self.state, self.snapshot, self.result, self.problem = "loading", {}, "", {}
+            self.state, self.snapshot, self.extra, self.result, self.problem = "loading", {}, [], "", {}
             self.graph, self.selected, self.output = {}, "", {}
+            self.origin, self.parent, self.descendants = [], [], []
         await self._follow(visitor, run_id)
 
     @rx.event
     async def reload(self) -> None:
-        """Read a new snapshot: a patch was missed, or the run has ended."""
+        """Read a new snapshot: a patch was missed, the run has ended, or something waits for a person."""
         visitor, run_id = await visitor_of(self), parse_id(self.channel)
         if visitor is not None and run_id is not None and await self._read(visitor, run_id):
             await self._load_output()
 
     @rx.event
     async def select(self, step: str) -> None:
-        """Show what came out of a step."""
-        self.selected = "" if str(step) == self.selected else str(step)
+        """Show what went into a step and came out of it."""
+        step = entered(step, MAX_KEY)
+        self.selected = "" if step == self.selected else step
         await self._load_output()
 
     @rx.event
     async def act(self, kind: str, value: Any) -> None:
         """Take an action of the canvas: selecting a node shows its step."""
         if kind == "select" and isinstance(value, list) and len(value) == 1:
-            self.selected = str(value[0])
+            self.selected = entered(value[0], MAX_KEY)
             await self._load_output()
+
+    @rx.event
+    async def open_group(self, key: str, first: int, count: int) -> None:
+        """Read a page of iterations that the snapshot left out."""
+        visitor, run_id = await visitor_of(self), parse_id(self.channel)
+        numbers = (first, count)
+        if (
+            visitor is None
+            or run_id is None
+            or not all(isinstance(number, int | float) for number in numbers)
+        ):
+            return
+        begin, size = max(int(first), 0), min(max(int(count), 1), MAX_PART_ROWS)
+        try:
+            group = Group(entered(key, MAX_KEY), min(begin, 10**9), size)
+            attempts = await services().views.iterations(visitor.principal, run_id, group)
+        except StructForgeError as error:
+            await tell_problem(self, error)
+            return
+        titles = {item["id"]: item.get("title", item["id"]) for item in self.graph.get("nodes", ())}
+        rows = [
+            [found["key"], {name: value for name, value in found.items() if name != "key"}]
+            for found in by_step(attempts, titles).values()
+        ]
+        self.extra = [self.channel, rows]
 
     async def _load_output(self) -> None:
         visitor, run_id = await visitor_of(self), parse_id(self.channel)
@@ -101,19 +123,6 @@ class RunState(rx.State):
             self.output = await services().step_view(visitor, run_id, self.selected)
         except StructForgeError as error:
             self.output = {"problem": str(error.problem)}
-
-    @rx.event
-    async def stop(self) -> None:
-        """Ask for the end of the run."""
-        visitor, run_id = await visitor_of(self), parse_id(self.channel)
-        if visitor is None or run_id is None:
-            return
-        try:
-            await services().api.runs.stop(visitor.principal, run_id)
-        except StructForgeError as error:
-            await tell_problem(self, error)
-        else:
-            await say(self, "run.stopping")
 
     async def _follow(self, visitor: Visitor, run_id: UUID | None) -> None:
         sid = self.router.session.session_id
@@ -132,6 +141,7 @@ class RunState(rx.State):
     async def _read(self, visitor: Visitor, run_id: UUID) -> bool:
         try:
             view = await services().view_run(visitor, run_id)
+            relatives = await services().views.relatives(visitor.principal, run_id)
         except NotFoundError:
             self.state, self.channel = "missing", ""
             return False
@@ -139,11 +149,20 @@ class RunState(rx.State):
             self.state, self.load_problem = "broken", str(error.problem)
             return False
         self._show(view)
+        for name, named in (
+            ("origin", [relatives.origin] if relatives.origin else []),
+            ("parent", [relatives.parent] if relatives.parent else []),
+            ("descendants", relatives.descendants),
+        ):
+            items = [run_item(one) for one in named]
+            if getattr(self, name) != items:
+                setattr(self, name, items)
+        await (await self.get_state(QuestionsState))._read(visitor, run_id)
         return True
 
     def _show(self, view: RunView) -> None:
         run, problem = view["run"], view["problem"]
-        snapshot = snapshot_of(view)
+        snapshot = snapshot_of(run, view["steps"], view["seq"])
         if snapshot != self.snapshot:
             self.snapshot = snapshot
         self.channel = run["id"]
@@ -160,165 +179,3 @@ class RunState(rx.State):
             else {}
         )
         self.state = "shown"
-
-
-def snapshot_of(view: RunView) -> dict[str, Any]:
-    """Return what live.jsx takes in: the run as row "", then its steps."""
-    run: RunItem = view["run"]
-    head = {"status": run["status"], "started_at": run["started_at"], "finished_at": run["finished_at"]}
-    rows: list[list[Any]] = [["", {name: value for name, value in head.items() if value}]]
-    for step in view["steps"]:
-        rows.append([step["key"], {name: value for name, value in step.items() if name != "key" and value}])
-    return {"channel": run["id"], "seq": view["seq"], "rows": rows}
-
-
-def _fact(label: rx.Var[str], *value: Any) -> rx.Component:
-    return rx.el.div(rx.el.dt(label), rx.el.dd(*value), class_name="fact")
-
-
-def _head() -> rx.Component:
-    version = rx.cond(RunState.version > 0, t("run.version") + f" {RunState.version}", t("run.draft"))
-    return rx.fragment(
-        rx.el.nav(
-            rx.el.a(t("runs.title"), href=routes.RUNS),
-            rx.el.span("/"),
-            rx.el.span(t("run.title")),
-            class_name="crumbs",
-        ),
-        page_head(
-            RunState.workflow,
-            rx.el.span(
-                version,
-                " · ",
-                rx.el.a(t("run.open_workflow"), href=routes.WORKFLOWS + "/" + RunState.workflow_ref),
-            ),
-            live_status(channel=RunState.channel, row="", labels=labels("status")),
-            rx.cond(
-                ~RunState.over,
-                rx.el.button(
-                    rx.icon("square", size=14),
-                    t("run.stop"),
-                    type="button",
-                    class_name="btn danger",
-                    on_click=RunState.stop,
-                ),
-            ),
-        ),
-    )
-
-
-def _facts() -> rx.Component:
-    return rx.el.section(
-        rx.el.dl(
-            _fact(t("run.started"), when(at=RunState.created_at, locale=language_tag())),
-            _fact(t("run.duration"), live_duration(channel=RunState.channel, row="")),
-            _fact(t("run.finished"), when(at=RunState.finished_at, locale=language_tag())),
-            _fact(t("run.trigger"), label_of("trigger", RunState.trigger)),
-            class_name="facts",
-        ),
-        class_name="card pad",
-    )
-
-
-def _failure() -> rx.Component:
-    return rx.cond(
-        RunState.problem["message"],
-        notice(
-            t("run.error"),
-            rx.el.p(RunState.problem["message"]),
-            rx.el.p(RunState.problem["hint"], class_name="muted"),
-            rx.el.p(RunState.problem["where"], " ", RunState.problem["code"], class_name="mono small muted"),
-        ),
-    )
-
-
-def _steps() -> rx.Component:
-    return rx.el.section(
-        rx.el.div(rx.el.h2(t("run.steps")), class_name="card-head"),
-        live_table(
-            channel=RunState.channel,
-            labels=labels("status"),
-            headings=[t("run.step"), t("runs.status"), t("run.duration"), t("run.timeline"), t("run.note")],
-            empty_text=t("run.no_steps"),
-            selected=RunState.selected,
-            on_select=RunState.select,
-        ),
-        class_name="card",
-    )
-
-
-def _graph() -> rx.Component:
-    return rx.el.section(
-        graph_canvas(
-            graph=RunState.graph,
-            ops=rx.Var.create([]),
-            channel=RunState.channel,
-            labels=labels("status"),
-            texts=labels("canvas"),
-            accepts=ACCEPTS,
-            read_only=True,
-            on_act=RunState.act,
-            on_gap=rx.noop(),
-        ),
-        class_name="card run-graph",
-        aria_label=t("run.graph"),
-    )
-
-
-def _output() -> rx.Component:
-    return rx.cond(
-        RunState.selected != "",
-        rx.el.section(
-            rx.el.div(
-                rx.el.h2(t("run.output_of"), " ", rx.el.code(RunState.selected)), class_name="card-head"
-            ),
-            rx.el.div(
-                value_view(step=RunState.output, texts=labels("value"), reference=REFERENCE),
-                class_name="card-body",
-            ),
-            class_name="card",
-            id="step-output",
-        ),
-    )
-
-
-def _result() -> rx.Component:
-    return rx.cond(
-        RunState.result != "",
-        rx.el.section(
-            rx.el.div(rx.el.h2(t("run.result")), class_name="card-head"),
-            rx.cond(
-                RunState.result_is_text,
-                rx.el.div(prose(text=RunState.result), class_name="card-body prose"),
-                rx.el.pre(RunState.result, class_name="value", tab_index=0),
-            ),
-            class_name="card",
-            id="result",
-        ),
-    )
-
-
-def run_page() -> rx.Component:
-    """The page."""
-    shown = rx.el.div(
-        _head(), rx.el.div(_facts(), _failure(), _graph(), _steps(), _output(), _result(), class_name="stack")
-    )
-    back = rx.el.a(t("app.home"), href=routes.RUNS, class_name="btn")
-    retry = rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=RunState.enter)
-    return shell(
-        live_feed(
-            channel=RunState.channel,
-            snapshot=RunState.snapshot,
-            patch=RunPatchState.patch,
-            settled=sorted(TERMINAL_RUN_STATUSES),
-            on_gap=RunState.reload,
-            on_settled=RunState.reload,
-        ),
-        rx.match(
-            RunState.state,
-            ("shown", shown),
-            ("missing", empty("search-x", t("run.missing"), t("run.missing_hint"), back)),
-            ("broken", notice(t("run.error_load"), rx.el.p(RunState.load_problem), retry)),
-            skeleton(),
-        ),
-    )

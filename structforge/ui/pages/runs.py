@@ -1,34 +1,41 @@
-"""The list of runs: newest first, by status, page by page, kept fresh while it is looked at.
+"""The list of runs: newest first, narrowed by what its address says, page by page, kept fresh while it is looked at.
 
-Invariant: rows come from the visitor's organization (the backend's call); the filter is a known name.
+Invariant: rows come from the visitor's organization (the service's call), and the address is the only place where the
+filter is kept, so that a link shows to others what it shows here.
 """
 
-# Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
-# mypy: disable-error-code="no-any-return, index, operator, attr-defined"
-
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import reflex as rx
 
+from structforge.domain.access import Permission
 from structforge.domain.errors import StructForgeError
-from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus
+from structforge.services.bulk import BulkAction, BulkRequest, BulkSummary
+from structforge.storage.repositories.paging import Cursor
+from structforge.storage.repositories.runs import RunFilter
 from structforge.ui import routes
-from structforge.ui.components.live import duration, status_mark, when
-from structforge.ui.components.page import ticker
-from structforge.ui.locale import label_of, language_tag, t
-from structforge.ui.services import RunItem, services
-from structforge.ui.session import visitor_of
-from structforge.ui.shell import empty, notice, page_head, shell, skeleton
+from structforge.ui.run_feed import RUN_LIST_FEED
+from structforge.ui.run_filters import ListFilter
+from structforge.ui.run_rows import RunItem
+from structforge.ui.services import Visitor, services
+from structforge.ui.session import parse_id, say, tell_problem, visitor_of
 
 PAGE_ROWS = 25
-REFRESH_MS = 3_000
+MAX_NAMES = 200
+MAX_SELECTED = 500
+MAX_ASKED = 20
 
-FILTERS: dict[str, tuple[str, ...]] = {
-    "all": (),
-    "active": tuple(sorted(status for status in RunStatus if status not in TERMINAL_RUN_STATUSES)),
-    "succeeded": (RunStatus.SUCCEEDED,),
-    "failed": (RunStatus.FAILED,),
-    "cancelled": (RunStatus.CANCELLED,),
+NOBODY = UUID(int=0)
+
+ALLOWED_BY = {
+    BulkAction.STOP: Permission.RUN_STOP,
+    BulkAction.PAUSE: Permission.RUN_CONTROL,
+    BulkAction.RESUME: Permission.RUN_CONTROL,
+    BulkAction.RETRY: Permission.RUN_START,
+    BulkAction.DELETE: Permission.RUN_DELETE,
 }
 
 
@@ -36,7 +43,10 @@ class RunsState(rx.State):
     """One page of rows."""
 
     rows: list[RunItem] = []
-    filter: str = "all"
+    only: dict[str, str] = ListFilter().fields()
+    narrowed: bool = False
+    workflows: list[list[str]] = []
+    """`[id, name]` of what can be chosen."""
     has_more: bool = False
     page: int = 1
     loaded: bool = False
@@ -44,12 +54,30 @@ class RunsState(rx.State):
     _before: list[str] = []
     """The cursors of the pages up to this one; none for the first."""
     _next: str = ""
+    _room: str = ""
+    _asked: list[str] = []
+    """Addresses the browser was sent to and has not come to yet."""
 
     @rx.event
     async def enter(self) -> None:
-        """Open the list at its first page."""
+        """Open the list that the address names at its first page."""
+        chosen = ListFilter.of(self.router.url.query_parameters)
+        if chosen.path in self._asked:
+            self._asked = self._asked[self._asked.index(chosen.path) + 1 :]
+            if self._asked:
+                return  # More was chosen meanwhile; its address comes next.
+        if chosen.fields() != self.only:
+            self.only = chosen.fields()
+            (await self.get_state(BulkState))._clear()
+        self.narrowed = chosen != ListFilter()
         self._before = []
+        visitor = await visitor_of(self)
+        if visitor is None:
+            self.rows = []
+            return
+        await self._follow(visitor)
         await self._load()
+        self.workflows = await self._names(visitor)
 
     @rx.event
     async def refresh(self) -> None:
@@ -57,12 +85,19 @@ class RunsState(rx.State):
         await self._load()
 
     @rx.event
-    async def choose(self, name: str) -> None:
-        """Show the runs of one group of statuses."""
-        if name in FILTERS:
-            self.filter = name
-            self._before = []
-            await self._load()
+    def narrow(self, name: str, value: Any) -> Any:
+        """Change one field of the filter."""
+        changed = ListFilter.of(self.only).with_field(str(name), value)
+        if changed.fields() == self.only:
+            return None
+        self.only = changed.fields()
+        self._asked = [*self._asked[-MAX_ASKED:], changed.path]
+        return [BulkState.clear, rx.redirect(changed.path, replace=True)]
+
+    @rx.event
+    def show_all(self) -> Any:
+        """Narrow nothing."""
+        return rx.redirect(routes.RUNS, replace=True)
 
     @rx.event
     async def older(self) -> None:
@@ -77,6 +112,24 @@ class RunsState(rx.State):
         self._before = self._before[:-1]
         await self._load()
 
+    async def _follow(self, visitor: Visitor) -> None:
+        """Hear of new and changed runs; a visitor who changed the organization hears of the new one's only."""
+        sid, room = self.router.session.session_id, str(visitor.principal.organization_id)
+        previous = parse_id(self._room)
+        if previous is not None and self._room != room:
+            await RUN_LIST_FEED.unwatch(sid, previous)
+        self._room = room
+        await RUN_LIST_FEED.watch(sid, visitor.principal.organization_id)
+
+    async def _names(self, visitor: Visitor) -> list[list[str]]:
+        try:
+            page = await services().lists.page(visitor.principal, limit=MAX_NAMES)
+        except StructForgeError:
+            return []
+        return sorted(
+            ([str(item.id), item.labels.name] for item in page.items), key=lambda pair: pair[1].lower()
+        )
+
     async def _load(self) -> None:
         visitor = await visitor_of(self)
         if visitor is None:
@@ -85,7 +138,7 @@ class RunsState(rx.State):
         try:
             rows, self._next = await services().list_runs(
                 visitor,
-                statuses=FILTERS[self.filter],
+                ListFilter.of(self.only).as_run_filter(datetime.now(UTC)),
                 cursor=self._before[-1] if self._before else "",
                 limit=PAGE_ROWS,
             )
@@ -106,104 +159,118 @@ class RunsState(rx.State):
                 setattr(self, name, value)
 
 
-def _filters() -> rx.Component:
-    texts = {"all": t("runs.all"), "active": t("runs.active")}
-    return rx.el.div(
-        *(
-            rx.el.button(
-                texts.get(name, t(f"status.{name}") if name not in texts else ""),
-                type="button",
-                aria_pressed=rx.cond(RunsState.filter == name, "true", "false"),
-                on_click=RunsState.choose(name),
-            )
-            for name in FILTERS
-        ),
-        class_name="segmented",
-        role="group",
-        aria_label=t("runs.filter"),
-    )
+class BulkState(rx.State):
+    """What is selected, and one thing being done with all of it."""
 
+    selected: list[str] = []
+    whole: bool = False
+    """Everything the filter finds, on all pages."""
+    asking: str = ""
+    """The action that is to be confirmed."""
+    matched: int = 0
+    """Runs that the action means something for."""
+    busy: bool = False
+    done: int = 0
+    allowed: dict[str, bool] = {}
 
-def _row(row: rx.Var[RunItem]) -> rx.Component:
-    return rx.el.tr(
-        rx.el.td(
-            rx.el.a(row["workflow"], href=routes.RUNS + "/" + row["id"].to(str), class_name="strong"),
-            rx.el.div(
-                rx.cond(row["version"].to(int) > 0, t("run.version") + f" {row['version']}", t("run.draft")),
-                class_name="muted small",
-            ),
-        ),
-        rx.el.td(status_mark(status=row["status"], label=label_of("status", row["status"]))),
-        rx.el.td(when(at=row["created_at"], locale=language_tag())),
-        rx.el.td(duration(start=row["started_at"], end=row["finished_at"])),
-        rx.el.td(label_of("trigger", row["trigger"]), class_name="muted"),
-    )
+    def _clear(self) -> None:
+        self.selected, self.whole, self.asking, self.busy, self.done = [], False, "", False, 0
 
+    @rx.event
+    async def enter(self) -> None:
+        """Open the list."""
+        visitor = await visitor_of(self)
+        may = visitor.principal.permissions if visitor else frozenset()
+        self.allowed = {action.value: permission in may for action, permission in ALLOWED_BY.items()}
 
-def _table() -> rx.Component:
-    headings = ("runs.workflow", "runs.status", "runs.started", "runs.duration", "runs.trigger")
-    return rx.el.div(
-        rx.el.div(
-            rx.el.table(
-                rx.el.thead(rx.el.tr(*(rx.el.th(t(key), scope="col") for key in headings))),
-                rx.el.tbody(rx.foreach(RunsState.rows, _row)),
-                class_name="data",
-            ),
-            class_name="table-wrap",
-        ),
-        rx.el.div(
-            rx.el.span(t("runs.page"), " ", RunsState.page),
-            rx.el.div(
-                rx.el.button(
-                    t("app.previous"),
-                    type="button",
-                    class_name="btn",
-                    disabled=RunsState.page <= 1,
-                    on_click=RunsState.newer,
-                ),
-                rx.el.button(
-                    t("app.next"),
-                    type="button",
-                    class_name="btn",
-                    disabled=~RunsState.has_more,
-                    on_click=RunsState.older,
-                ),
-                class_name="row",
-            ),
-            class_name="pager",
-        ),
-    )
+    @rx.event
+    def toggle(self, run: str) -> None:
+        """Select a run, or leave it out."""
+        run, self.whole = str(run), False
+        if run in self.selected:
+            self.selected = [one for one in self.selected if one != run]
+        elif parse_id(run) is not None and len(self.selected) < MAX_SELECTED:
+            self.selected = [*self.selected, run]
 
+    @rx.event
+    async def toggle_page(self) -> None:
+        """Select what the page shows, or nothing of it."""
+        shown = [row["id"] for row in (await self.get_state(RunsState)).rows]
+        self.whole = False
+        if set(shown) <= set(self.selected):
+            self.selected = [run for run in self.selected if run not in shown]
+        else:
+            self.selected = list(dict.fromkeys([*self.selected, *shown]))[:MAX_SELECTED]
 
-def _content() -> rx.Component:
-    nothing = rx.cond(
-        RunsState.filter == "all",
-        empty("activity", t("runs.empty"), t("runs.empty_hint")),
-        empty("list-filter", t("runs.empty_filtered"), t("runs.empty_filtered_hint")),
-    )
-    return rx.cond(
-        RunsState.loaded,
-        rx.cond(
-            (RunsState.rows.length() > 0) | (RunsState.page > 1),
-            _table(),
-            nothing,
-        ),
-        skeleton(),
-    )
+    @rx.event
+    def select_whole(self) -> None:
+        """Select everything the filter finds."""
+        self.whole = True
 
+    @rx.event
+    def clear(self) -> None:
+        """Select nothing."""
+        self._clear()
 
-def runs_page() -> rx.Component:
-    """The page."""
-    return shell(
-        ticker(every_ms=REFRESH_MS, on_tick=RunsState.refresh),
-        page_head(t("runs.title"), t("runs.lead"), _filters()),
-        rx.cond(
-            RunsState.problem != "",
-            notice(
-                t("runs.error"),
-                rx.el.p(RunsState.problem),
-                rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=RunsState.refresh),
-            ),
-        ),
-        rx.el.section(_content(), class_name="card", aria_label=t("runs.title")),
-    )
+    @rx.event
+    async def ask(self, action: str) -> None:
+        """Say how many runs an action would change, and ask whether it shall."""
+        visitor = await visitor_of(self)
+        if visitor is None or action not in ALLOWED_BY or not await self._anything():
+            return
+        request = BulkRequest(BulkAction(action), await self._only(), count_only=True)
+        try:
+            self.matched = (await services().api.bulk.apply(visitor.principal, request)).matched
+        except StructForgeError as error:
+            await tell_problem(self, error)
+            return
+        self.asking = action
+
+    @rx.event
+    def compare(self) -> Any:
+        """Show where the two selected runs differ, the earlier one first."""
+        if len(self.selected) != 2:
+            return None
+        # Ids sort by the time they were made.
+        return rx.redirect(routes.comparison(*sorted(self.selected)))
+
+    @rx.event
+    def leave(self) -> None:
+        """Do nothing."""
+        self.asking = ""
+
+    @rx.event
+    async def go(self) -> Any:
+        """Do what was asked for, batch by batch."""
+        visitor, action = await visitor_of(self), self.asking
+        if visitor is None or action not in ALLOWED_BY or self.busy or not await self._anything():
+            return
+        self.busy, self.done = True, 0
+        yield
+        failed = 0
+        request = BulkRequest(BulkAction(action), await self._only())
+        try:
+            while True:
+                summary: BulkSummary = await services().api.bulk.apply(visitor.principal, request)
+                self.done += summary.done
+                failed += summary.failed
+                if summary.next_cursor is None:
+                    break
+                request = replace(request, job_id=summary.job_id, cursor=Cursor.decode(summary.next_cursor))
+                yield
+        except StructForgeError as error:
+            await tell_problem(self, error)
+        done = self.done
+        self._clear()
+        await say(self, "bulk.done_failed" if failed else "bulk.done", count=done, failed=failed)
+        await (await self.get_state(RunsState))._load()
+
+    async def _anything(self) -> bool:
+        return self.whole or bool(self.selected)
+
+    async def _only(self) -> RunFilter:
+        if self.whole:
+            return ListFilter.of((await self.get_state(RunsState)).only).as_run_filter(datetime.now(UTC))
+        ids = tuple(found for run in self.selected if (found := parse_id(run)) is not None)
+        # No id at all would narrow nothing.
+        return RunFilter(ids=ids or (NOBODY,))

@@ -1,0 +1,163 @@
+"""Runs and their steps as the rows that pages show.
+
+Invariant: plain data made from what services returned; nothing here reads, checks or changes anything. Instants are
+ISO 8601; what does not apply is empty or absent.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypedDict
+
+from structforge.domain.events import iso
+from structforge.domain.graph import AGAIN_PORT, BODY_PORT
+from structforge.domain.workflow import WorkflowDocument
+from structforge.services.run_views import NamedRun, RunPicture
+from structforge.storage.repositories.runs import AttemptRow
+
+NOTE_CHARACTERS = 200
+
+
+class RunItem(TypedDict):
+    """One row of the list of runs."""
+
+    id: str
+    workflow_id: str
+    workflow: str
+    version: int
+    """0 for a draft."""
+    status: str
+    trigger: str
+    created_at: str
+    started_at: str
+    finished_at: str
+    note: str
+    """Why it failed."""
+    origin: str
+    """`retry` or `replay`."""
+
+
+class StepItem(TypedDict, total=False):
+    """One step of a run as live.jsx keeps it."""
+
+    key: str
+    title: str
+    node_id: str
+    """Where the key does not tell it."""
+    status: str
+    started_at: str
+    finished_at: str
+    attempt: int
+    note: str
+    preview: str
+    tries: list[list[Any]]
+    """Attempts before the last one: `[number, began, ended, why it failed]`."""
+    inner: bool
+    """A node inside a loop: its row shows the latest iteration."""
+    more: int
+    """Iterations or elements that are not among the rows."""
+
+
+def run_item(named: NamedRun) -> RunItem:
+    """Return a run as a row."""
+    run = named.run
+    return {
+        "id": str(run.id),
+        "workflow_id": str(run.workflow_id),
+        "workflow": named.workflow,
+        "version": named.version or 0,
+        "status": run.status,
+        "trigger": run.trigger_kind,
+        "created_at": _at(run.accepted_at),
+        "started_at": _at(run.started_at or run.accepted_at),
+        "finished_at": _at(run.finished_at),
+        "note": str((run.error or {}).get("message", ""))[:NOTE_CHARACTERS],
+        "origin": run.origin_kind or "",
+    }
+
+
+def step_items(picture: RunPicture) -> list[StepItem]:
+    """List the nodes of the graph with what their steps show, then the steps inside loops and lists."""
+    titles = titles_of(picture.document)
+    inside = inner_nodes(picture.document)
+    steps = by_step(picture.attempts, titles)
+    latest = {item.get("node_id", key): item for key, item in steps.items() if "/" in key}
+    items: list[StepItem] = []
+    for node_id, title in titles.items():
+        item = steps.pop(node_id, None) or StepItem(key=node_id, title=title, status="pending")
+        if node_id in inside:
+            item["inner"] = True
+            if node_id in latest:
+                item["status"] = latest[node_id]["status"]
+        if node_id in picture.groups:
+            item["more"] = picture.groups[node_id]
+        items.append(item)
+    return items + list(steps.values())
+
+
+def by_step(attempts: Iterable[AttemptRow], titles: Mapping[str, str]) -> dict[str, StepItem]:
+    """Fold attempts, in their order, into steps."""
+    steps: dict[str, StepItem] = {}
+    for row in sorted(attempts, key=lambda row: row.attempt):
+        item: StepItem = {
+            "key": row.step_key,
+            "title": titles.get(row.node_id, row.node_id),
+            "status": row.status,
+        }
+        if row.node_id != row.step_key:
+            item["node_id"] = row.node_id
+        if row.started_at is not None:
+            item["started_at"] = iso(row.started_at)
+        if row.finished_at is not None:
+            item["finished_at"] = iso(row.finished_at)
+        if row.message:
+            item["note"] = row.message[:NOTE_CHARACTERS]
+        if row.attempt > 1:
+            item["attempt"] = row.attempt
+        before = steps.get(row.step_key)
+        if before is not None:
+            number = before.get("attempt", 1)
+            tried = [
+                number,
+                before.get("started_at", ""),
+                before.get("finished_at", ""),
+                before.get("note", ""),
+            ]
+            item["tries"] = [*before.get("tries", []), tried]
+        steps[row.step_key] = item
+    # In the order they began, as the attempts came.
+    return {row.step_key: steps[row.step_key] for row in attempts}
+
+
+def titles_of(document: WorkflowDocument) -> dict[str, str]:
+    """Return the title of each node."""
+    return {node.id: node.title or node.id for node in document.nodes}
+
+
+def inner_nodes(document: WorkflowDocument) -> set[str]:
+    """Return the nodes that loops repeat."""
+    ahead = [edge.target for edge in document.edges if edge.source_port == BODY_PORT]
+    after: dict[str, list[str]] = {}
+    for edge in document.edges:
+        # What leads back ends the region; the only other way out of it is the loop's own port.
+        if edge.target_port != AGAIN_PORT:
+            after.setdefault(edge.source, []).append(edge.target)
+    found: set[str] = set()
+    while ahead:
+        node = ahead.pop()
+        if node not in found:
+            found.add(node)
+            ahead += after.get(node, ())
+    return found
+
+
+def snapshot_of(run: RunItem, steps: Iterable[StepItem], seq: int) -> dict[str, Any]:
+    """Return what live.jsx takes in: the run as row "", then its steps."""
+    head = {"status": run["status"], "started_at": run["started_at"], "finished_at": run["finished_at"]}
+    rows: list[list[Any]] = [["", {name: value for name, value in head.items() if value}]]
+    for step in steps:
+        rows.append([step["key"], {name: value for name, value in step.items() if name != "key" and value}])
+    return {"channel": run["id"], "seq": seq, "rows": rows}
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else iso(moment)
