@@ -36,7 +36,7 @@ PERIODS: Mapping[str, timedelta | None] = {
 }
 """`own` takes the two instants."""
 
-TRIGGERS = ("manual", "api", "webhook", "schedule", "event", "form", "workflow", "error")
+TRIGGERS = ("manual", "api", "webhook", "schedule", "event", "form", "call", "error")
 
 
 @dataclass(frozen=True, slots=True)
