@@ -19,6 +19,7 @@ from structforge.config import Settings, load_settings
 from structforge.runtime import queue
 from structforge.runtime.heartbeat import heartbeat
 from structforge.runtime.worker import RunWorker
+from structforge.security.redaction import Redactor
 from structforge.telemetry import configure_logging
 from structforge.wiring.engine import build_engine
 from structforge.wiring.worker import build_worker
@@ -45,9 +46,10 @@ class WakeWorker(SimpleWorker):
 class LoopThread(threading.Thread):
     """The event loop on which runs are executed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, redactor: Redactor) -> None:
         super().__init__(name="runs")
         self._settings = settings
+        self._redactor = redactor
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: RunWorker | None = None
@@ -66,7 +68,7 @@ class LoopThread(threading.Thread):
 
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()
-        engine = build_engine(self._settings)
+        engine = build_engine(self._settings, redactor=self._redactor)
         try:
             await engine.open()
             await engine.environment.processes.warm()
@@ -114,9 +116,9 @@ def _take_wakeups(settings: Settings) -> bool:
 def main() -> None:
     """Work until SIGTERM or SIGINT."""
     settings = load_settings()
-    configure_logging(settings, "worker")
+    redactor = configure_logging(settings, "worker")
     stopping = threading.Event()
-    loop = LoopThread(settings)
+    loop = LoopThread(settings, redactor)
     loop.start()
     loop.wait_ready()
     queue.listen(loop.wake)

@@ -27,6 +27,7 @@ from structforge.api.routes import (
     answers,
     artifact_views,
     auth,
+    connections,
     control,
     files,
     hooks,
@@ -128,7 +129,19 @@ def create_app(services: ApiServices) -> Gateway:
     api.state.services = services
     api.state.body_max_bytes = services.body_max_bytes
     versioned = APIRouter(prefix="/api/v1")
-    for module in (auth, workflows, nodes, runs, run_socket, control, answers, hooks, files, artifact_views):
+    for module in (
+        auth,
+        workflows,
+        connections,
+        nodes,
+        runs,
+        run_socket,
+        control,
+        answers,
+        hooks,
+        files,
+        artifact_views,
+    ):
         versioned.include_router(module.router)
     api.include_router(versioned)
     api.include_router(system.health)

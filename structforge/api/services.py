@@ -10,6 +10,7 @@ from structforge.services.answers import AnswerService
 from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
+from structforge.services.connections import ConnectionService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -32,6 +33,7 @@ class ApiServices:
     workflows: WorkflowService
     runs: RunService
     triggers: TriggerService
+    connections: ConnectionService
     replays: ReplayService
     bulk: BulkService
     limits: LimitService

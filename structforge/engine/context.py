@@ -12,7 +12,7 @@ from uuid import UUID
 from structforge.domain.journal import RunIdentity
 from structforge.engine.environment import Environment
 from structforge.engine.recorder import RunRecorder
-from structforge.sdk.context import ArtifactAccess, HttpAccess, LogLevel
+from structforge.sdk.context import ArtifactAccess, DatabaseAccess, HttpAccess, LogLevel
 
 
 def idempotency_key(run_id: UUID, step_key: str) -> str:
@@ -63,6 +63,10 @@ class StepContext:
     @property
     def http(self) -> HttpAccess:
         return self._environment.http
+
+    @property
+    def databases(self) -> DatabaseAccess:
+        return self._environment.databases(self._run.organization_id)
 
     def log(self, level: LogLevel, message: str, **fields: Any) -> None:
         self._recorder.log(self.step_key, self.attempt, level, message, fields)

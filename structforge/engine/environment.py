@@ -11,7 +11,14 @@ from uuid import UUID
 
 from structforge.domain.errors import Problem
 from structforge.domain.journal import Acceptance, Commit, RunIdentity
-from structforge.sdk.context import ArtifactAccess, ArtifactRef, HttpAccess, LogLevel, NodeError
+from structforge.sdk.context import (
+    ArtifactAccess,
+    ArtifactRef,
+    DatabaseAccess,
+    HttpAccess,
+    LogLevel,
+    NodeError,
+)
 from structforge.sdk.control import Call
 from structforge.sdk.registry import NodeRegistry
 
@@ -106,6 +113,11 @@ class EngineLimits:
     """Inline steps give the loop back after this long."""
 
 
+def no_databases(organization_id: UUID) -> DatabaseAccess:
+    """Stand where a process has no connections. Raises: NodeError."""
+    raise NodeError("context.no_databases", "This process reaches no databases.")
+
+
 @dataclass(slots=True)
 class Environment:
     """The world of an execution."""
@@ -125,6 +137,8 @@ class Environment:
     """The address at which a waiting step is answered."""
     ring: Callable[[UUID], None] = lambda run_id: None
     """Say that a run that was just accepted can be claimed."""
+    databases: Callable[[UUID], DatabaseAccess] = no_databases
+    """The databases behind an organization's connections."""
 
 
 VALUE_MEDIA_TYPE = "application/vnd.structforge.value+json"

@@ -4,6 +4,7 @@ Invariant: `register` is all that is special about them, and every plugin has th
 """
 
 from structforge.nodes.data import SetFields
+from structforge.nodes.database import DatabaseExecute, DatabaseQuery
 from structforge.nodes.files import ReadFile, WriteFile
 from structforge.nodes.flow import If, Merge, Parallel, Switch
 from structforge.nodes.flow_call import CallWorkflow, ErrorTrigger, Finally
@@ -49,6 +50,8 @@ NODE_TYPES = (
     Finally,
     Respond,
     HttpRequest,
+    DatabaseQuery,
+    DatabaseExecute,
     Report,
 )
 

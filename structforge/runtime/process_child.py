@@ -17,7 +17,7 @@ from structforge.domain.values import decode_json, encode_json, journal_safe
 from structforge.engine.step import describe
 from structforge.plugins import load_registry
 from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES
-from structforge.sdk.context import ArtifactAccess, HttpAccess, LogLevel, NodeError
+from structforge.sdk.context import ArtifactAccess, DatabaseAccess, HttpAccess, LogLevel, NodeError
 from structforge.sdk.node import Ports
 from structforge.sdk.registry import NodeRegistry
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
@@ -48,6 +48,10 @@ class ProcessContext:
 
     @property
     def http(self) -> HttpAccess:
+        raise NodeError("context.no_network", "A blocking node has no network; use an ASYNC node.")
+
+    @property
+    def databases(self) -> DatabaseAccess:
         raise NodeError("context.no_network", "A blocking node has no network; use an ASYNC node.")
 
     def log(self, level: LogLevel, message: str, **fields: Any) -> None:

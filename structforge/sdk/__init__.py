@@ -6,7 +6,14 @@ Invariant: nothing here knows how runs are stored or queued; it imports `domain`
 from structforge.domain.errors import Problem
 from structforge.domain.ports import Port, PortType
 from structforge.domain.run import Effect, Execution
-from structforge.sdk.context import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
+from structforge.sdk.context import (
+    TABLE_MEDIA_TYPE,
+    ArtifactRef,
+    NodeContext,
+    NodeError,
+    QueryResult,
+    WriteResult,
+)
 from structforge.sdk.node import Example, Inputs, Node, Ports, Result
 from structforge.sdk.parameters import Parameters, Widget, parameter
 from structforge.sdk.registry import NodeRegistry
@@ -27,7 +34,9 @@ __all__ = [
     "PortType",
     "Ports",
     "Problem",
+    "QueryResult",
     "Result",
     "Widget",
+    "WriteResult",
     "parameter",
 ]

@@ -3,6 +3,7 @@
 Invariant: a node reaches the outside through its context only, so tests can run it with a fake one.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -121,6 +122,66 @@ class HttpAccess(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """Rows of a query."""
+
+    columns: tuple[str, ...]
+    """Each name once; none when there is no row."""
+    rows: list[dict[str, Any]]
+    """JSON cells by column name."""
+    cut: bool
+    """There were more rows than the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What a write did."""
+
+    changed: int
+    """Rows inserted, updated or deleted, over all statements."""
+    rows: list[dict[str, Any]]
+    """What the last statement with `RETURNING` returned."""
+    repeated: bool
+    """It was done by an earlier attempt; this is what was recorded then."""
+
+
+class DatabaseAccess(Protocol):
+    """The databases behind an organization's connections (`runtime/databases.py`). `connection` is a name;
+    values are written `%(name)s` in statements and are bound, never put into the text."""
+
+    async def query(
+        self,
+        connection: str,
+        statement: str,
+        values: Mapping[str, Any],
+        *,
+        time_limit_s: float,
+        row_limit: int,
+        max_bytes: int,
+    ) -> QueryResult:
+        """Read rows in a read-only transaction. Raises: NodeError `connection.*`, `database.*`, `outbound.*`."""
+        ...
+
+    async def write(
+        self,
+        connection: str,
+        statements: Sequence[str],
+        values: Mapping[str, Any],
+        batch: Sequence[Mapping[str, Any]] | None,
+        *,
+        key: str,
+        time_limit_s: float,
+        row_limit: int,
+    ) -> WriteResult:
+        """Run statements, for each element of `batch` if given, and note `key`, in one transaction.
+
+        The same key again changes nothing and gives the recorded result.
+        Raises: NodeError `connection.*`, `database.*`, `outbound.*`.
+        """
+        ...
+
+
 class NodeContext(Protocol):
     """What a node's `run` gets beside its parameters and inputs."""
 
@@ -164,6 +225,11 @@ class NodeContext(Protocol):
     def artifacts(self) -> ArtifactAccess: ...
     @property
     def http(self) -> HttpAccess:
+        """Only for nodes with `Execution.ASYNC`."""
+        ...
+
+    @property
+    def databases(self) -> DatabaseAccess:
         """Only for nodes with `Execution.ASYNC`."""
         ...
 

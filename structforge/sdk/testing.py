@@ -20,7 +20,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from structforge.domain.errors import InvalidError, Problem
-from structforge.sdk.context import ArtifactRef, HttpAccess, HttpResponse, LogLevel, NodeError
+from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
 from structforge.sdk.node import Node, Ports
 
 RUN_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -118,6 +118,10 @@ class FakeContext:
     @property
     def idempotency_key(self) -> str:
         return f"test-{self.step_key}"
+
+    @property
+    def databases(self) -> DatabaseAccess:
+        raise NodeError("context.no_databases", "The test bench has no databases.")
 
     def log(self, level: LogLevel, message: str, **fields: Any) -> None:
         """Keep a line."""

@@ -16,6 +16,9 @@ from structforge.security.keyring import Keyring
 FORMAT = "v1"
 NONCE_BYTES = 12
 
+CONNECTION_SECRET = "connection-secret"
+"""The use that secrets of connections are sealed for."""
+
 
 class Cipher:
     """Seals and opens texts for one use (`trigger-secret`)."""

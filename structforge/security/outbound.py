@@ -193,6 +193,37 @@ async def resolve_host(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+async def checked_addresses(
+    host: str, port: int, allowed: AllowedHosts, *, resolve: Resolve = resolve_host, where: str
+) -> list[Address]:
+    """Return the addresses of a host, each of which may be reached: connect to one of these, not to the name.
+
+    Raises: NodeError `outbound.dns`, `outbound.blocked`.
+    """
+    try:
+        found = [str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))]
+    except ValueError:
+        try:
+            found = await resolve(host, port)
+        except OSError as error:
+            found = []
+            if not isinstance(error, socket.gaierror):
+                raise _dns_error(host, where) from error
+    if not found:
+        raise _dns_error(host, where)
+    addresses = [ipaddress.ip_address(text) for text in found]
+    for address in addresses:
+        reason = refusal(address)
+        if reason and not allowed.allow(host, port, address):
+            raise NodeError(
+                "outbound.blocked",
+                f"{host} is at {address}, which nodes must not reach ({reason}).",
+                where=where,
+                hint="Only public addresses are allowed; an administrator can allow a private host by name.",
+            )
+    return addresses
+
+
 @dataclass(slots=True)
 class _Hop:
     """One request of a chain of redirects."""
@@ -337,29 +368,9 @@ class OutboundClient:
                 where="url",
                 hint="An administrator can allow the host by name.",
             )
-        try:
-            found = [str(ipaddress.ip_address(host))]
-        except ValueError:
-            try:
-                found = await self._resolve(url.raw_host.decode("ascii"), port)
-            except OSError as error:
-                found = []
-                if not isinstance(error, socket.gaierror):
-                    raise _dns_error(host) from error
-        if not found:
-            raise _dns_error(host)
-        addresses = [ipaddress.ip_address(text) for text in found]
-        for address in addresses:
-            reason = refusal(address)
-            if reason and not self._allowed.allow(host, port, address):
-                raise NodeError(
-                    "outbound.blocked",
-                    f"{host} is at {address}, which nodes must not reach ({reason}).",
-                    where="url",
-                    hint="Only public addresses are allowed; an administrator can allow a private host by "
-                    "name.",
-                )
-        return addresses
+        return await checked_addresses(
+            url.raw_host.decode("ascii"), port, self._allowed, resolve=self._resolve, where="url"
+        )
 
 
 def parse_url(url: str) -> httpx.URL:
@@ -515,7 +526,7 @@ def _connection_error(url: httpx.URL, error: httpx.HTTPError) -> NodeError:
     )
 
 
-def _dns_error(host: str) -> NodeError:
+def _dns_error(host: str, where: str) -> NodeError:
     return NodeError(
-        "outbound.dns", f"The host `{host}` was not found.", where="url", hint="Check the name.", final=False
+        "outbound.dns", f"The host `{host}` was not found.", where=where, hint="Check the name.", final=False
     )

@@ -23,6 +23,7 @@ from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, connect_async
 from structforge.runtime.heartbeat import heartbeat, process_name
+from structforge.security.redaction import Redactor
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.expression_values import ExpressionValues
 from structforge.services.run_views import RunViews
@@ -58,13 +59,13 @@ def application() -> ASGIApp:
     """Build the application of one web process; granian calls it in the child."""
     _die_with_parent()
     settings = load_settings()
-    configure_logging(settings, "web")
+    redactor = configure_logging(settings, "web")
     api = OpenedApi()
 
     @asynccontextmanager
     async def services_open() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _open(settings, api, stack)
+            await _open(settings, redactor, api, stack)
             yield
 
     app.register_lifespan_task(services_open)
@@ -78,8 +79,8 @@ def application() -> ASGIApp:
     )
 
 
-async def _open(settings: Settings, api: OpenedApi, stack: AsyncExitStack) -> None:
-    engine = wiring.build_engine(settings)
+async def _open(settings: Settings, redactor: Redactor, api: OpenedApi, stack: AsyncExitStack) -> None:
+    engine = wiring.build_engine(settings, redactor)
     await engine.open()
     stack.push_async_callback(engine.close)
     targets = wiring.build_targets(engine)

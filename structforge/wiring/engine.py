@@ -17,13 +17,16 @@ from structforge.engine.plans import PlanCache
 from structforge.nodes.tables import load_table_json
 from structforge.plugins import load_registry
 from structforge.runtime.callees import CalleeService
+from structforge.runtime.databases import Databases
 from structforge.runtime.events import EventHub, EventPublisher, connect_async, connect_subscriber
 from structforge.runtime.processes import ProcessPool
 from structforge.runtime.queue import Bell
 from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry
 from structforge.sdk.shapes import shapes_of
-from structforge.security.keyring import load_keyring
+from structforge.security.cipher import CONNECTION_SECRET, Cipher
+from structforge.security.keyring import Keyring, load_keyring
 from structforge.security.outbound import OutboundClient
+from structforge.security.redaction import Redactor
 from structforge.security.resume import ResumeTokens
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 from structforge.storage.engine_pool import EnginePool, connection_string, make_engine_pool
@@ -39,6 +42,7 @@ class Engine:
     registry: NodeRegistry
     pool: EnginePool
     """Connections of the engine's role."""
+    databases: Databases
     environment: Environment
     plans: PlanCache
     journal: PostgresJournal
@@ -61,8 +65,13 @@ class Engine:
         await self.closing.aclose()
 
 
-def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
-    """Build the engine of one process. Call it on the event loop it will live on."""
+def build_engine(
+    settings: Settings, pool: EnginePool | None = None, redactor: Redactor | None = None
+) -> Engine:
+    """Build the engine of one process. Call it on the event loop it will live on.
+
+    `redactor` is the log's: it learns the secrets that are opened.
+    """
     registry = load_registry()
     pool = pool or make_engine_pool(settings.database_engine_role_url, settings.database_pool_size)
     closing = AsyncExitStack()
@@ -88,10 +97,17 @@ def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
     callees = CalleeService(
         pool, plans, checker(registry), publisher, bell.ring, max_depth=settings.call_depth_max
     )
+    databases = Databases(
+        pool,
+        Cipher(settings_keyring(settings), CONNECTION_SECRET),
+        redactor or Redactor(),
+        allowed_private_hosts=settings.outbound_allow_hosts,
+    )
     return Engine(
         settings=settings,
         registry=registry,
         pool=pool,
+        databases=databases,
         environment=Environment(
             registry=registry,
             artifacts=partial(OrganizationArtifacts, store),
@@ -99,6 +115,7 @@ def build_engine(settings: Settings, pool: EnginePool | None = None) -> Engine:
             http=http,
             processes=processes,
             decoders={TABLE_MEDIA_TYPE: load_table_json},
+            databases=databases.of,
             limits=EngineLimits(inline_value_bytes=settings.inline_value_max_bytes),
             callees=callees,
             resume_url=resume_url(settings),
@@ -121,8 +138,7 @@ def checker(registry: NodeRegistry) -> Callable[[WorkflowDocument], list[Problem
 
 def resume_tokens(settings: Settings) -> ResumeTokens:
     """Return the maker of the tokens in addresses of waiting steps."""
-    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
-    return ResumeTokens(lambda: load_keyring(secret, settings.home))
+    return ResumeTokens(lambda: settings_keyring(settings))
 
 
 def resume_url(settings: Settings) -> Callable[[UUID, UUID, str], str]:
@@ -131,6 +147,12 @@ def resume_url(settings: Settings) -> Callable[[UUID, UUID, str], str]:
     return lambda organization_id, run_id, step_key: (
         f"{settings.web_url}/hooks/resume/{tokens.make(organization_id, run_id, step_key)}"
     )
+
+
+def settings_keyring(settings: Settings) -> Keyring:
+    """Return the secret keys of this installation."""
+    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+    return load_keyring(secret, settings.home)
 
 
 def engine_conninfo(settings: Settings) -> str:

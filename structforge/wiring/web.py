@@ -9,14 +9,15 @@ from structforge.api.services import ApiServices
 from structforge.config import Settings
 from structforge.runtime.events import connect_async
 from structforge.sdk.shapes import shapes_of
-from structforge.security.cipher import Cipher
-from structforge.security.keyring import load_keyring
+from structforge.security.cipher import CONNECTION_SECRET, Cipher
 from structforge.security.passwords import Passwords
+from structforge.security.redaction import Redactor
 from structforge.security.tokens import AccessTokens
 from structforge.services.answers import AnswerService
 from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
+from structforge.services.connections import ConnectionService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -40,14 +41,14 @@ class WebEngine(shared.Engine):
     database: Database
 
 
-def build_engine(settings: Settings) -> WebEngine:
+def build_engine(settings: Settings, redactor: Redactor | None = None) -> WebEngine:
     """Build the engine of a web process. Call it on the event loop it will live on."""
     database = Database(
         settings.database_app_role_url,
         settings.database_engine_role_url,
         pool_size=settings.database_pool_size,
     )
-    engine = shared.build_engine(settings, database.engine_pool)
+    engine = shared.build_engine(settings, database.engine_pool, redactor)
     engine.closing.push_async_callback(database.close)
     return WebEngine(**vars(engine), database=database)
 
@@ -78,8 +79,7 @@ def build_runs(engine: WebEngine, targets: Targets) -> RunService:
 
 def build_identity(settings: Settings, database: Database, redis: Redis) -> IdentityService:
     """Build the accounts; `bootstrap` needs a database that knows the owner's URL."""
-    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
-    tokens = AccessTokens(load_keyring(secret, settings.home), ttl_s=settings.access_token_ttl_s)
+    tokens = AccessTokens(shared.settings_keyring(settings), ttl_s=settings.access_token_ttl_s)
     return IdentityService(database, redis, Passwords(), tokens, refresh_ttl_s=settings.refresh_token_ttl_s)
 
 
@@ -97,14 +97,14 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         await redis.get("structforge:probe")
 
     store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
-    secret = None if settings.secret_key is None else settings.secret_key.get_secret_value()
-    keyring = load_keyring(secret, settings.home)
+    keyring = shared.settings_keyring(settings)
     replays = ReplayService(database, engine.journal, targets, engine.bell.ring)
     files = FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes)
     return ApiServices(
         identity=build_identity(settings, database, redis),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
+        connections=ConnectionService(database, engine.databases, Cipher(keyring, CONNECTION_SECRET)),
         triggers=TriggerService(database, redis, targets, Cipher(keyring, "trigger-secret")),
         comparisons=ComparisonService(runs),
         replays=replays,

@@ -20,6 +20,8 @@ OPEN = {
 }  # fmt: skip
 """Routes that need no session. A new route is not among them until somebody adds it here."""
 
+CONNECTION = {"host": "db.example.org", "database": "sales", "user": "reader"}
+
 BODIES: dict[str, Any] = {
     "PUT /api/v1/workflows/{workflow_id}/draft": {"revision": 1, "document": greeting()},
     "POST /api/v1/workflows/{workflow_id}/versions/{number}/restore": {"revision": 1},
@@ -31,6 +33,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/organizations": {"name": "Mine"},
     "POST /api/v1/auth/switch": {"organization_id": "00000000-0000-7000-8000-000000000000"},
     "PUT /api/v1/organization/limits": {"max_runs": 3},
+    "POST /api/v1/connections": {"name": "other", "kind": "postgresql", "settings": CONNECTION},
+    "PATCH /api/v1/connections/{connection_id}": {"description": "taken"},
     "POST /api/v1/runs/bulk": {"action": "stop"},
     "POST /api/v1/runs/{run_id}/answers": {"step_key": "a", "decision": "approved"},
 }
@@ -68,7 +72,12 @@ async def objects(http: httpx.AsyncClient) -> dict[str, str]:
     run = await http.post(f"{path}/runs", json={"mode": "sync"})
     assert run.status_code == 200
     assert (await http.put("/api/v1/files/theirs.txt", content=b"secret")).status_code == 201
+    made = await http.post(
+        "/api/v1/connections", json={"name": "theirs", "kind": "postgresql", "settings": CONNECTION}
+    )
+    assert made.status_code == 201, made.text
     return {
+        "connection_id": made.json()["id"],
         "workflow_id": workflow["id"],
         "run_id": run.json()["run_id"],
         "number": "1",

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from structforge.domain.connections import named_connections
 from structforge.domain.ids import new_id
 from structforge.domain.workflow import WorkflowDocument
 from structforge.storage.repositories.limits import Limits
@@ -147,7 +148,7 @@ class Versions:
                 "type": node.type,
                 "type_version": node.type_version,
                 "title": node.title,
-                "connections": [],
+                "connections": named_connections(node.parameters),
             }
             for node in document.nodes
         ]
