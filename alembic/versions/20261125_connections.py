@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from structforge.storage.roles import Roles, protect
 
 revision = "20261125_connections"
-down_revision = "20261125_run_limits"
+down_revision = "20261125_run_lists"
 branch_labels = None
 depends_on = None
 
