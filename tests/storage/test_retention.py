@@ -205,6 +205,24 @@ async def test_runs_are_never_kept_for_less_than_their_steps(
     assert await left_of(connection, run) == WHOLE
 
 
+async def test_a_called_run_stays_while_its_caller_goes_on(
+    connection: Connection, retention: Retention
+) -> None:
+    caller = await add_run(connection, accepted=120, ended=None, status="paused")
+    called = await add_run(connection, accepted=119, ended=119)
+    await connection.execute(
+        "UPDATE workflow_executions SET parent_run_id = %s WHERE id = %s", (caller, called)
+    )
+    await sweep_all(retention, connection)
+    assert await left_of(connection, called) == {"workflow_executions"}
+    await connection.execute(
+        "UPDATE workflow_executions SET status = 'cancelled', finished_at = %s WHERE id = %s",
+        (days_ago(1), caller),
+    )
+    await sweep_all(retention, connection)
+    assert await left_of(connection, called) == set()
+
+
 async def test_many_runs_go_in_slices(connection: Connection, retention: Retention) -> None:
     await connection.execute(
         "INSERT INTO workflow_executions (id, organization_id, workflow_id, version_id, accepted_on, accepted_at,"
