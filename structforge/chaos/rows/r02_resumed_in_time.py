@@ -16,6 +16,8 @@ GRACE_S = 2.0
 FLEET = 4
 SETTINGS: Mapping[str, str] = {"STRUCTFORGE_LEASE_S": str(LEASE_S)}
 
+_BEGUN = "SELECT count(*) FROM execution_steps WHERE run_id = %s AND step_key = 'hold' AND status = 'running'"
+
 
 async def run(ground: Ground) -> None:
     """Kill the worker of one run after another."""
@@ -34,6 +36,8 @@ async def run(ground: Ground) -> None:
             return [line for line in read_traces(trace) if line.run == run]
 
         await ground.until(lambda seen=attempts: len(seen()) == 1, "a worker begins the run")  # type: ignore[misc]
+        # Only an attempt that is in the journal is followed by a second one, which is short.
+        await ground.until(lambda run=accepted: ground.value(_BEGUN, run) == 1, "the attempt is journaled")  # type: ignore[misc]
         pid = attempts()[0].pid
         [victim] = [worker for worker in fleet if worker.pid == pid]
         killed_at = victim.kill()
