@@ -179,6 +179,25 @@ function mergeEdges(edges, items) {
   return result;
 }
 
+// Bring a node into sight that was added out of it; its operation may come after the wish to see it.
+function revealed(id, flow, box) {
+  let frames = 60;
+  let timer = requestAnimationFrame(function look() {
+    const node = flow.getInternalNode(id);
+    if (!node?.measured?.width && frames--) timer = requestAnimationFrame(look);
+    if (!node) return;
+    const { x: left, y: top, width, height } = box.getBoundingClientRect();
+    const at = flow.flowToScreenPosition(node.position);
+    const [w, h] = [node.measured?.width ?? 200, node.measured?.height ?? 60].map((each) => each * flow.getZoom());
+    const inside = at.x >= left && at.y >= top && at.x + w <= left + width && at.y + h <= top + height;
+    if (!inside) {
+      frames = 0;
+      flow.setCenter(node.position.x + w / 2, node.position.y + h / 2, { zoom: flow.getZoom(), duration: 250 });
+    }
+  });
+  return () => cancelAnimationFrame(timer);
+}
+
 const typing = (target) => target instanceof Element && target.closest("input, textarea, select, [contenteditable]");
 
 // ---- the canvas -----------------------------------------------------------------------------------------------
@@ -233,6 +252,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
 
   useEffect(() => {
     if (!focus?.ids?.length) return;
+    if (focus.reveal) return revealed(focus.ids[0], flow, root.current);
     const wanted = new Set(focus.ids);
     setNodes((list) => list.map((node) => (Boolean(node.selected) === wanted.has(node.id) ? node : { ...node, selected: wanted.has(node.id) })));
     flow.fitView({ nodes: focus.ids.map((id) => ({ id })), padding: 0.6, maxZoom: 1, duration: 250 });

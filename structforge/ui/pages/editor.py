@@ -185,7 +185,7 @@ class EditorState(rx.State):
         try:
             if kind in ("add", "paste"):
                 await draft._edit(visitor, workflow_id, added)
-                self.focus = {"ids": chosen} if kind == "paste" else self.focus
+                self.focus = {"ids": chosen} if kind == "paste" else {"ids": chosen, "reveal": True}
             else:
                 await draft._edit(visitor, workflow_id, edits_of(kind, value))
         except StructForgeError as error:
@@ -196,6 +196,8 @@ class EditorState(rx.State):
         panel._choose(value)
         if not panel.selected:
             return
+        # The versions stood where the node's properties come.
+        (await self.get_state(VersionsState)).show_versions = False
         detail = await services().api.workflows.get(visitor.principal, workflow_id)
         panel._show(detail.draft, self.problems)
         await (await self.get_state(DraftRunState))._load_output(visitor)

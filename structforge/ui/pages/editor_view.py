@@ -225,7 +225,7 @@ def editor_page() -> rx.Component:
                 _problems_view(),
                 class_name="ed-middle",
             ),
-            rx.cond(PanelState.panel["id"], panel_view(), nothing_selected()),
+            rx.cond(PanelState.panel["id"] & ~VersionsState.show_versions, panel_view(), nothing_selected()),
             class_name="ed-body",
         ),
         class_name="ed",
