@@ -132,3 +132,29 @@ async def test_a_start_names_its_priority_and_its_time(
     async with installation.engine.database.engine_pool.connection() as connection:
         cursor = await connection.execute("SELECT priority, available_at > now() FROM run_outbox")
         assert await cursor.fetchone() == stored
+
+
+async def test_a_log_is_narrowed_by_step_level_and_words(
+    installation: Installation, http: httpx.AsyncClient, workflow: str
+) -> None:
+    run = (await http.post(f"/api/v1/workflows/{workflow}/runs", json={})).json()["run_id"]
+    lines = [("greet", "info", "Said hello"), ("greet", "error", "100% lost"), ("other", "warning", "Slow")]
+    async with installation.engine.database.engine_pool.connection() as connection:
+        for seq, (step, level, message) in enumerate(lines, 1):
+            await connection.execute(
+                "INSERT INTO execution_logs (accepted_on, run_id, seq, organization_id, step_key, level, message, at) "
+                "SELECT accepted_on, id, %s, organization_id, %s, %s, %s, now() FROM workflow_executions WHERE id = %s",
+                (seq, step, level, message, run),
+            )
+    for query, found in (
+        ({}, [1, 2, 3]),
+        ({"after": 1}, [2, 3]),
+        ({"level": "warning"}, [2, 3]),
+        ({"level": "error", "step": "other"}, []),
+        ({"search": "100%"}, [2]),
+        ({"search": "OTHER"}, [3]),
+        ({"search": "\0slow"}, [3]),
+    ):
+        answer = await http.get(f"/api/v1/runs/{run}/logs", params=query)
+        assert [line["seq"] for line in answer.json()["items"]] == found, query
+    assert (await http.get(f"/api/v1/runs/{run}/logs", params={"level": "loud"})).status_code == 422

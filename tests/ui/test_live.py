@@ -23,6 +23,12 @@ def finished(seq: int, key: str, status: str = "succeeded", **more: Any) -> dict
     return started(seq, key) | {"type": "step.finished", "at": LATER, "status": status, **more}
 
 
+def retrying(seq: int, attempt: int) -> dict[str, Any]:
+    return started(seq, "a", attempt=attempt) | {
+        "type": "step.retrying", "at": LATER, "status": "pending", "error": {"message": "No."},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("messages", "patch"),
     [
@@ -51,6 +57,22 @@ def finished(seq: int, key: str, status: str = "succeeded", **more: Any) -> dict
         ),
         ([{"events": [{"seq": 3, "type": "log.added", "at": AT}]}], ["r", 3, 3, []]),
         ([{"events": [started(4, "a")]}, None], ["r", GAP, GAP, []]),
+        (
+            # A failed attempt joins the others; its beginning is known here only when it was told in the same patch.
+            [{"events": [retrying(7, 1), started(8, "a", attempt=2), retrying(9, 2)]}],
+            [
+                "r", 7, 9,
+                [
+                    [
+                        "a",
+                        {
+                            "+tries": [[1, "", LATER, "No."], [2, AT, LATER, "No."]],
+                            "finished_at": "", "status": "pending", "note": "No.", "attempt": 2,
+                        },
+                    ]
+                ],
+            ],
+        ),
     ],
 )  # fmt: skip
 def test_events_fold_into_one_patch(messages: list[Message], patch: list[Any]) -> None:
