@@ -14,9 +14,8 @@ from typer.testing import CliRunner
 
 from structforge.cli import app
 from structforge.config import Settings
-from tests.services.test_runs import a_worker
 from tests.support.documents import cyclic, greeting
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 
 
 def flow(*nodes: dict[str, Any], edges: str = "") -> dict[str, Any]:

@@ -78,9 +78,11 @@ def test_the_page_of_commands_names_each_one() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.json")), ids=lambda path: path.name)
 def test_the_starter_workflows_are_valid(path: Path, tmp_path: Path) -> None:
-    answer = run("validate", str(path), "--json", home=tmp_path)
+    answer = CliRunner().invoke(
+        app, ["validate", str(path), "--json"], env={"STRUCTFORGE_HOME": str(tmp_path)}
+    )
     assert json.loads(answer.stdout) == {"file": str(path), "valid": True, "problems": []}
-    assert answer.returncode == 0
+    assert answer.exit_code == 0
 
 
 BAD_FILES = [
@@ -100,9 +102,11 @@ def test_a_bad_workflow_file_gets_every_problem(
 ) -> None:
     file = tmp_path / "flow.json"
     file.write_bytes(content)
-    answer = run("validate", str(file), "--json", home=tmp_path)
+    answer = CliRunner().invoke(
+        app, ["validate", str(file), "--json"], env={"STRUCTFORGE_HOME": str(tmp_path)}
+    )
     body = json.loads(answer.stdout)
-    assert (answer.returncode, body["valid"]) == (1, False)
+    assert (answer.exit_code, body["valid"]) == (1, False)
     found = [problem["code"] for problem in body["problems"]]
     assert found
     assert codes is None or found == codes

@@ -15,10 +15,9 @@ from structforge.domain.errors import ConflictError, ForbiddenError, InvalidErro
 from structforge.domain.run import RunStatus
 from structforge.services.answers import GivenAnswer
 from structforge.services.runs import StartRequest
-from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish, step_statuses
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 YES = GivenAnswer("approved", {})
@@ -29,11 +28,8 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings) as made:
-        worker = build_worker(made.engine)
-        working = asyncio.create_task(worker.run())
-        yield made
-        worker.drain()
-        await working
+        async with a_worker(made):
+            yield made
 
 
 async def start(made: Installation, workflow: UUID) -> UUID:

@@ -1,6 +1,5 @@
 """Workflows that call workflows, and the workflow that handles a failure; a real worker loop on real servers."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from structforge.services.workflows import Labels
 from structforge.storage.callees import stop_abandoned
 from structforge.storage.repositories.workflows import Workflows
 from structforge.storage.tables import RunRow
-from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish, step_statuses
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 
@@ -29,11 +27,8 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings.model_copy(update={"call_depth_max": 3})) as made:
-        worker = build_worker(made.engine)
-        working = asyncio.create_task(worker.run())
-        yield made
-        worker.drain()
-        await working
+        async with a_worker(made):
+            yield made
 
 
 ADD_ONE = document(node("start", "trigger.manual"), node("sum", "data.set", fields={"n": "{{ inputs.n + 1 }}"}),

@@ -1,6 +1,5 @@
 """What can be asked of a run in which status, as one table: every action in every status, on real runs."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -16,10 +15,9 @@ from structforge.services.bulk import BulkAction, BulkRequest
 from structforge.services.replays import ReplayRequest
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.runs import RunFilter
-from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish, status_of
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 ACTIONS = ("stop", "pause", "resume", "replay", "delete")
@@ -123,28 +121,16 @@ class Stage:
 async def stage(settings: Settings, tmp_path: Path) -> AsyncIterator[Stage]:
     """Nobody works."""
     registry_with_test_nodes()
-    async with installed(settings) as made:
+    # Steps that wait for a gate are still there at the end: nobody waits for them.
+    async with installed(settings.model_copy(update={"drain_s": 0.0})) as made:
         yield Stage(made, tmp_path)
 
 
 @pytest.fixture
 async def live_stage(stage: Stage) -> AsyncIterator[Stage]:
     """A worker works."""
-    worker = build_worker(stage.made.engine)
-    working = asyncio.create_task(worker.run())
-
-    async def wake() -> None:
-        # No RQ worker passes the bell on here.
-        while True:
-            worker.wake()
-            await asyncio.sleep(0.05)
-
-    waking = asyncio.create_task(wake())
-    yield stage
-    worker.drain()
-    for task in (waking, working):
-        task.cancel()
-    await asyncio.gather(waking, working, return_exceptions=True)
+    async with a_worker(stage.made):
+        yield stage
 
 
 async def told(stage: Stage, statuses: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -12,10 +12,9 @@ from structforge.domain.errors import InvalidError, TooManyRequestsError
 from structforge.domain.run import RunStatus
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.runs import RunFilter
-from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish, status_of
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 
@@ -30,11 +29,8 @@ async def idle(settings: Settings) -> AsyncIterator[Installation]:
 @pytest.fixture
 async def working(idle: Installation) -> AsyncIterator[Installation]:
     """One with a worker."""
-    worker = build_worker(idle.engine)
-    task = asyncio.create_task(worker.run())
-    yield idle
-    worker.drain()
-    await task
+    async with a_worker(idle):
+        yield idle
 
 
 async def gated(made: Installation, gate: Path, **settings: object) -> UUID:

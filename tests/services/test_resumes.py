@@ -1,6 +1,5 @@
 """Steps that wait for a request from outside; a real worker loop on real servers, through the gateway."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,11 +14,10 @@ from structforge.domain.run import RunStatus
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.runs import StartRequest
 from structforge.services.triggers import sign
-from structforge.wiring.worker import build_worker
 from tests.services.test_calls import ended, rests
 from tests.services.test_run_control import is_, publish
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 
@@ -28,11 +26,8 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings) as made:
-        worker = build_worker(made.engine)
-        working = asyncio.create_task(worker.run())
-        yield made
-        worker.drain()
-        await working
+        async with a_worker(made):
+            yield made
 
 
 def waits(**parameters: Any) -> WorkflowDocument:

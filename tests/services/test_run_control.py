@@ -1,6 +1,5 @@
 """Pause, resume, stop, retry and replay, with a real worker loop on real servers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +19,8 @@ from structforge.services.runs import StartRequest
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
 from structforge.storage.tables import ArtifactRow, WorkflowRow
-from structforge.wiring.worker import build_worker
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 
@@ -31,11 +29,8 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     """Two organizations, their services, and one worker loop."""
     registry_with_test_nodes()
     async with installed(settings) as made:
-        worker = build_worker(made.engine)
-        working = asyncio.create_task(worker.run())
-        yield made
-        worker.drain()
-        await working
+        async with a_worker(made):
+            yield made
 
 
 async def publish(made: Installation, version: WorkflowDocument, workflow_id: UUID | None = None) -> UUID:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.runs import RunFilter
-from structforge.wiring.worker import build_worker
 from tests.services.test_run_control import is_, publish
 from tests.support.eventually import eventually
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, a_worker, installed
 from tests.support.workflows import document, node, registry_with_test_nodes
 
 PURE = document(node("start", "trigger.manual"), node("a", value="{{ start.n + 1 }}"), edges=["start>a"])
@@ -29,16 +27,6 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
     registry_with_test_nodes()
     async with installed(settings) as made:
         yield made
-
-
-@asynccontextmanager
-async def a_worker(made: Installation) -> AsyncIterator[None]:
-    """Let a worker loop run beside."""
-    worker = build_worker(made.engine)
-    working = asyncio.create_task(worker.run())
-    yield
-    worker.drain()
-    await working
 
 
 async def count_of_runs(made: Installation) -> int:

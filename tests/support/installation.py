@@ -1,5 +1,6 @@
 """A web process's services against real servers, with two organizations in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from structforge.security.passwords import Passwords
 from structforge.services.identity import Client, IdentityService
 from structforge.storage.database import Database
 from structforge.wiring import web as wiring
+from structforge.wiring.worker import build_worker
 
 PASSWORD = "correct horse battery"
 FIRST, SECOND = "first@example.org", "second@example.org"
@@ -77,6 +79,27 @@ async def installed(settings: Settings) -> AsyncIterator[Installation]:
         )
         assert me.permissions == permissions_of(frozenset({Role.OWNER.value}))
         yield Installation(settings, services, engine, create_app(services), me, second)
+
+
+@asynccontextmanager
+async def a_worker(made: Installation) -> AsyncIterator[None]:
+    """Let a worker loop run in this process for as long as the block runs."""
+    worker = build_worker(made.engine)
+    working = asyncio.create_task(worker.run())
+
+    async def ring() -> None:
+        # No RQ worker passes the bell on here, and the loop's own look at the table comes every two seconds.
+        while True:
+            worker.wake()
+            await asyncio.sleep(0.05)
+
+    ringing = asyncio.create_task(ring())
+    try:
+        yield
+    finally:
+        ringing.cancel()
+        worker.drain()
+        await working
 
 
 def cheap_passwords(identity: IdentityService) -> None:
