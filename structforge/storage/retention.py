@@ -79,7 +79,7 @@ FOR UPDATE SKIP LOCKED
 """
 
 # A commit that refers to an artifact renews `last_used_at`, so what still refers to an unused one is older than that:
-# days that a run has kept, and runs that are not over.
+# days that a run has kept, runs that are not over, and answers, which go with their run.
 _REFERRED = """
 SELECT EXISTS (
     SELECT FROM execution_steps s
@@ -89,6 +89,9 @@ SELECT EXISTS (
     SELECT FROM workflow_executions e
     WHERE e.organization_id = %(organization)s AND e.status NOT IN ('succeeded', 'failed', 'cancelled')
         AND position(%(hash)s IN e.input::text) > 0
+) OR EXISTS (
+    SELECT FROM run_answers a
+    WHERE a.organization_id = %(organization)s AND position(%(hash)s IN a.answer::text) > 0
 )
 """
 

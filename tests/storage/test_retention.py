@@ -268,7 +268,7 @@ async def test_schedulers_that_sweep_together_do_not_trip(
 
 
 async def test_artifacts_go_when_nothing_can_refer_to_them_any_more(
-    connection: Connection, retention: Retention, store: FileArtifactStore
+    connection: Connection, retention: Retention, store: FileArtifactStore, settings: Settings
 ) -> None:
     access = OrganizationArtifacts(store, OURS)
 
@@ -286,6 +286,7 @@ async def test_artifacts_go_when_nothing_can_refer_to_them_any_more(
     recent = await stored("recent", used=80)
     held = await stored("held by a step of a run that waits", used=100)
     asked = await stored("input of a run that is paused", used=100)
+    given_in = await stored("in an answer", used=100)
     again = await stored("stored again a moment ago", used=100, touched=0.001)
     ended = await stored("of a run that is over", used=100)
     outputs = f'{{"out": {{"$artifact": {{"hash": "{held.hash}"}}}}}}'
@@ -294,18 +295,25 @@ async def test_artifacts_go_when_nothing_can_refer_to_them_any_more(
     await add_run(connection, accepted=110, ended=None, status="paused", given=given)
     outputs = f'{{"out": {{"$artifact": {{"hash": "{ended.hash}"}}}}}}'
     await add_run(connection, accepted=110, ended=100, outputs=outputs)
+    async with await psycopg.AsyncConnection.connect(settings.database_owner_url, autocommit=True) as owner:
+        await owner.execute(
+            "INSERT INTO run_answers (run_id, step_key, organization_id, answer) VALUES (%s, 'a', %s, %s)",
+            (uuid4(), OURS, f'{{"file": {{"$artifact": {{"hash": "{given_in.hash}"}}}}}}'),
+        )
     await sweep_all(retention, connection)
     there = {
         name: store.exists(OURS, ref.hash)
         for name, ref in {
             "unused": unused, "recent": recent, "held": held, "asked": asked, "again": again, "ended": ended,
+            "given_in": given_in,
         }.items()
     }  # fmt: skip
     assert there == {
         "unused": False, "recent": True, "held": True, "asked": True, "again": True, "ended": False,
+        "given_in": True,
     }  # fmt: skip
     rows = await (await connection.execute("SELECT hash FROM artifacts")).fetchall()
-    assert {row[0] for row in rows} == {recent.hash, held.hash, asked.hash}
+    assert {row[0] for row in rows} == {recent.hash, held.hash, asked.hash, given_in.hash}
 
 
 async def test_an_artifact_in_use_at_this_moment_is_passed_over(
