@@ -1,7 +1,8 @@
 """Retention: what is older than its time goes, a slice at a call.
 
 Steps, logs and events of a day go as partitions, when every run of that day is over and past its time; a day that a
-run keeps (it may wait for weeks) is thinned out row by row. Invariant: nothing of a run that is not over is ever
+run keeps (it may wait for weeks) is thinned out row by row, and what is left moves into the default partition, so that
+the disk is given back all the same. Invariant: nothing of a run that is not over is ever
 touched, no idempotency key, no outbox row; no statement keeps a worker waiting for more than `LOCK_MS`.
 """
 
@@ -9,7 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -23,6 +24,8 @@ PARTITIONED = ("execution_steps", "execution_logs", "execution_events")
 THINNED_RUNS = 200
 DELETED_RUNS = 1_000
 SWEPT_ARTIFACTS = 50
+FOLDED_ROWS, FOLDED_BYTES = 2_000, 1 << 20
+"""A partition with so few rows left that takes at least this space is folded into the default one."""
 LEAST_AGE = timedelta(days=1)
 """An artifact younger than this is kept whatever refers to it: its first reference may be on its way."""
 LOCK_ATTEMPTS = 20
@@ -31,6 +34,9 @@ LOCK_PAUSE_S = 0.05
 _OVER = (
     "e.status IN ('succeeded', 'failed', 'cancelled') AND coalesce(e.finished_at, e.accepted_at) < %(before)s"
 )
+
+_RETIRE: LiteralString = "SELECT retire_partition(%s, %s, %s)"
+_FOLD: LiteralString = "SELECT fold_partition(%s, %s, %s, %s)"
 
 _THIN = f"""
 WITH past AS MATERIALIZED (
@@ -136,29 +142,14 @@ class Retention:
     async def _retire_days(self, connection: AsyncConnection[Any], before: datetime) -> bool:
         cursor = await connection.execute("SELECT retirable_days(%s)", (before.date(),))
         for (day,) in await cursor.fetchall():
-            retired = [await self._retire(connection, parent, day, before) for parent in PARTITIONED]
+            retired = [await _call(connection, _RETIRE, parent, day, before) for parent in PARTITIONED]
             if all(retired):
                 logger.info("steps, logs and events of %s are past their retention and gone", day)
                 return True
             if await self._thin(connection, day, before):
                 return True
-        return False
-
-    async def _retire(
-        self, connection: AsyncConnection[Any], parent: str, day: date, before: datetime
-    ) -> bool:
-        """Drop one partition, unless a run keeps it. Waiting for its lock is given up at once and tried again."""
-        for attempt in range(1, LOCK_ATTEMPTS + 1):
-            try:
-                cursor = await connection.execute(
-                    "SELECT retire_partition(%s, %s, %s)", (parent, day, before)
-                )
-                row = await cursor.fetchone()
-                return row is not None and bool(row[0])
-            except psycopg.errors.LockNotAvailable:
-                if attempt == LOCK_ATTEMPTS:
-                    raise
-                await asyncio.sleep(LOCK_PAUSE_S)
+            for parent in PARTITIONED:
+                await _call(connection, _FOLD, parent, day, FOLDED_ROWS, FOLDED_BYTES)
         return False
 
     async def _thin(self, connection: AsyncConnection[Any], day: date, before: datetime) -> int:
@@ -195,6 +186,19 @@ class Retention:
                 return
             await connection.execute(_FORGET, known)
             await asyncio.to_thread(self._store.delete, organization, digest, unused_since=before)
+
+
+async def _call(connection: AsyncConnection[Any], statement: LiteralString, *parameters: object) -> bool:
+    """Ask for a partition to go. Waiting for its lock is given up at once and tried again."""
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            row = await (await connection.execute(statement, parameters)).fetchone()
+            return row is not None and bool(row[0])
+        except psycopg.errors.LockNotAvailable:
+            if attempt == LOCK_ATTEMPTS:
+                raise
+            await asyncio.sleep(LOCK_PAUSE_S)
+    return False
 
 
 async def _count(connection: AsyncConnection[Any], statement: str, **parameters: object) -> int:

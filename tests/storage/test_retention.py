@@ -152,6 +152,37 @@ async def test_a_run_that_waits_for_weeks_keeps_its_day_and_only_itself(
     assert await partitions(connection, 120) == 0
 
 
+async def test_what_is_left_of_a_large_day_moves_and_its_partition_goes(
+    connection: Connection, retention: Retention
+) -> None:
+    waiting = await add_run(connection, accepted=50, ended=None, status="waiting")
+    past = await add_run(connection, accepted=50, ended=50)
+    await connection.execute(
+        "INSERT INTO execution_steps (accepted_on, run_id, step_key, attempt, organization_id, node_id, status,"
+        " settled, outputs) SELECT %s, %s, 's' || n, 1, %s, 'a', 'succeeded', true, to_json(repeat('x', 1000))"
+        " FROM generate_series(1, 2500) n",
+        (days_ago(50).date(), past, OURS),
+    )
+    await sweep_all(retention, connection)
+    assert await left_of(connection, waiting) == WHOLE
+    assert await left_of(connection, past) == {"workflow_executions"}
+    # The steps' partition is gone; those of logs and events are too small to be worth it.
+    assert await partitions(connection, 50) == 2
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await connection.execute(
+            "INSERT INTO execution_steps (accepted_on, run_id, step_key, attempt, organization_id, node_id, status,"
+            " settled) VALUES (%s, %s, 'a', 2, %s, 'a', 'succeeded', true)",
+            (days_ago(50).date(), waiting, OURS),
+        )
+    await connection.execute(
+        "UPDATE workflow_executions SET status = 'failed', finished_at = %s WHERE id = %s",
+        (days_ago(31), waiting),
+    )
+    await sweep_all(retention, connection)
+    assert await left_of(connection, waiting) == {"workflow_executions"}
+    assert await partitions(connection, 50) == 0
+
+
 async def test_runs_go_with_their_answers_but_keys_and_outbox_stay(
     connection: Connection, retention: Retention, settings: Settings
 ) -> None:
