@@ -15,7 +15,19 @@ import typer
 from rich.console import Console
 
 from bench import report
-from bench.measures import Result, fan, hook, queue, start, w40
+from bench.measures import (
+    Result,
+    fan,
+    hook,
+    idle_start,
+    loop,
+    queue,
+    replay,
+    resume,
+    start,
+    w40,
+    webhook,
+)
 from bench.stack import Api, BenchError, Stack
 from bench.wrk import find_wrk
 from structforge.domain.errors import StructForgeError
@@ -27,8 +39,27 @@ class Part(StrEnum):
     START = "START"
     W40 = "W40"
     HOOK = "HOOK"
+    WEBHOOK = "WEBHOOK"
     FAN = "FAN"
     QUEUE = "QUEUE"
+    IDLE_START = "IDLE_START"
+    LOOP = "LOOP"
+    REPLAY = "REPLAY"
+    RESUME = "RESUME"
+
+
+MEASURES = {
+    Part.W40: w40.measure,
+    Part.HOOK: hook.measure,
+    Part.WEBHOOK: webhook.measure,
+    Part.FAN: fan.measure,
+    Part.IDLE_START: idle_start.measure,
+    Part.LOOP: loop.measure,
+    Part.REPLAY: replay.measure,
+    Part.QUEUE: queue.measure,
+    Part.RESUME: resume.measure,
+}
+"""What is measured on one running installation, in this order: what kills a worker comes last."""
 
 
 def main(
@@ -67,9 +98,9 @@ def _measure_stack(
         settings["postgresql"] = stack.server_settings()
         api = Api(stack.port)
         stack.await_workers(api)
-        for part, measured in ((Part.W40, w40), (Part.HOOK, hook), (Part.FAN, fan), (Part.QUEUE, queue)):
+        for part, measure in MEASURES.items():
             if part in wanted:
-                results[part] = _timed(console, part, measured.measure, stack, api)
+                results[part] = _timed(console, part, measure, stack, api)
         api.close()
     finally:
         stack.stop()

@@ -21,13 +21,17 @@ from bench.wrk import wrk_version
 
 LATEST = Path(__file__).with_name("latest.json")
 KEYS = (
-    "w40_ms", "w40_floor_ms", "hook_rps", "hook_floor_rps", "fan_s", "queue_runs_per_s", "idle_pss_mb",
-    "start_cold_s", "start_warm_s",
+    "w40_ms", "w40_floor_ms", "hook_rps", "hook_floor_rps", "webhook_rps", "fan_s", "fan_1000_s", "queue_runs_per_s",
+    "idle_start_ms", "loop_ms_per_iteration", "replay_ms", "resume_s", "idle_pss_mb", "start_cold_s", "start_warm_s",
 )  # fmt: skip
 BARS = {
     "w40_ms": "≤ 5 × floor, aim 3 ×",
     "hook_rps": "≥ 20 % of floor, aim 30 %",
     "fan_s": "≤ 1.10",
+    "fan_1000_s": "aim ≤ 1.15",
+    "idle_start_ms": "aim ≤ 4",
+    "loop_ms_per_iteration": "aim ≤ 0.5",
+    "resume_s": "≤ lease + 2",
     "queue_runs_per_s": "aim ≥ 1,000",
     "start_warm_s": "≤ 5",
     "start_cold_s": "≤ 180",

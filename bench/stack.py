@@ -187,6 +187,13 @@ class Stack:
                 for other in others:
                     other.send_signal(signal.SIGCONT)
 
+    def replace_worker(self, gone: psutil.Process, api: Api) -> None:
+        """Start a worker in the place of one that was killed; return when it takes runs."""
+        place = self.workers.index(gone)
+        worker = self.program(f"worker-{place}", "-m", ENTRY_MODULES["worker"])
+        self.workers[place] = psutil.Process(worker.pid)
+        self.await_workers(api)
+
     def until(self, reached: Callable[[], bool], what: str, *, limit_s: float = READY_S) -> None:
         """Wait until `reached` says so. Raises: BenchError naming `what` when it takes too long."""
         deadline = time.monotonic() + limit_s

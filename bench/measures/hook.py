@@ -44,13 +44,13 @@ def measure(stack: Stack, api: Api, *, rounds: int = 3, duration_s: int = 4, war
         post(ours_url, BODY, concurrency=16, duration_s=warm_up_s, token=api.token)
         for _ in range(rounds):
             for concurrency in CONCURRENCY:
-                before = _settled(lambda: stack.count_runs(workflow_id))
+                before = settled(lambda: stack.count_runs(workflow_id))
                 load = post(ours_url, BODY, concurrency=concurrency, duration_s=duration_s, token=api.token)
-                compare_rows(load, _settled(lambda: stack.count_runs(workflow_id)) - before, concurrency)
+                compare_rows(load, settled(lambda: stack.count_runs(workflow_id)) - before, concurrency)
                 ours[str(concurrency)].append(load)
-                before = _settled(lambda: _floor_rows(stack))
+                before = settled(lambda: _floor_rows(stack))
                 load = post(floor_url, BODY, concurrency=concurrency, duration_s=duration_s)
-                compare_rows(load, _settled(lambda: _floor_rows(stack)) - before, concurrency)
+                compare_rows(load, settled(lambda: _floor_rows(stack)) - before, concurrency)
                 floors[str(concurrency)].append(load)
     finally:
         end_tree(floor)
@@ -80,7 +80,7 @@ def _latency(loads: list[Load]) -> dict[str, float]:
     return {"p50": median(load.p50_ms for load in loads), "p99": median(load.p99_ms for load in loads)}
 
 
-def _settled(count: Callable[[], int]) -> int:
+def settled(count: Callable[[], int]) -> int:
     """Return the count once it stands still: what was on its way when wrk left is committed a moment later."""
     last = -1
     while (now := count()) != last:

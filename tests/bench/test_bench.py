@@ -12,7 +12,19 @@ import pytest
 
 from bench import report
 from bench.figures import Figure
-from bench.measures import Result, fan, hook, queue, start, w40
+from bench.measures import (
+    Result,
+    fan,
+    hook,
+    idle_start,
+    loop,
+    queue,
+    replay,
+    resume,
+    start,
+    w40,
+    webhook,
+)
 from bench.stack import Api, Stack
 from bench.wrk import BenchError, find_wrk
 
@@ -43,8 +55,13 @@ def test_every_part_measures_and_the_file_is_complete(stack: Stack, api: Api, tm
     results = {
         "W40": w40.measure(stack, api, rounds=2, repeats=2, warm_up=1),
         "HOOK": hook.measure(stack, api, rounds=1, duration_s=1, warm_up_s=1),
-        "FAN": fan.measure(stack, api, rounds=1, branches=3),
+        "WEBHOOK": webhook.measure(stack, api, rounds=1, duration_s=1, warm_up_s=1),
+        "FAN": fan.measure(stack, api, rounds=1, branches=3, many=5),
+        "IDLE_START": idle_start.measure(stack, api, rounds=1, runs=3),
+        "LOOP": loop.measure(stack, api, rounds=1, iterations=10),
+        "REPLAY": replay.measure(stack, api, rounds=1, steps=10),
         "QUEUE": queue.measure(stack, api, rounds=1, runs=50),
+        "RESUME": resume.measure(stack, api, rounds=1, steps=10),
         # START makes installations of its own; tests/cli starts those.
         "START": Result(
             {"idle_pss_mb": idle, "start_cold_s": Figure.of([1.0]), "start_warm_s": Figure.of([1.0])}
@@ -55,10 +72,11 @@ def test_every_part_measures_and_the_file_is_complete(stack: Stack, api: Api, tm
     body = json.loads(target.read_text())
     assert set(report.KEYS) <= set(body)
     assert set(body["spread"]) == set(report.KEYS)
-    for key in ("hook_rps", "hook_floor_rps"):
+    for key in ("hook_rps", "hook_floor_rps", "webhook_rps"):
         assert set(body[key]) == {"1", "16", "64"}
     assert set(body["idle_pss_mb"]) == {"web", "worker", "scheduler", "postgres", "redis"}
-    assert all(body[key] > 0 for key in ("w40_ms", "w40_floor_ms", "fan_s", "queue_runs_per_s"))
+    single = set(report.KEYS) - {"hook_rps", "hook_floor_rps", "webhook_rps", "idle_pss_mb"}
+    assert all(body[key] > 0 for key in single)
     assert body["settings"]["postgresql"]["fsync"] == "on"
     assert body["settings"]["postgresql"]["synchronous_commit"] == "on"
 
