@@ -11,8 +11,7 @@ from types import FrameType
 
 import redis
 import uvloop
-from rq import Queue, SimpleWorker
-from rq.job import Job
+from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from structforge.config import Settings, load_settings
@@ -28,14 +27,10 @@ logger = logging.getLogger(__name__)
 
 
 class WakeWorker(SimpleWorker):
-    """Takes wake-up jobs; at a wake-up it clears the mark first, so that later rings are not swallowed."""
+    """Takes wake-up jobs."""
 
+    queue_class = queue.WakeQueue
     stop_was_requested = False
-
-    def execute_job(self, job: Job, queue_: Queue) -> None:
-        """Run one wake-up."""
-        self.connection.delete(queue.PENDING_KEY)
-        super().execute_job(job, queue_)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Remember that the end of `work` was asked for and is no failure."""

@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -24,12 +25,35 @@ PENDING_MS = 1_000
 """How long one wake-up stands for all that follow; a worker that took it clears the mark earlier."""
 
 _listeners: list[Callable[[], None]] = []
+_rung: list[str] = []
+"""Jobs that rang when they were taken; their function has nothing left to do."""
 
 
 def wake(run_id: str) -> None:
     """Ring the loops of this process: the function of the RQ job."""
+    if _rung:
+        _rung.clear()
+    else:
+        _ring()
+
+
+def _ring() -> None:
     for listener in _listeners:
         listener()
+
+
+class WakeQueue(Queue):
+    """Rings at the moment a wake-up is taken: what RQ notes down about the job takes longer than starting the run."""
+
+    @classmethod
+    def lmove(cls, connection: "redis.Redis", queue_key: str, timeout: int | None) -> Any:
+        """Take the next wake-up; the mark is cleared first, so that later rings are not swallowed."""
+        taken = super().lmove(connection, queue_key, timeout)
+        if taken is not None:
+            connection.delete(PENDING_KEY)
+            _rung.append(queue_key)
+            _ring()
+        return taken
 
 
 def listen(listener: Callable[[], None]) -> None:
@@ -44,9 +68,9 @@ def connect(url: str) -> "redis.Redis":
     )
 
 
-def make_queue(client: "redis.Redis") -> Queue:
+def make_queue(client: "redis.Redis") -> WakeQueue:
     """Return the queue workers listen on."""
-    return Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
+    return WakeQueue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
 
 
 class Bell:
@@ -80,9 +104,17 @@ class Bell:
             if run_id is not None:
                 try:
                     if client.set(PENDING_KEY, 1, nx=True, px=PENDING_MS):
-                        wakeups.enqueue_call(
-                            wake, args=(str(run_id),), result_ttl=0, failure_ttl=60, timeout=30
-                        )
+                        # One round trip; without a pipeline of ours RQ takes two.
+                        with client.pipeline() as pipeline:
+                            wakeups.enqueue_call(
+                                wake,
+                                args=(str(run_id),),
+                                result_ttl=0,
+                                failure_ttl=60,
+                                timeout=30,
+                                pipeline=pipeline,
+                            )
+                            pipeline.execute()
                 except redis.RedisError as error:
                     logger.warning("could not ring the workers, the dispatcher will: %s", error)
             if closing:

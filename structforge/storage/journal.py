@@ -317,6 +317,8 @@ class PostgresJournal:
             for waiter in entry.waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+        # They go on before this task does.
+        await asyncio.sleep(0)
         await self._report_lost(lost)
         await self._publish(
             [
