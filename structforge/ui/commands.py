@@ -16,7 +16,8 @@ from structforge.ui import routes
 from structforge.ui.components.commands import command_button, commands
 from structforge.ui.library import entered
 from structforge.ui.locale import LOCALES, LocaleState, labels, message, t
-from structforge.ui.services import Visitor, services
+from structforge.ui.node_texts import said
+from structforge.ui.services import Visitor, found_nodes, services
 from structforge.ui.session import visitor_of
 
 MAX_CHARACTERS = 200
@@ -74,13 +75,13 @@ async def _nodes(visitor: Visitor, text: str, locale: str) -> list[dict[str, str
         {
             "kind": "nodes",
             "id": node["type"],
-            "title": node["title"],
+            "title": said(locale, node["type"], "title", node["title"]),
             "detail": node["type"],
             "icon": node["icon"],
             "tone": node["category"],
             "href": routes.node(node["type"]),
         }
-        for node in services().api.nodes.list(visitor.principal, search=text)[:NODES]
+        for node in found_nodes(visitor.principal, text)[:NODES]
     ]
 
 

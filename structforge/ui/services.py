@@ -25,6 +25,7 @@ from structforge.services.workflow_lists import WorkflowLists
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 from structforge.ui.graph_view import graph_of
+from structforge.ui.node_texts import matches
 from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items
 from structforge.ui.values import input_entries, log_href, output_entries
 
@@ -168,6 +169,17 @@ def services() -> WebServices:
     if _Place.services is None:
         raise RuntimeError("no services are installed in this process")
     return _Place.services
+
+
+def found_nodes(principal: Principal, text: str) -> list[dict[str, Any]]:
+    """Return the node types that have the words of `text`, in any language they are shown in."""
+    found = services().api.nodes.list(principal, search=text)
+    known = {each["type"] for each in found}
+    everything = services().api.nodes.list(principal)
+    return [
+        *found,
+        *(each for each in everything if each["type"] not in known and matches(each["type"], text)),
+    ]
 
 
 def is_text(value: Any) -> bool:

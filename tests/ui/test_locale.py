@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structforge.ui
+from structforge.plugins import load_registry
 from structforge.ui.locale import CATALOGUES
+from structforge.ui.node_texts import TEXTS
 
 UI = Path(structforge.ui.__file__).parent
 
@@ -87,3 +89,11 @@ def test_literal_text_would_be_found() -> None:
     assert list(_literals_of_python(python)) == ["Hello there", "Close it", " rows"]
     jsx = '<p className="a">Hello there</p>\n<b title="Close it">{n} rows</b> // <p>not this</p>'
     assert set(_literals_of_jsx(jsx)) == {"Hello there", "Close it", "rows"}
+
+
+def test_every_built_in_node_type_is_told_in_chinese() -> None:
+    types = {node.type for node in load_registry()}
+    assert types - TEXTS.keys() == set()
+    assert TEXTS.keys() - types == set()
+    for texts in TEXTS.values():
+        assert texts.keys() == {"title", "summary"} and all(texts.values())

@@ -64,6 +64,8 @@ class Palette(rx.Component):
     library = jsx_module("palette.jsx")
     tag = "Palette"
     items: rx.Var[list[dict[str, str]]]
+    said: rx.Var[dict[str, dict[str, str]]]
+    """Kind to the `title` and `summary` to show in place of its own."""
     groups: rx.Var[dict[str, str]]
     texts: rx.Var[dict[str, str]]
     on_choose: rx.EventHandler[_kind_spec]

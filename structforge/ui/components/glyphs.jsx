@@ -1,7 +1,7 @@
 // Icons by name, for names that are known only at run time: a fixed set, so that the rest of the family stays out
 // of the bundle.
 import {
-  Activity, AlarmClock, ArrowDownWideNarrow, Bell, Bot, Box, Brain, Building2, CalendarClock, ChartColumn, Check, ChevronsUpDown, CircleUser, Clock, CornerDownLeft, Code, Columns3, Combine, Copy, Database,
+  Activity, AlarmClock, ArrowDownWideNarrow, Bell, Bot, Box, Brain, Building2, CalendarClock, ChartColumn, Check, ChevronsUpDown, CircleUser, Clock, CornerDownLeft, Code, Columns3, Combine, Copy, Database, DatabaseZap,
   Download, Flag, Radio, Siren, File, FileInput, FileOutput, FileText, Filter, FolderInput, FormInput, GitBranch, GitFork, GitMerge, Globe, Hash, Hourglass, Image, Keyboard, Layers,
   Link, ListFilter, LogOut, Mail, Merge, MessageSquare, OctagonX, Pause, Pencil, Play, Plus, Repeat, Reply, RotateCcw, Rows3, Search, Send, Shuffle, Sigma, Signpost, Sparkles, Split, SunMoon,
   Table, Terminal, Timer, Trash2, Upload, UserCheck, Users, Variable, Webhook, Workflow, Wrench,
@@ -13,7 +13,7 @@ const GLYPHS = {
   hourglass: Hourglass, "octagon-x": OctagonX, reply: Reply, signpost: Signpost, "user-check": UserCheck, "arrow-down-wide-narrow": ArrowDownWideNarrow, bell: Bell, bot: Bot, box: Box, brain: Brain, building: Building2, check: Check,
   "chevrons-up-down": ChevronsUpDown, "circle-user": CircleUser,
   "calendar-clock": CalendarClock, "chart-column": ChartColumn, clock: Clock, code: Code, "columns-3": Columns3, combine: Combine, copy: Copy,
-  database: Database, download: Download, file: File, "file-input": FileInput, "file-output": FileOutput, "file-text": FileText,
+  database: Database, "database-zap": DatabaseZap, download: Download, file: File, "file-input": FileInput, "file-output": FileOutput, "file-text": FileText,
   filter: Filter, "folder-input": FolderInput, form: FormInput, "git-branch": GitBranch, "git-merge": GitMerge, globe: Globe, hash: Hash, image: Image, keyboard: Keyboard,
   layers: Layers, link: Link, "list-filter": ListFilter, "log-out": LogOut, mail: Mail, merge: Merge, "message-square": MessageSquare, pause: Pause,
   pencil: Pencil, play: Play, plus: Plus, repeat: Repeat, "rotate-ccw": RotateCcw, "rows-3": Rows3, search: Search, send: Send, shuffle: Shuffle, sigma: Sigma,

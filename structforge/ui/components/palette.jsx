@@ -2,8 +2,15 @@
 import { useMemo, useState } from "react";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
-export function Palette({ items = [], groups, texts, onChoose }) {
+export function Palette({ items: given = [], said = {}, groups, texts, onChoose }) {
   const [query, setQuery] = useState("");
+  const items = useMemo(
+    () => given.map((item) => {
+      const own = said[item.kind];
+      return own ? { ...item, ...own, text: `${item.text} ${own.title} ${own.summary}`.toLowerCase() } : item;
+    }),
+    [given, said],
+  );
   const found = useMemo(() => {
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
     return items.filter((item) => words.every((word) => item.text.includes(word)));

@@ -15,6 +15,7 @@ from structforge.ui.components.prose import prose
 from structforge.ui.components.value import value_view
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
+from structforge.ui.node_texts import node_text
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import TABS, PanelState
 from structforge.ui.pages.editor_run import DraftRunState
@@ -109,7 +110,7 @@ def panel_view() -> rx.Component:
             class_name="ed-panel-head",
         ),
         rx.el.p(
-            rx.el.strong(panel["type_title"]),
+            rx.el.strong(node_text(panel["type"], "title", panel["type_title"])),
             " · ",
             rx.el.code(panel["id"]),
             rx.cond(panel["disabled"], " · " + t("editor.disabled"), ""),

@@ -17,6 +17,7 @@ from structforge.ui.components.form import text_line
 from structforge.ui.components.live import live_feed, live_status
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
+from structforge.ui.node_texts import node_texts
 from structforge.ui.pages.editor import VIEWS, EditorState
 from structforge.ui.pages.editor_draft import DraftOpsState, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
@@ -205,6 +206,7 @@ def editor_page() -> rx.Component:
                 ),
                 palette(
                     items=EditorState.palette,
+                    said=node_texts(),
                     groups=labels("category"),
                     texts=labels("palette"),
                     on_choose=EditorState.add,

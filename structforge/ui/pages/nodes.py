@@ -27,7 +27,8 @@ from structforge.ui.library import (
     port_items,
 )
 from structforge.ui.locale import label_of, t
-from structforge.ui.services import services
+from structforge.ui.node_texts import node_text
+from structforge.ui.services import found_nodes, services
 from structforge.ui.session import visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
 
@@ -66,7 +67,7 @@ class NodesState(rx.State):
             self.groups = []
             return
         try:
-            found = services().api.nodes.list(visitor.principal, search=self.text)
+            found = found_nodes(visitor.principal, self.text)
         except StructForgeError as error:
             self.problem, self.loaded = str(error.problem), True
             return
@@ -130,8 +131,10 @@ def _card(node: rx.Var[NodeItem]) -> rx.Component:
         rx.el.a(
             _icon(node, 18),
             rx.el.div(
-                rx.el.strong(node["title"]),
-                rx.el.div(prose(text=node["summary"]), class_name="muted small"),
+                rx.el.strong(node_text(node["type"], "title", node["title"])),
+                rx.el.div(
+                    prose(text=node_text(node["type"], "summary", node["summary"])), class_name="muted small"
+                ),
                 class_name="node-card-text",
             ),
             href=routes.NODES + "/" + node["type"].to(str),
@@ -256,13 +259,17 @@ def _doc() -> rx.Component:
         rx.el.nav(
             rx.el.a(t("nodes.title"), href=routes.NODES),
             rx.el.span("/"),
-            rx.el.span(node["title"]),
+            rx.el.span(node_text(node["type"], "title", node["title"])),
             class_name="crumbs",
             aria_label=t("app.breadcrumbs"),
         ),
         rx.el.header(
             _icon(node, 24),
-            rx.el.div(rx.el.h1(node["title"]), prose(text=node["summary"]), class_name="titles"),
+            rx.el.div(
+                rx.el.h1(node_text(node["type"], "title", node["title"])),
+                prose(text=node_text(node["type"], "summary", node["summary"])),
+                class_name="titles",
+            ),
             rx.el.span(label_of("category", node["category"]), class_name="chip"),
             rx.el.code(node["type"], class_name="chip"),
             class_name="page-head doc-head",
