@@ -19,7 +19,7 @@ from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.validation import parse_document
 from structforge.interchange.own import Labels
 from structforge.storage.database import Database
-from structforge.storage.repositories.paging import Cursor, Page, page_size
+from structforge.storage.repositories.paging import Cursor, NameCursor, Page, page_size
 from structforge.storage.tables import WorkflowRow, WorkflowVersionRow
 
 MAX_PLACES = 200
@@ -66,19 +66,22 @@ class WorkflowLists:
         folder: str | None = None,
         tag: str | None = None,
         deleted: bool = False,
-        cursor: Cursor | None = None,
+        cursor: Cursor | NameCursor | None = None,
         limit: int = 50,
+        by_name: bool = False,
     ) -> Page[ListedWorkflow]:
-        """List workflows, the last changed first.
+        """List workflows, the last changed first or, with a `NameCursor` after the first page, by name.
 
         Every word of `search` occurs in the name, the description, the folder or a tag.
         """
         authorize(principal, Permission.WORKFLOW_READ)
-        key = (col(WorkflowRow.updated_at), col(WorkflowRow.id))
+        lowered = func.lower(col(WorkflowRow.name))
         removed = col(WorkflowRow.deleted_at)
         statement = (
             select(
-                *key,
+                col(WorkflowRow.updated_at),
+                col(WorkflowRow.id),
+                lowered.label("lowered"),
                 col(WorkflowRow.name),
                 col(WorkflowRow.description),
                 col(WorkflowRow.folder),
@@ -111,15 +114,29 @@ class WorkflowLists:
             )
         if tag is not None:
             statement = statement.where(col(WorkflowRow.tags).contains([tag]))
-        if cursor is not None:
-            statement = statement.where(tuple_(*key) < (cursor.at, cursor.id))
         size = page_size(limit)
-        statement = statement.order_by(*(column.desc() for column in key)).limit(size + 1)
+        identifier = col(WorkflowRow.id)
+        if by_name:
+            statement = statement.order_by(lowered, identifier).limit(size + 1)
+        else:
+            statement = statement.order_by(col(WorkflowRow.updated_at).desc(), identifier.desc()).limit(
+                size + 1
+            )
+        if isinstance(cursor, NameCursor):
+            statement = statement.where(tuple_(lowered, identifier) > (cursor.name, cursor.id))
+        elif cursor is not None:
+            statement = statement.where(
+                tuple_(col(WorkflowRow.updated_at), identifier) < (cursor.at, cursor.id)
+            )
         async with self._database.transaction(principal.organization_id) as session:
             rows = (await session.execute(statement)).all()
             shown = rows[:size]
             await self._learn_hashes(session, principal, shown)
-        last = Cursor(shown[-1].updated_at, shown[-1].id).encode() if len(rows) > size else None
+        last = None
+        if len(rows) > size:
+            end = shown[-1]
+            after = NameCursor(end.lowered, end.id) if by_name else Cursor(end.updated_at, end.id)
+            last = after.encode()
         return Page([self._listed(row) for row in shown], last)
 
     async def places(self, principal: Principal) -> Places:

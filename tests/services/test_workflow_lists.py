@@ -3,11 +3,11 @@
 import pytest
 
 from structforge.domain.access import Principal
-from structforge.domain.errors import ForbiddenError
+from structforge.domain.errors import ForbiddenError, InvalidError
 from structforge.domain.validation import parse_document
 from structforge.interchange.own import Labels
 from structforge.services.workflow_lists import Places, WorkflowLists
-from structforge.storage.repositories.paging import Cursor
+from structforge.storage.repositories.paging import Cursor, NameCursor
 from tests.support.documents import greeting
 from tests.support.installation import Installation
 
@@ -57,6 +57,23 @@ async def test_pages_follow_one_another(installation: Installation, lists: Workf
         seen += [listed.labels.name for listed in page.items]
         following = page.next_cursor
     assert seen == ["w4", "w3", "w2", "w1", "w0"]
+
+
+async def test_pages_by_name_follow_one_another(installation: Installation, lists: WorkflowLists) -> None:
+    me = installation.first
+    for name in ("b", "A", "c", "B", "a"):
+        await installation.services.workflows.create(me, Labels(name))
+    seen: list[str] = []
+    following: str | None = ""
+    while following is not None:
+        cursor = NameCursor.decode(following) if following else None
+        page = await lists.page(me, cursor=cursor, limit=2, by_name=True)
+        seen += [listed.labels.name.lower() for listed in page.items]
+        following = page.next_cursor
+    assert seen == ["a", "a", "b", "b", "c"]
+    for nonsense in ("", "x", "bm9uc2Vuc2U"):
+        with pytest.raises(InvalidError):
+            NameCursor.decode(nonsense)
 
 
 async def test_a_draft_is_changed_when_its_meaning_left_the_published_version(

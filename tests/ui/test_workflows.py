@@ -236,3 +236,8 @@ async def test_the_list_is_paged(open_page: OpenPage, site: Site) -> None:
     await expect(rows).to_have_count(2)
     await page.get_by_role("button", name="Newer").click()
     await expect(rows).to_have_count(25)
+    await page.get_by_role("button", name="Name", exact=True).click()
+    await expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+    await expect(rows.locator("a.strong")).to_have_text([f"Paged {number:02}" for number in range(25)])
+    await page.get_by_role("button", name="Older").click()
+    await expect(rows.locator("a.strong")).to_have_text(["Paged 25", "Paged 26"])

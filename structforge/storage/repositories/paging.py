@@ -41,14 +41,30 @@ class Cursor:
                 raise ValueError("a cursor's time is aware")
             return cls(moment, UUID(identifier))
         except (ValueError, binascii.Error) as error:
-            raise InvalidError(
-                Problem(
-                    "cursor.invalid",
-                    "The cursor does not belong to this list.",
-                    where="cursor",
-                    hint="Send back `next_cursor` of the page before, or none for the first page.",
-                )
-            ) from error
+            raise _invalid() from error
+
+
+@dataclass(frozen=True, slots=True)
+class NameCursor:
+    """The place after one row of a list that is sorted by name."""
+
+    name: str
+    """In lower case, as it is compared."""
+    id: UUID
+
+    def encode(self) -> str:
+        """Return the text clients send back."""
+        return base64.urlsafe_b64encode(f"{self.id}|{self.name}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "NameCursor":
+        """Read what `encode` wrote. Raises: InvalidError `cursor.invalid`."""
+        try:
+            plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+            identifier, _, name = plain.partition("|")
+            return cls(name, UUID(identifier))
+        except (ValueError, binascii.Error) as error:
+            raise _invalid() from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,17 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     next_cursor: str | None
+
+
+def _invalid() -> InvalidError:
+    return InvalidError(
+        Problem(
+            "cursor.invalid",
+            "The cursor does not belong to this list.",
+            where="cursor",
+            hint="Send back `next_cursor` of the page before, or none for the first page.",
+        )
+    )
 
 
 def page_size(limit: int) -> int:

@@ -15,7 +15,7 @@ import reflex as rx
 from structforge.domain.access import Permission
 from structforge.domain.errors import InvalidError, StructForgeError
 from structforge.interchange import own
-from structforge.storage.repositories.paging import Cursor
+from structforge.storage.repositories.paging import Cursor, NameCursor
 from structforge.ui import routes
 from structforge.ui.library import (
     PlaceItem,
@@ -48,6 +48,8 @@ class WorkflowsState(rx.State):
     folder: str = ""
     tag: str = ""
     deleted: bool = False
+    by_name: bool = False
+    """Sorted by name; else the last changed first."""
     folders: list[PlaceItem] = []
     tags: list[PlaceItem] = []
     total: int = 0
@@ -111,6 +113,12 @@ class WorkflowsState(rx.State):
         chosen = entered(name, own.MAX_TAG_CHARACTERS)
         self.tag = "" if chosen == self.tag else chosen
         self.deleted, self._before = False, []
+        await self._load()
+
+    @rx.event
+    async def sort(self, by_name: bool) -> None:
+        """Sort by name, or the last changed first."""
+        self.by_name, self._before = bool(by_name), []
         await self._load()
 
     @rx.event
@@ -211,6 +219,7 @@ class WorkflowsState(rx.State):
             self.rows, self.folders, self.tags = [], [], []
             return
         principal = visitor.principal
+        cursors = NameCursor if self.by_name else Cursor
         try:
             page = await services().lists.page(
                 principal,
@@ -218,8 +227,9 @@ class WorkflowsState(rx.State):
                 folder=self.folder or None,
                 tag=self.tag or None,
                 deleted=self.deleted,
-                cursor=Cursor.decode(self._before[-1]) if self._before else None,
+                cursor=cursors.decode(self._before[-1]) if self._before else None,
                 limit=PAGE_ROWS,
+                by_name=self.by_name,
             )
             runs = {}
             if principal.may(Permission.RUN_READ):

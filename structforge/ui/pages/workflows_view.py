@@ -202,14 +202,33 @@ def _row(row: rx.Var[WorkflowItem]) -> rx.Component:
     )
 
 
+def _sorted(key: str, here: Any, *, by_name: bool) -> rx.Component:
+    """The head of a column that the list can be sorted by."""
+    icon = "arrow-down-a-z" if by_name else "arrow-down"
+    return rx.el.th(
+        rx.el.button(
+            t(key),
+            rx.cond(here, rx.icon(icon, size=13), rx.icon("arrow-up-down", size=13)),
+            type="button",
+            class_name="sort",
+            title=t("workflows.sort"),
+            on_click=WorkflowsState.sort(by_name),
+        ),
+        scope="col",
+        aria_sort=rx.cond(here, "ascending" if by_name else "descending", "none"),
+    )
+
+
 def _table() -> rx.Component:
-    headings = ("workflows.name", "workflows.last_run", "workflows.published", "workflows.updated")
     return rx.fragment(
         rx.el.div(
             rx.el.table(
                 rx.el.thead(
                     rx.el.tr(
-                        *(rx.el.th(t(key), scope="col") for key in headings),
+                        _sorted("workflows.name", WorkflowsState.by_name, by_name=True),
+                        rx.el.th(t("workflows.last_run"), scope="col"),
+                        rx.el.th(t("workflows.published"), scope="col"),
+                        _sorted("workflows.updated", ~WorkflowsState.by_name, by_name=False),
                         rx.el.th(
                             rx.el.span(t("workflows.actions"), class_name="visually-hidden"), scope="col"
                         ),
