@@ -86,6 +86,8 @@ class LayoutNote(BaseModel):
     width: float = 240
     height: float = 120
     color: Annotated[str, StringConstraints(max_length=32)] = ""
+    frame: bool = False
+    """It groups what lies on it: dragging it drags that along."""
 
 
 class Layout(BaseModel):

@@ -6,33 +6,67 @@ Invariant: values come from the browser; what is built here is judged by `domain
 from typing import Any
 
 from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.ids import readable_id
 from structforge.domain.values import decode_json
-from structforge.domain.workflow import WorkflowDocument
+from structforge.domain.workflow import DOCUMENT_FORMAT, WorkflowDocument
 from structforge.sdk import Node, NodeRegistry
 from structforge.ui.graph_view import NOTE_PREFIX, places_of, read_edge
 
 PASTE_OFFSET = 40
 MAX_PASTE_BYTES = 1_000_000
+NOTE_FIELDS = ("x", "y", "width", "height", "text", "color", "frame")
 
 
-def edits_of(kind: str, value: Any) -> list[dict[str, Any]]:
-    """Translate an action of the canvas that needs no look at the draft; `parse_edits` judges the values."""
-    if kind == "move" and isinstance(value, dict):
-        places = {name: at for name, at in value.items() if not name.startswith(NOTE_PREFIX)}
-        return [{"kind": "move", "positions": places}] if places else []
+def edits_of(kind: str, value: Any, draft: WorkflowDocument) -> list[dict[str, Any]]:
+    """Translate an action of the canvas; `parse_edits` judges the values."""
     if kind == "link":
         return [{"kind": "add_edge", "edge": read_edge(value)}]
-    if kind == "cut" and isinstance(value, list):
-        return [{"kind": "remove_edge", "edge": _edge_of_id(str(each))} for each in value]
-    if kind == "remove" and isinstance(value, list):
-        return [
-            {"kind": "remove_note", "id": str(each).removeprefix(NOTE_PREFIX)}
-            if str(each).startswith(NOTE_PREFIX)
-            else {"kind": "remove_node", "id": str(each)}
-            for each in value
-        ]
+    if isinstance(value, list):
+        if kind == "cut":
+            return [{"kind": "remove_edge", "edge": _edge_of_id(str(each))} for each in value]
+        if kind == "remove":
+            return [_removal(str(each)) for each in value]
+        return []
+    if not isinstance(value, dict):
+        return []
+    if kind == "move":
+        return _moves(value, draft)
+    if kind == "note":
+        return _changed_note(str(value.get("id", "")), value, draft)
+    if kind == "add_note":
+        taken = {note.id for note in draft.layout.notes}
+        shape = {key: value[key] for key in NOTE_FIELDS if key in value}
+        name = readable_id("frame" if value.get("frame") else "note", taken)
+        return [{"kind": "put_note", "note": {**shape, "id": name}}]
+    if kind == "disable" and isinstance(value.get("ids"), list):
+        off = bool(value.get("disabled"))
+        return [{"kind": "set_disabled", "id": str(each), "disabled": off} for each in value["ids"]]
     return []
+
+
+def _removal(name: str) -> dict[str, Any]:
+    if name.startswith(NOTE_PREFIX):
+        return {"kind": "remove_note", "id": name.removeprefix(NOTE_PREFIX)}
+    return {"kind": "remove_node", "id": name}
+
+
+def _moves(value: dict[str, Any], draft: WorkflowDocument) -> list[dict[str, Any]]:
+    """Place nodes, and notes, which carry their place with them."""
+    places = {name: at for name, at in value.items() if not name.startswith(NOTE_PREFIX)}
+    edits: list[dict[str, Any]] = [{"kind": "move", "positions": places}] if places else []
+    for name, at in value.items():
+        if name.startswith(NOTE_PREFIX) and isinstance(at, dict):
+            edits += _changed_note(name, {key: at[key] for key in ("x", "y") if key in at}, draft)
+    return edits
+
+
+def _changed_note(name: str, fields: dict[str, Any], draft: WorkflowDocument) -> list[dict[str, Any]]:
+    note = next((each for each in draft.layout.notes if each.id == name.removeprefix(NOTE_PREFIX)), None)
+    if note is None:
+        return []
+    changed = {key: fields[key] for key in NOTE_FIELDS if key in fields}
+    return [{"kind": "put_note", "note": {**note.model_dump(mode="json"), **changed}}]
 
 
 def _edge_of_id(text: str) -> dict[str, Any]:
@@ -54,7 +88,7 @@ def additions(
         return [], []
     taken = {node.id for node in draft.nodes}
     if kind == "paste":
-        return _pasted(value, taken)
+        return _pasted(value, draft, taken)
     node = registry.get(str(value.get("kind", "")))
     if node is None:
         return [], []
@@ -114,7 +148,17 @@ def _free_place(draft: WorkflowDocument, after: str | None) -> dict[str, float]:
     return {"x": x, "y": y}
 
 
-def _pasted(value: dict[str, Any], taken: set[str]) -> tuple[list[dict[str, Any]], list[str]]:
+def _pasted(
+    value: dict[str, Any], draft: WorkflowDocument, taken: set[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    if value.get("whole") is False:
+        raise InvalidError(
+            Problem(
+                "paste.too_large",
+                "What you pasted is too large for the clipboard's way in.",
+                hint="Import it as a file on the page of workflows.",
+            )
+        )
     body: Any = decode_json(str(value.get("text", "")).encode("utf-8", "replace"), max_bytes=MAX_PASTE_BYTES)
     if isinstance(body, dict) and isinstance(body.get("workflow"), dict):
         body = body["workflow"]
@@ -127,20 +171,72 @@ def _pasted(value: dict[str, Any], taken: set[str]) -> tuple[list[dict[str, Any]
                 hint="Copy nodes on a canvas, or paste a workflow's JSON.",
             )
         )
-    places = (body.get("layout") or {}).get("positions", {}) if isinstance(body, dict) else {}
+    if body.get("format", DOCUMENT_FORMAT) != DOCUMENT_FORMAT:
+        raise InvalidError(
+            Problem(
+                "paste.other_format",
+                f"What you pasted has format {str(body['format'])[:20]}; this installation reads "
+                f"{DOCUMENT_FORMAT}.",
+                hint="Open it in the installation it comes from, or update this one.",
+            )
+        )
+    layout = _object(body.get("layout"))
+    places = _object(layout.get("positions"))
     names: dict[str, str] = {}
-    edits: list[dict[str, Any]] = []
     for each in nodes:
         old = str(each.get("id", "node"))
         names[old] = readable_id(old, taken)
         taken.add(names[old])
+    edits: list[dict[str, Any]] = []
+    for each in nodes:
+        old = str(each.get("id", "node"))
         at = places.get(old, {"x": each.get("x", 0), "y": each.get("y", 0)})
-        spec = {key: part for key, part in each.items() if key not in ("x", "y")} | {"id": names[old]}
-        position = {"x": float(at.get("x", 0)) + PASTE_OFFSET, "y": float(at.get("y", 0)) + PASTE_OFFSET}
-        edits.append({"kind": "add_node", "node": spec, "position": position})
-    for edge in body.get("edges", []) if isinstance(body, dict) else []:
+        spec = {key: _renamed(part, names) for key, part in each.items() if key not in ("x", "y")}
+        edits.append({"kind": "add_node", "node": spec | {"id": names[old]}, "position": _beside(at)})
+    for edge in body.get("edges") or []:
         ours = read_edge(edge) if isinstance(edge, dict) and "sourcePort" in edge else dict(edge)
         if ours.get("source") in names and ours.get("target") in names:
             ours |= {"source": names[ours["source"]], "target": names[ours["target"]]}
             edits.append({"kind": "add_edge", "edge": ours})
-    return edits, list(names.values())
+    chosen = list(names.values())
+    noted = {note.id for note in draft.layout.notes}
+    for note in layout.get("notes") or []:
+        if isinstance(note, dict):
+            name = readable_id(str(note.get("id", "note")), noted)
+            noted.add(name)
+            edits.append({"kind": "put_note", "note": {**note, "id": name, **_beside(note)}})
+            chosen.append(f"{NOTE_PREFIX}{name}")
+    return edits, chosen
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _beside(at: Any) -> dict[str, float]:
+    """Return a place a little aside, so that a copy does not hide what it was made of."""
+    place = _object(at)
+    numbers = {key: place.get(key, 0) for key in ("x", "y")}
+    return {
+        key: float(each) + PASTE_OFFSET if isinstance(each, int | float) else PASTE_OFFSET
+        for key, each in numbers.items()
+    }
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """Return a value whose expressions name copied nodes by the names of the copies."""
+    if isinstance(value, dict):
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in value]
+    if not isinstance(value, str) or "{{" not in value:
+        return value
+    try:
+        references = parse(value).references
+    except ExpressionError:
+        return value
+    for reference in reversed(references):
+        new, start = names.get(reference.name), reference.position[0]
+        if new is not None and value.startswith(reference.name, start):
+            value = f"{value[:start]}{new}{value[start + len(reference.name) :]}"
+    return value

@@ -92,7 +92,7 @@ def node_item(
 
 
 def note_item(note: LayoutNote) -> dict[str, Any]:
-    """Return a sticky note."""
+    """Return a sticky note or a frame."""
     return {
         "id": f"{NOTE_PREFIX}{note.id}",
         "note": True,
@@ -101,6 +101,8 @@ def note_item(note: LayoutNote) -> dict[str, Any]:
         "width": note.width,
         "height": note.height,
         "text": note.text,
+        "color": note.color,
+        "frame": note.frame,
     }
 
 

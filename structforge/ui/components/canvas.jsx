@@ -1,17 +1,19 @@
 // A graph on React Flow. The snapshot comes once, operations after it in sequence; positions are the browser's own
 // while something is dragged; live status is read from the store of live.jsx, never from props. Knows no words of
 // the program around it.
-import { createContext, memo, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 import {
   Background, BaseEdge, Controls, EdgeLabelRenderer, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider,
   SelectionMode, applyEdgeChanges, applyNodeChanges, getBezierPath, useReactFlow, useStore,
 } from "@xyflow/react";
+import { Canvas } from "$/public/jsx/canvas_context.jsx";
+import { Note, around, contents, sizeOf } from "$/public/jsx/canvas_notes.jsx";
+import { AlignBar, ConnectDialog, towards } from "$/public/jsx/canvas_selection.jsx";
 import { StatusMark, applySnapshot, channelOf, spanText, useRow } from "$/public/jsx/live.jsx";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
 const FAR = 0.4;
-const Canvas = createContext({ channel: "", labels: {}, texts: {}, act: () => {} });
 const farAway = (state) => state.transform[2] < FAR;
 
 // ---- nodes --------------------------------------------------------------------------------------------------
@@ -87,21 +89,6 @@ const Card = memo(function Card({ id, data, selected }) {
   );
 });
 
-const Note = memo(function Note({ id, data, selected }) {
-  const { act, readOnly } = useContext(Canvas);
-  const [text, setText] = useState(data.text);
-  useEffect(() => setText(data.text), [data.text]);
-  return (
-    <div className={`cv-note${selected ? " selected" : ""}`} style={{ width: data.width, minHeight: data.height }}>
-      <textarea
-        className="nodrag nowheel" value={text} readOnly={readOnly} aria-label={data.label}
-        onChange={(event) => setText(event.target.value)}
-        onBlur={() => text !== data.text && act("note", { id: id.slice(5), text })}
-      />
-    </div>
-  );
-});
-
 const NODE_TYPES = { card: Card, note: Note };
 
 // ---- edges --------------------------------------------------------------------------------------------------
@@ -116,7 +103,7 @@ const Wire = memo(function Wire({ id, source, target, sourceX, sourceY, targetX,
   return (
     <>
       <BaseEdge id={id} path={path} interactionWidth={18} className={`cv-wire${selected ? " selected" : ""}${travelling ? " moving" : ""}${state}${data?.mark ? ` mark-${data.mark}` : ""}`} />
-      {selected && !readOnly && (
+      {(selected || data?.near) && !readOnly && (
         <EdgeLabelRenderer>
           <div className="cv-wire-tools nodrag nopan" style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>
             <button type="button" aria-label={texts.insert} title={texts.insert} onClick={() => act("insert", { edge: id, x, y })}>+</button>
@@ -134,7 +121,7 @@ const EDGE_TYPES = { wire: Wire };
 
 const toNode = (item) =>
   item.note
-    ? { id: item.id, type: "note", position: { x: item.x, y: item.y }, data: item, zIndex: -1, connectable: false }
+    ? { id: item.id, type: "note", position: { x: item.x, y: item.y }, data: item, width: item.width, height: item.height, zIndex: item.frame ? -2 : -1, connectable: false }
     : { id: item.id, type: "card", position: { x: item.x, y: item.y }, data: item, ariaLabel: `${item.title}, ${item.subtitle}` };
 export const edgeId = (edge) => `${edge.source}.${edge.sourcePort}>${edge.target}.${edge.targetPort}`;
 const toEdge = (edge) => ({
@@ -179,30 +166,12 @@ function mergeEdges(edges, items) {
   return result;
 }
 
-// Bring a node into sight that was added out of it; its operation may come after the wish to see it.
-function revealed(id, flow, box) {
-  let frames = 60;
-  let timer = requestAnimationFrame(function look() {
-    const node = flow.getInternalNode(id);
-    if (!node?.measured?.width && frames--) timer = requestAnimationFrame(look);
-    if (!node) return;
-    const { x: left, y: top, width, height } = box.getBoundingClientRect();
-    const at = flow.flowToScreenPosition(node.position);
-    const [w, h] = [node.measured?.width ?? 200, node.measured?.height ?? 60].map((each) => each * flow.getZoom());
-    const inside = at.x >= left && at.y >= top && at.x + w <= left + width && at.y + h <= top + height;
-    if (!inside) {
-      frames = 0;
-      flow.setCenter(node.position.x + w / 2, node.position.y + h / 2, { zoom: flow.getZoom(), duration: 250 });
-    }
-  });
-  return () => cancelAnimationFrame(timer);
-}
 
 const typing = (target) => target instanceof Element && target.closest("input, textarea, select, [contenteditable]");
 
 // ---- the canvas -----------------------------------------------------------------------------------------------
 
-function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, readOnly, onAct, onGap }) {
+function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
   const [refusal, setRefusal] = useState("");
@@ -212,7 +181,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
   const latest = useRef({});
   const act = useCallback((kind, value) => latest.current.onAct?.(kind, value), []);
   useEffect(() => {
-    latest.current = { onAct, onGap, nodes, edges, texts, readOnly };
+    latest.current = { ...latest.current, onAct, onGap, nodes, edges, texts, readOnly, panel };
   });
 
   const mergeOps = useCallback(([doc, first_, last, items]) => {
@@ -250,13 +219,26 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
     else mergeOps(ops);
   }, [ops, mergeOps]);
 
+  // What is to be selected may still be on its way: it is done when all of it is there.
+  const aim = useRef(null);
   useEffect(() => {
-    if (!focus?.ids?.length) return;
-    if (focus.reveal) return revealed(focus.ids[0], flow, root.current);
-    const wanted = new Set(focus.ids);
+    aim.current = focus?.ids?.length ? new Set(focus.ids) : null;
+  }, [focus]);
+  useEffect(() => {
+    const wanted = aim.current;
+    const chosen = wanted ? nodes.filter((node) => wanted.has(node.id)) : [];
+    if (!wanted || chosen.length < wanted.size) return;
+    aim.current = null;
     setNodes((list) => list.map((node) => (Boolean(node.selected) === wanted.has(node.id) ? node : { ...node, selected: wanted.has(node.id) })));
-    flow.fitView({ nodes: focus.ids.map((id) => ({ id })), padding: 0.6, maxZoom: 1, duration: 250 });
-  }, [focus, flow]);
+    const box = root.current.getBoundingClientRect();
+    const seen = chosen.every((node) => {
+      const { width, height } = sizeOf(node);
+      const start = flow.flowToScreenPosition(node.position), end = flow.flowToScreenPosition({ x: node.position.x + width, y: node.position.y + height });
+      return start.x > box.left && start.y > box.top && end.x < box.right && end.y < box.bottom;
+    });
+    // What can be seen already stays where it is.
+    if (!seen) requestAnimationFrame(() => flow.fitView({ nodes: [...wanted].map((id) => ({ id })), padding: 0.6, maxZoom: Math.max(flow.getZoom(), 0.7), duration: 250 }));
+  }, [nodes, focus, flow]);
 
   // Arrow keys move without a drag: their end is when they pause.
   const nudged = useRef({ timer: 0, ids: new Set() });
@@ -282,12 +264,37 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
     const round = ({ x, y }) => ({ x: Math.round(x), y: Math.round(y) });
     act("move", Object.fromEntries(moved.map((node) => [node.id, round(node.position)])));
   };
+  // A frame takes along what lies on it when the drag begins.
+  const carried = useRef(null);
+  const dragStart = useCallback((_, node, dragged) => {
+    latest.current.dragging = true;
+    const all = dragged?.length ? dragged : node ? [node] : [];
+    const moving = new Set(all.map((each) => each.id));
+    const frames = all.filter((each) => each.data.frame);
+    const found = new Map();
+    for (const frame of frames) {
+      for (const each of contents(frame, latest.current.nodes)) if (!moving.has(each.id)) found.set(each.id, { ...each.position });
+    }
+    carried.current = found.size ? { lead: frames[0].id, from: { ...frames[0].position }, places: found } : null;
+  }, []);
+  const dragOn = useCallback((_, node, dragged) => {
+    const cargo = carried.current;
+    if (!cargo) return;
+    const lead = (dragged ?? [node]).find((each) => each.id === cargo.lead) ?? node;
+    const dx = lead.position.x - cargo.from.x, dy = lead.position.y - cargo.from.y;
+    setNodes((list) => list.map((each) => {
+      const start = cargo.places.get(each.id);
+      return start ? { ...each, position: { x: start.x + dx, y: start.y + dy } } : each;
+    }));
+  }, []);
   const dragStop = useCallback((_, node, moved) => {
     latest.current.dragging = false;
-    commitMove(moved?.length ? moved : [node]);
-  }, []);
-  const dragStart = useCallback(() => {
-    latest.current.dragging = true;
+    const own = moved?.length ? moved : [node];
+    const cargo = carried.current;
+    carried.current = null;
+    const lead = cargo && own.find((each) => each.id === cargo.lead);
+    const along = lead ? [...cargo.places].map(([id, at]) => ({ id, position: { x: at.x + lead.position.x - cargo.from.x, y: at.y + lead.position.y - cargo.from.y } })) : [];
+    commitMove([...own, ...along]);
   }, []);
 
   const portOf = (nodeId, side, name) => latest.current.nodes.find((node) => node.id === nodeId)?.data[side]?.find((port) => port.name === name);
@@ -337,6 +344,33 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
     event.dataTransfer.dropEffect = "copy";
   }, []);
 
+  const near = useCallback((id, on) => setEdges((list) => list.map((edge) => (edge.id === id && Boolean(edge.data?.near) !== on ? { ...edge, data: { ...edge.data, near: on } } : edge))), []);
+  // The mouse leaves the line on its way to the buttons.
+  const leaving = useRef({});
+  const onEdgeMouseEnter = useCallback((_, edge) => {
+    clearTimeout(leaving.current[edge.id]);
+    near(edge.id, true);
+  }, [near]);
+  const onEdgeMouseLeave = useCallback((_, edge) => {
+    leaving.current[edge.id] = setTimeout(() => near(edge.id, false), 900);
+  }, [near]);
+
+  const bodyOf = (chosen) => {
+    const cards = chosen.filter((node) => node.type === "card");
+    const ids = new Set(cards.map((node) => node.id));
+    const notes = chosen.filter((node) => node.type === "note");
+    return JSON.stringify({
+      nodes: cards.map((node) => ({ ...node.data.payload, x: node.position.x, y: node.position.y })),
+      edges: latest.current.edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target)).map(parseEdge),
+      ...(notes.length ? { layout: { notes: notes.map(({ id, position, data }) => ({ id: id.slice(5), ...position, width: data.width, height: data.height, text: data.text, color: data.color, frame: data.frame })) } } : {}),
+    });
+  };
+  const frameSelected = useCallback(() => {
+    const chosen = latest.current.nodes.filter((node) => node.selected && !node.data.frame);
+    if (chosen.length) act("add_note", { frame: true, text: "", ...around(chosen) });
+  }, [act]);
+  const [connecting, setConnecting] = useState("");
+
   const removeSelected = useCallback(() => {
     const gone = latest.current.nodes.filter((node) => node.selected).map((node) => node.id);
     const cut = latest.current.edges.filter((edge) => edge.selected).map((edge) => edge.id);
@@ -346,41 +380,85 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
 
   useEffect(() => {
     const here = () => root.current?.contains(document.activeElement) || document.activeElement === document.body;
+    const only = () => {
+      const chosen = latest.current.nodes.filter((node) => node.selected);
+      return chosen.length === 1 ? chosen[0] : null;
+    };
+    const focusNode = (id) => root.current?.querySelector(`.react-flow__node[data-id="${CSS.escape(id)}"]`)?.focus();
+    const goTo = (node) => {
+      setNodes((list) => list.map((each) => (Boolean(each.selected) === (each.id === node.id) ? each : { ...each, selected: each.id === node.id })));
+      const { width, height } = sizeOf(node);
+      const box = root.current.getBoundingClientRect(), at = flow.flowToScreenPosition(node.position);
+      const outside = at.x < box.left + 10 || at.y < box.top + 10 || at.x > box.right - 120 || at.y > box.bottom - 60;
+      if (outside) flow.setCenter(node.position.x + width / 2, node.position.y + height / 2, { zoom: flow.getZoom(), duration: 150 });
+      setTimeout(() => focusNode(node.id), outside ? 220 : 20);
+    };
+    const openPanel = () => {
+      act("open", only()?.id ?? "");
+      setTimeout(() => document.querySelector(latest.current.panel)?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button")?.focus(), 160);
+    };
+    const command = {
+      z: (event) => act(event.shiftKey ? "redo" : "undo", null),
+      y: () => act("redo", null),
+      a: () => setNodes((list) => list.map((node) => (node.selected ? node : { ...node, selected: true }))),
+      d: () => {
+        const chosen = latest.current.nodes.filter((node) => node.selected);
+        if (chosen.length) act("paste", { text: bodyOf(chosen), whole: true });
+      },
+      g: frameSelected,
+    };
+    const plain = {
+      c: () => only()?.type === "card" && only().data.outputs.length && setConnecting(only().id),
+      f: () => flow.fitView({ padding: 0.07, maxZoom: 1, duration: 200 }),
+      x: () => {
+        const chosen = latest.current.nodes.filter((node) => node.selected && node.type === "card");
+        if (chosen.length) act("disable", { ids: chosen.map((node) => node.id), disabled: !chosen.every((node) => node.data.off) });
+      },
+      "?": () => act("help", null),
+      delete: removeSelected,
+      backspace: removeSelected,
+    };
     const keydown = (event) => {
-      if (typing(event.target)) return;
-      const command = event.ctrlKey || event.metaKey;
       const key = event.key.toLowerCase();
-      if (command && key === "s") {
+      if ((event.ctrlKey || event.metaKey) && key === "s") {
         event.preventDefault();
+        document.activeElement?.blur?.();
         act("save", null);
+        return;
       }
-      if (!here() || latest.current.readOnly) return;
-      if (command && key === "z") {
+      if (typing(event.target) || !here() || latest.current.readOnly || document.querySelector("dialog[open]")) return;
+      const onNode = event.target.closest?.(".react-flow__node") || document.activeElement === document.body;
+      if (event.altKey && event.key.startsWith("Arrow")) {
+        const list = latest.current.nodes;
+        const from = only() ?? list.find((node) => node.selected);
+        const next = from ? towards(list, from, event.key) : list.find((node) => node.type === "card");
         event.preventDefault();
-        act(event.shiftKey ? "redo" : "undo", null);
-      } else if (command && key === "y") {
+        event.stopPropagation();
+        if (next) goTo(next);
+      } else if (event.key === "Enter" && onNode && only()) {
         event.preventDefault();
-        act("redo", null);
-      } else if (command && key === "a") {
+        openPanel();
+      } else {
+        const does = event.ctrlKey || event.metaKey ? command[key] : event.altKey ? null : plain[key];
+        if (!does || (event.target.closest?.("button") && key.length > 1)) return;
         event.preventDefault();
-        setNodes((list) => list.map((node) => (node.selected ? node : { ...node, selected: true })));
-      } else if (event.key === "Delete" || event.key === "Backspace") {
-        event.preventDefault();
-        removeSelected();
+        does(event);
       }
+    };
+    // After the field itself: there Escape closes suggestions first.
+    const leave = (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented || !latest.current.panel || !only()) return;
+      if (!document.querySelector(latest.current.panel)?.contains(event.target)) return;
+      event.target.blur?.();
+      focusNode(only().id);
     };
     const copy = (event) => {
       if (typing(event.target) || !here() || String(getSelection())) return;
-      const chosen = latest.current.nodes.filter((node) => node.selected && node.type === "card");
+      const chosen = latest.current.nodes.filter((node) => node.selected);
       if (!chosen.length) return;
-      const ids = new Set(chosen.map((node) => node.id));
-      const body = {
-        nodes: chosen.map((node) => ({ ...node.data.payload, x: node.position.x, y: node.position.y })),
-        edges: latest.current.edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target)).map(parseEdge),
-      };
       event.preventDefault();
-      event.clipboardData.setData("text/plain", JSON.stringify(body));
-      if (event.type === "cut" && !latest.current.readOnly) act("remove", [...ids]);
+      event.clipboardData.setData("text/plain", bodyOf(chosen));
+      if (event.type === "cut" && !latest.current.readOnly) act("remove", chosen.map((node) => node.id));
     };
     const paste = (event) => {
       if (typing(event.target) || !here() || latest.current.readOnly) return;
@@ -391,17 +469,20 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
       const at = flow.screenToFlowPosition({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
       act("paste", { text: text.slice(0, 900_000), whole: text.length <= 900_000, x: Math.round(at.x), y: Math.round(at.y) });
     };
-    window.addEventListener("keydown", keydown);
+    // Before React Flow, which moves nodes by arrow keys.
+    window.addEventListener("keydown", keydown, true);
+    window.addEventListener("keydown", leave);
     document.addEventListener("copy", copy);
     document.addEventListener("cut", copy);
     document.addEventListener("paste", paste);
     return () => {
-      window.removeEventListener("keydown", keydown);
+      window.removeEventListener("keydown", keydown, true);
+      window.removeEventListener("keydown", leave);
       document.removeEventListener("copy", copy);
       document.removeEventListener("cut", copy);
       document.removeEventListener("paste", paste);
     };
-  }, [act, flow, removeSelected]);
+  }, [act, flow, removeSelected, frameSelected]);
 
   const doc = graph?.doc ?? "";
   useEffect(() => {
@@ -409,6 +490,8 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
     if (doc && marks) applySnapshot(name, { seq: channelOf(name).seq + 1, rows: Object.entries(marks) });
   }, [doc, marks]);
   const context = useMemo(() => ({ channel, labels, texts, act, readOnly, doc }), [channel, labels, texts, act, readOnly, doc]);
+  const chosenNodes = useMemo(() => nodes.filter((node) => node.selected), [nodes]);
+  const connectFrom = connecting ? nodes.find((node) => node.id === connecting) : null;
   const miniColor = useCallback((node) => (node.type === "note" ? "transparent" : `var(--cat-${node.data.tone}, var(--ink-3))`), []);
   return (
     <Canvas.Provider value={context}>
@@ -416,10 +499,18 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
         <ReactFlow
           nodes={nodes} edges={edges} nodeTypes={NODE_TYPES} edgeTypes={EDGE_TYPES}
           onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
-          onNodeDragStart={dragStart} onSelectionDragStart={dragStart}
+          onNodeDragStart={dragStart} onSelectionDragStart={(event, chosen) => dragStart(event, null, chosen)}
+          onNodeDrag={dragOn} onSelectionDrag={(event, chosen) => dragOn(event, null, chosen)}
           onNodeDragStop={dragStop} onSelectionDragStop={(event, moved) => dragStop(event, null, moved)}
+          onEdgeMouseEnter={onEdgeMouseEnter} onEdgeMouseLeave={onEdgeMouseLeave}
           onConnect={onConnect} onConnectEnd={onConnectEnd} isValidConnection={isValid}
           onSelectionChange={onSelectionChange}
+          onNodeClick={(event, node) => {
+            // One of several selected, clicked by itself, is meant alone.
+            if (!event.shiftKey && !event.ctrlKey && !event.metaKey && latest.current.nodes.filter((each) => each.selected).length > 1) {
+              setNodes((list) => list.map((each) => (Boolean(each.selected) === (each.id === node.id) ? each : { ...each, selected: each.id === node.id })));
+            }
+          }}
           onNodeDoubleClick={(_, node) => act("open", node.id)}
           nodesDraggable={!readOnly} nodesConnectable={!readOnly}
           deleteKeyCode={null} selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Shift", "Meta", "Control"]}
@@ -430,6 +521,14 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, read
           <Controls showInteractive={false} position="bottom-left" />
           {nodes.length > 20 && !readOnly && <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
         </ReactFlow>
+        {!readOnly && <AlignBar nodes={chosenNodes} texts={texts} onMove={(places) => act("move", places)} onFrame={frameSelected} />}
+        {connectFrom && (
+          <ConnectDialog
+            from={connectFrom} nodes={nodes} judge={judge} texts={texts}
+            onConnect={(connection) => { setConnecting(""); onConnect(connection); }}
+            onClose={() => setConnecting("")}
+          />
+        )}
         {nodes.length === 0 && texts.empty && <div className="cv-empty">{texts.empty}</div>}
         {refusal && <div className="cv-refusal" role="alert">{refusal}</div>}
       </div>

@@ -51,7 +51,7 @@ export default function CodeField({
   useEffect(() => {
     view.current?.dispatch({});
   }, [scope, faultKey]);
-  const coded = Boolean(LANGUAGES[language]) && language !== "markdown";
+  const coded = ["sql", "python", "javascript"].includes(language);
   const extensions = useMemo(() => {
     const own = () => latest.current;
     const row = language === "row-expression";

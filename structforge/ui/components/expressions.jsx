@@ -190,7 +190,7 @@ export function expressionCompletions({ getScope, getLanguage, getTexts, getSugg
     if (path) {
       const entry = follow(scope, path[1]);
       const fields = (entry?.fields ?? []).map((each) => fieldOption(each, from, from - 1));
-      const methods = !entry || ["text", "object"].includes(entry.kind) ? language.methods.map((label) => ({ label, type: "method", boost: -50, apply: insert(`${label}(`, ")") })) : [];
+      const methods = !entry?.kind || entry.kind === "text" ? language.methods.map((label) => ({ label, type: "method", boost: -50, apply: insert(`${label}(`, ")") })) : [];
       return fields.length || context.explicit ? { ...valid, options: [...fields, ...methods] } : null;
     }
     if (!word && !context.explicit && !/(^|[\s(,[+*/~-])$/.test(lead)) return null;

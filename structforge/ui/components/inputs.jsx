@@ -351,7 +351,7 @@ export function Pairs({ id, value, onChange, readOnly, literal, path, problems, 
         const here = below(path, key);
         const again = rows.findIndex(([other]) => other === key) < index;
         return (
-          <div className="form-pair" key={index} data-field={here}>
+          <div className={`form-pair${each && typeof each === "object" ? " tall" : ""}`} key={index} data-field={here}>
             <NameInput value={key} readOnly={readOnly} label={`${texts.name} ${index + 1}`} placeholder={texts.name} invalid={again} onChange={(name) => put(rows.map((row, at) => (at === index ? [name, row[1]] : row)))} />
             <AnyInput schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
             {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}

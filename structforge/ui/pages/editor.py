@@ -14,7 +14,6 @@ from uuid import UUID
 import reflex as rx
 
 from structforge.domain.errors import NotFoundError, Problem, StructForgeError
-from structforge.domain.ids import readable_id
 from structforge.domain.validation import is_warning
 from structforge.domain.workflow import WorkflowDocument
 from structforge.ui.arrange import arranged
@@ -50,6 +49,7 @@ class EditorState(rx.State):
     cells: list[dict[str, str]] = []
     inserting: str = ""
     """The edge on which the next node of the palette is put."""
+    show_keys: bool = False
     _room: str = ""
 
     # ---- opening ---------------------------------------------------------------------------------------------
@@ -166,6 +166,8 @@ class EditorState(rx.State):
             (await self.get_state(PanelState)).tab = "parameters"
         elif kind == "insert" and isinstance(value, dict):
             self.inserting = str(value.get("edge", ""))
+        elif kind == "help":
+            self.show_keys = True
         elif kind == "save":
             await say(self, "editor.saved")
         elif kind in ("undo", "redo"):
@@ -185,9 +187,9 @@ class EditorState(rx.State):
         try:
             if kind in ("add", "paste"):
                 await draft._edit(visitor, workflow_id, added)
-                self.focus = {"ids": chosen} if kind == "paste" else {"ids": chosen, "reveal": True}
+                self.focus = {"ids": chosen}
             else:
-                await draft._edit(visitor, workflow_id, edits_of(kind, value))
+                await draft._edit(visitor, workflow_id, lambda document: edits_of(kind, value, document))
         except StructForgeError as error:
             await tell_problem(self, error)
 
@@ -213,6 +215,11 @@ class EditorState(rx.State):
             place = {"edge": self.inserting} if self.inserting else {"after": selected}
             self.inserting = ""
             await self._change(draft, visitor, workflow_id, "add", {"kind": kind, **place})
+
+    @rx.event
+    def toggle_keys(self) -> None:
+        """Open or close the list of keys."""
+        self.show_keys = not self.show_keys
 
     @rx.event
     def stop_inserting(self) -> None:
@@ -244,21 +251,6 @@ class EditorState(rx.State):
             detail = await services().api.workflows.get(visitor.principal, workflow_id)
             places = {name: at.model_dump() for name, at in arranged(detail.draft).items()}
             await draft._edit(visitor, workflow_id, [{"kind": "move", "positions": places}])
-        except StructForgeError as error:
-            await tell_problem(self, error)
-
-    @rx.event
-    async def add_note(self) -> None:
-        """Put a sticky note on the canvas."""
-        draft = await self.get_state(DraftState)
-        visitor, workflow_id = await draft._here()
-        if visitor is None or workflow_id is None:
-            return
-        try:
-            detail = await services().api.workflows.get(visitor.principal, workflow_id)
-            taken = {note.id for note in detail.draft.layout.notes}
-            note = {"id": readable_id("note", taken), "x": 0, "y": -160, "text": ""}
-            await draft._edit(visitor, workflow_id, [{"kind": "put_note", "note": note}])
         except StructForgeError as error:
             await tell_problem(self, error)
 

@@ -142,6 +142,38 @@ def panel_view() -> rx.Component:
     )
 
 
+KEYS = (
+    ("Alt ← ↑ → ↓", "go"),
+    ("Enter", "open"),
+    ("Esc", "back"),
+    ("← ↑ → ↓", "move"),
+    ("C", "connect"),
+    ("Delete", "delete"),
+    ("X", "disable"),
+    ("Ctrl Z", "undo"),
+    ("Ctrl Y", "redo"),
+    ("Ctrl C · X · V", "copy"),
+    ("Ctrl D", "duplicate"),
+    ("Ctrl A", "all"),
+    ("Shift", "select"),
+    ("Ctrl G", "frame"),
+    ("F", "fit"),
+    ("Ctrl S", "save"),
+    ("Ctrl Space", "complete"),
+    ("Ctrl K", "commands"),
+    ("?", "help"),
+)
+
+
+def keys_list() -> rx.Component:
+    """Return what each key does."""
+    found: rx.Component = rx.el.dl(
+        *(rx.el.div(rx.el.dt(rx.el.kbd(keys)), rx.el.dd(t(f"editor.key.{name}"))) for keys, name in KEYS),
+        class_name="keys",
+    )
+    return found
+
+
 def nothing_selected() -> rx.Component:
     """Return what stands there when no node, or several, are selected."""
     return rx.el.aside(
@@ -152,21 +184,7 @@ def nothing_selected() -> rx.Component:
                 rx.el.h2(t("editor.properties")),
                 rx.el.p(t("editor.select_hint"), class_name="muted"),
                 rx.el.h3(t("editor.keys")),
-                rx.el.dl(
-                    *(
-                        rx.el.div(rx.el.dt(rx.el.kbd(keys)), rx.el.dd(t(f"editor.key.{name}")))
-                        for keys, name in (
-                            ("Ctrl Z", "undo"),
-                            ("Ctrl Shift Z", "redo"),
-                            ("Ctrl C · Ctrl V", "copy"),
-                            ("Delete", "delete"),
-                            ("← ↑ → ↓", "move"),
-                            ("Shift", "select"),
-                            ("Ctrl K", "commands"),
-                        )
-                    ),
-                    class_name="keys",
-                ),
+                keys_list(),
                 class_name="stack ed-hint",
             ),
         ),

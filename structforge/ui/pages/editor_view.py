@@ -15,6 +15,7 @@ from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas, palette
 from structforge.ui.components.form import text_line
 from structforge.ui.components.live import live_feed, live_status
+from structforge.ui.components.overlay import dialog
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_texts
@@ -23,7 +24,7 @@ from structforge.ui.pages.editor_draft import DraftOpsState, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_notebook_view import notebook
 from structforge.ui.pages.editor_panel import PanelState
-from structforge.ui.pages.editor_panel_view import nothing_selected, panel_view
+from structforge.ui.pages.editor_panel_view import keys_list, nothing_selected, panel_view
 from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
@@ -62,8 +63,9 @@ def _top_bar() -> rx.Component:
             tool("undo-2", "editor.undo", EditorState.act("undo", None), disabled=~DraftState.can_undo),
             tool("redo-2", "editor.redo", EditorState.act("redo", None), disabled=~DraftState.can_redo),
             tool("layout-dashboard", "editor.arrange", EditorState.arrange),
-            tool("sticky-note", "editor.add_note", EditorState.add_note),
+            tool("sticky-note", "editor.add_note", EditorState.act("add_note", {"x": 0, "y": -160})),
             tool("history", "editor.versions", VersionsState.toggle_versions),
+            tool("keyboard", "editor.keys", EditorState.toggle_keys),
             class_name="ed-tools",
         ),
         rx.cond(
@@ -165,6 +167,7 @@ def _canvas() -> rx.Component:
         accepts=ACCEPTS,
         marks=EditorState.marks,
         focus=EditorState.focus,
+        panel=".ed-panel-body",
         on_act=EditorState.act,
         on_gap=EditorState.reload,
     )
@@ -232,6 +235,13 @@ def editor_page() -> rx.Component:
         ),
         class_name="ed",
     )
+    keys = dialog(
+        keys_list(),
+        open=EditorState.show_keys,
+        label=t("editor.keys"),
+        close_text=t("app.close"),
+        on_close=EditorState.toggle_keys,
+    )
     back = rx.el.a(t("editor.back"), href=routes.WORKFLOWS, class_name="btn")
     retry = rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=EditorState.enter)
     return bare_shell(
@@ -245,7 +255,7 @@ def editor_page() -> rx.Component:
         ),
         rx.match(
             EditorState.state,
-            ("shown", shown),
+            ("shown", rx.fragment(shown, keys)),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
             ("broken", notice(t("editor.broken"), rx.el.p(EditorState.load_problem), retry)),
             skeleton(),
