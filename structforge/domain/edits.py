@@ -63,23 +63,35 @@ class SetDisabled(_Edit):
     disabled: bool
 
 
+class Seen(_Edit):
+    """The value that whoever edits had before them."""
+
+    value: Any = None
+    unset: bool = False
+
+
 class SetParameter(_Edit):
-    """Give one parameter a value; `unset` takes it away, so that its default holds."""
+    """Give one parameter a value; `unset` takes it away, so that its default holds.
+
+    With `seen` it is refused when the draft holds another value by now: somebody else changed it meanwhile.
+    """
 
     kind: Literal["set_parameter"] = "set_parameter"
     id: NodeId
     name: Annotated[str, Field(min_length=1, max_length=100)]
     value: Any = None
     unset: bool = False
+    seen: Seen | None = None
 
 
 class SetPolicy(_Edit):
-    """Change one policy of a node."""
+    """Change one policy of a node; `seen` as in `SetParameter`."""
 
     kind: Literal["set_policy"] = "set_policy"
     id: NodeId
     name: Annotated[str, Field(min_length=1, max_length=100)]
     value: Any = None
+    seen: Seen | None = None
 
 
 class AddEdge(_Edit):
@@ -195,7 +207,9 @@ def apply(document: WorkflowDocument, edits: Sequence[Edit]) -> Applied:
             refused.append(refusal.problem)
             continue
         if undo is not None:
-            made.append(edit)
+            # What somebody saw decides this once, and is no part of what was done.
+            seen = isinstance(edit, SetParameter | SetPolicy) and edit.seen is not None
+            made.append(edit.model_copy(update={"seen": None}) if seen else edit)
             inverse[:0] = undo
     return Applied(draft.document(), made, inverse, refused)
 
@@ -204,6 +218,18 @@ class _Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+def _conflict(node_id: str, part: str, name: str, theirs: Seen) -> _Refused:
+    return _Refused(
+        Problem(
+            "edit.conflict",
+            f"Somebody else changed {name} of {node_id!r} meanwhile.",
+            f"nodes.{node_id}.{part}.{name}",
+            "Look at both and choose.",
+            {"id": node_id, "part": part, "name": name, "theirs": theirs.value, "unset": theirs.unset},
+        )
+    )
 
 
 class _Draft:
@@ -310,6 +336,11 @@ class _Draft:
             if had and before.parameters[edit.name] == edit.value:
                 return None
             parameters = {**before.parameters, edit.name: edit.value}
+        if edit.seen is not None and (
+            had == edit.seen.unset or (had and before.parameters[edit.name] != edit.seen.value)
+        ):
+            theirs = Seen(value=before.parameters.get(edit.name), unset=not had)
+            raise _conflict(edit.id, "parameters", edit.name, theirs)
         self._nodes[edit.id] = before.model_copy(update={"parameters": parameters})
         return [
             SetParameter(id=edit.id, name=edit.name, value=before.parameters.get(edit.name), unset=not had)
@@ -326,6 +357,8 @@ class _Draft:
             raise _Refused(Problem("edit.policy_invalid", f"{first['msg']}.", where)) from None
         if policies == before.policies:
             return None
+        if edit.seen is not None and not edit.seen.unset and old[edit.name] != edit.seen.value:
+            raise _conflict(edit.id, "policies", edit.name, Seen(value=old[edit.name]))
         self._nodes[edit.id] = before.model_copy(update={"policies": policies})
         return [SetPolicy(id=edit.id, name=edit.name, value=old[edit.name])]
 

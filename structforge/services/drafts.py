@@ -36,6 +36,9 @@ DRAFT_CHANNEL = "structforge:draft:"
 """Followed by the workflow id: `{"revision", "edits", "nodes"}`, the nodes as they are after the edits that
 touched them; no edits mean "read the draft again"."""
 
+DONE_KEY = "structforge:edited:"
+REMEMBERED_S = 3_600
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,15 +62,22 @@ class DraftService:
         principal: Principal,
         workflow_id: UUID,
         edits: Sequence[Edit] | Callable[[WorkflowDocument], Sequence[Edit]],
+        *,
+        key: str = "",
     ) -> Edited:
         """Apply edits to the draft as it is now; what cannot be applied is told and the rest is made.
 
         Edits that depend on the draft, such as a node with a free id, come as a function of it: two people who
-        add at the same time would choose the same id from what they read before.
+        add at the same time would choose the same id from what they read before. Edits that came before under
+        the same `key` are not made again: a browser sends what was not confirmed once more when its connection
+        is back.
 
         Raises: NotFoundError; ForbiddenError.
         """
         authorize(principal, Permission.WORKFLOW_EDIT)
+        done = f"{DONE_KEY}{workflow_id}:{principal.user_id}:{key}" if key else ""
+        if done and await self._was_made(done):
+            edits = ()
         async with self._database.transaction(principal.organization_id) as session:
             workflows = Workflows(session)
             row = await workflows.lock(principal.organization_id, workflow_id)
@@ -87,9 +97,23 @@ class DraftService:
                     updated_by=principal.user_id,
                 )
                 revision += 1
+        if done:
+            await self._remember(done)
         if applied.made:
             await self._tell(workflow_id, revision, edits_json(applied.made), _touched(applied))
         return Edited(revision, applied)
+
+    async def _was_made(self, done: str) -> bool:
+        try:
+            return bool(await self._redis.exists(done))
+        except (RedisError, OSError):
+            return False
+
+    async def _remember(self, done: str) -> None:
+        try:
+            await self._redis.set(done, 1, ex=REMEMBERED_S)
+        except (RedisError, OSError) as error:
+            logger.warning("an edit is not remembered, sent again it would be made again: %s", error)
 
     async def announce(self, workflow_id: UUID, revision: int) -> None:
         """Tell everybody who looks at a draft that it was replaced as a whole."""

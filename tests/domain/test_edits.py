@@ -112,3 +112,32 @@ def test_what_cannot_be_made_is_refused_and_the_rest_is_made(edit: dict[str, Any
 def test_garbage_is_refused(body: object) -> None:
     with pytest.raises(InvalidError):
         parse_edits(body)
+
+
+SEEN_EDITS = [
+    ("set_parameter", "url", {"value": "old"}, "new", True),
+    ("set_parameter", "url", {"unset": True}, "new", False),
+    ("set_parameter", "url", {"value": "stale"}, "new", False),
+    ("set_parameter", "url", {"value": "stale"}, "old", True),
+    ("set_parameter", "other", {"unset": True}, "new", True),
+    ("set_parameter", "other", {"value": None}, "new", False),
+    ("set_policy", "timeout_s", {"value": None}, 5, True),
+    ("set_policy", "timeout_s", {"value": 3}, 5, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "seen", "value", "taken"), SEEN_EDITS)
+def test_a_value_that_somebody_else_changed_meanwhile_is_not_overwritten(
+    kind: str, name: str, seen: dict[str, Any], value: Any, taken: bool
+) -> None:
+    start = apply(
+        WorkflowDocument(),
+        parse_edits([{"kind": "add_node", "node": {"id": "a", "type": "t", "parameters": {"url": "old"}}}]),
+    ).document
+    edit = {"kind": kind, "id": "a", "name": name, "value": value, "seen": seen}
+    applied = apply(start, parse_edits([edit]))
+    assert [problem.code for problem in applied.refused] == ([] if taken else ["edit.conflict"])
+    if not taken:
+        assert applied.document == start
+        assert applied.refused[0].details["theirs"] == ("old" if name == "url" else None)
+    assert all("seen" not in each for each in edits_json(applied.made))

@@ -55,8 +55,10 @@ def guesses(name: str, arguments: list[str], workflow_id: str, run_id: str) -> l
         "paste": {"text": '{"nodes": [{"id": "z", "type": "data.set"}]}', "x": 0, "y": 0},
         "undo": None,
     }
-    if arguments == ["kind", "value"]:
-        return [{"kind": kind, "value": value} for kind, value in edits.items()]
+    if arguments == ["kind", "value", "key"]:
+        return [{"kind": kind, "value": value, "key": ""} for kind, value in edits.items()]
+    if arguments[:2] == ["subject", "name"]:
+        return [dict.fromkeys(arguments, None) | {"subject": "parameters:a", "name": "x", "key": ""}]
     values = (workflow_id, run_id, {"id": workflow_id, "text": "{}"})
     return [dict.fromkeys(arguments, value) for value in values] if arguments else [{}]
 

@@ -6,6 +6,7 @@ import {
   Background, BaseEdge, Controls, EdgeLabelRenderer, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider,
   SelectionMode, applyEdgeChanges, applyNodeChanges, getBezierPath, useReactFlow, useStore,
 } from "@xyflow/react";
+import { post } from "$/public/jsx/outbox.jsx";
 import { Canvas } from "$/public/jsx/canvas_context.jsx";
 import { Note, around, contents, sizeOf } from "$/public/jsx/canvas_notes.jsx";
 import { AlignBar, ConnectDialog, towards } from "$/public/jsx/canvas_selection.jsx";
@@ -13,6 +14,7 @@ import { StatusMark, applySnapshot, channelOf, spanText, useRow } from "$/public
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
+const LOOKS = new Set(["select", "changed", "open", "insert", "save"]);
 const FAR = 0.4;
 const farAway = (state) => state.transform[2] < FAR;
 
@@ -178,8 +180,14 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
   const flow = useReactFlow();
   const seq = useRef({ doc: "", at: -1, waiting: [] });
   const root = useRef(null);
+  const selected = useRef("");
   const latest = useRef({});
-  const act = useCallback((kind, value) => latest.current.onAct?.(kind, value), []);
+  // What changes the document is kept until it is confirmed; a look at it is not.
+  const act = useCallback((kind, value) => {
+    const send = (key) => latest.current.onAct?.(kind, value, key);
+    if (LOOKS.has(kind) || !latest.current.onAct) send("");
+    else post(send);
+  }, []);
   useEffect(() => {
     latest.current = { ...latest.current, onAct, onGap, nodes, edges, texts, readOnly, panel };
   });
@@ -209,9 +217,11 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
       return graph.nodes.map((item) => ({ ...toNode(item), selected: chosen.has(item.id) }));
     });
     setEdges(graph.edges.map(toEdge));
+    // A server that was started anew has forgotten what is selected.
+    if (!first && selected.current) act("select", selected.current.split(" "));
     if (first) requestAnimationFrame(() => requestAnimationFrame(() => flow.fitView({ padding: 0.07, maxZoom: 1 })));
     for (const batch of state.waiting) mergeOps(batch);
-  }, [graph, flow, mergeOps]);
+  }, [graph, flow, mergeOps, act]);
 
   useEffect(() => {
     if (!ops?.length) return;
@@ -323,7 +333,6 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
     return () => clearTimeout(timer);
   }, [refusal]);
 
-  const selected = useRef("");
   const onSelectionChange = useCallback(({ nodes: chosen }) => {
     const ids = chosen.map((node) => node.id);
     const key = ids.join(" ");
@@ -414,7 +423,6 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
         const chosen = latest.current.nodes.filter((node) => node.selected && node.type === "card");
         if (chosen.length) act("disable", { ids: chosen.map((node) => node.id), disabled: !chosen.every((node) => node.data.off) });
       },
-      "?": () => act("help", null),
       delete: removeSelected,
       backspace: removeSelected,
     };

@@ -3,7 +3,7 @@
 Invariant: `graph` is `{"doc", "seq", "nodes", "edges"}` and comes once a document; `ops` is
 `[end of doc, first seq, last seq, items]`; an item is `["put", node]`, `["data", node]` (its place stays),
 `["drop", id]`, `["move", {id: {x, y}}]`, `["link", edge]` or `["unlink", edge]`. What the visitor does arrives as
-`on_act(kind, value)`.
+`on_act(kind, value, key)`, the key of `outbox.jsx` or empty.
 """
 
 # Reflex names the arguments of an event by a function in place of a type.
@@ -13,15 +13,17 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.components import glyphs, live
+from structforge.ui.components import glyphs, live, outbox
 from structforge.ui.components.modules import jsx_module
 
-# canvas.jsx imports these two by their place in the bundle.
-NEEDS = (glyphs.MODULE, live.MODULE)
+# canvas.jsx imports these by their place in the bundle.
+NEEDS = (glyphs.MODULE, live.MODULE, outbox.MODULE)
 
 
-def _act_spec(kind: rx.Var[str], value: rx.Var[Any]) -> tuple[rx.Var[str], rx.Var[Any]]:
-    return (kind, value)
+def _act_spec(
+    kind: rx.Var[str], value: rx.Var[Any], key: rx.Var[str]
+) -> tuple[rx.Var[str], rx.Var[Any], rx.Var[str]]:
+    return (kind, value, key)
 
 
 def _kind_spec(kind: rx.Var[str]) -> tuple[rx.Var[str]]:

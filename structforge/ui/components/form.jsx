@@ -1,7 +1,8 @@
 // A form made of a JSON Schema: every field commits by itself, when it is left or typing pauses. Knows no words of
 // the program around it; `x-widget`, `x-language`, `x-placeholder`, `x-advanced`, `x-suggest`, `x-expressions` and
 // `x-show-if` choose how a field looks.
-import { memo, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
+import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
+import { post } from "$/public/jsx/outbox.jsx";
 import {
   AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, RowTools, SelectInput,
   Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
@@ -111,9 +112,10 @@ export function SchemaForm(props) {
   return props.schema?.properties ? <Fields key={props.subject} {...props} /> : null;
 }
 
-const GIVE_UP_MS = 6000;
+// Longer than a connection that is back after a while needs: until then the own value shows.
+const GIVE_UP_MS = 60_000;
 
-function Fields({ subject, schema, values, problems, texts, readOnly, focus, names, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
+function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
   const root = useRef(null);
   // What was sent shows at once, and the next commit builds on it; the answer, or none for a while, replaces it.
@@ -128,14 +130,34 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, nam
     setSent((before) => ({ ...before, [name]: value }));
     setTimeout(() => setSent((before) => (before[name] === value ? Object.fromEntries(Object.entries(before).filter(([each]) => each !== name)) : before)), GIVE_UP_MS);
   };
+  const now = useRef({});
+  now.current = { ...values, ...sent };
+  // What a field held when its editing began: the server refuses to overwrite anything else.
+  const begun = useRef(new Map());
+  const hold = (name) => (now.current[name] === undefined ? { value: null, unset: true } : { value: now.current[name], unset: false });
+  const onBegin = useCallback((path) => {
+    const name = path.match(/^[^.[]+/)?.[0];
+    if (name && !begun.current.has(name)) begun.current.set(name, hold(name));
+  }, []);
+  const seenOf = (name) => {
+    const seen = begun.current.get(name) ?? hold(name);
+    begun.current.delete(name);
+    return seen;
+  };
   const onSet = (name, value) => {
+    const seen = seenOf(name);
     keep(name, value);
-    send(name, value);
+    post((key) => send(subject, name, value, seen, key));
   };
   const onUnset = (name) => {
+    const seen = seenOf(name);
     keep(name, undefined);
-    sendUnset(name);
+    post((key) => sendUnset(subject, name, seen, key));
   };
+  useEffect(() => {
+    if (refused?.subject !== subject) return;
+    setSent((before) => Object.fromEntries(Object.entries(before).filter(([name]) => name !== refused.name)));
+  }, [refused, subject]);
   // Brings a field into view: the nearest one that is there, as a place may name a part that has none.
   useEffect(() => {
     if (!focus?.path || focus.subject !== subject) return;
@@ -146,7 +168,7 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, nam
     near.scrollIntoView({ block: "center" });
     setTimeout(() => near.querySelector("input, textarea, select, [contenteditable=true], button")?.focus(), 60);
   }, [focus, subject]);
-  const context = useMemo(() => ({ texts, names, scope, help, helpTexts, files, preview, onPreview }), [texts, names, scope, help, helpTexts, files, preview, onPreview]);
+  const context = useMemo(() => ({ texts, names, scope, help, helpTexts, files, preview, onPreview, onBegin }), [texts, names, scope, help, helpTexts, files, preview, onPreview, onBegin]);
   const given = { ...values, ...sent };
   const defaults = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, given[name] ?? each.default]));
   const fields = Object.entries(schema.properties).filter(([, each]) => visible(each, defaults));

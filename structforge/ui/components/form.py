@@ -1,7 +1,8 @@
 """Python side of form.jsx: forms from JSON Schemas. Knows no StructForge words.
 
-Invariant: each field commits by itself as `on_set(name, value)` or `on_unset(name)`; the server answers with new
-`values` and `problems` (`{path: sentence}`).
+Invariant: each field commits by itself as `on_set(subject, name, value, seen, key)` or `on_unset(subject, name, seen,
+key)`, where `seen` (`{"value", "unset"}`) is what the field held when its editing began and `key` is the outbox's; the
+server answers with new `values` and `problems`.
 """
 
 # Reflex names the arguments of an event by a function in place of a type.
@@ -30,8 +31,16 @@ CODE_MIRROR = [
 """What code.jsx and expressions.jsx import; loaded by the browser with the first field."""
 
 
-def _set_spec(name: rx.Var[str], value: rx.Var[Any]) -> tuple[rx.Var[str], rx.Var[Any]]:
-    return (name, value)
+def _set_spec(
+    subject: rx.Var[str], name: rx.Var[str], value: rx.Var[Any], seen: rx.Var[Any], key: rx.Var[str]
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[Any], rx.Var[Any], rx.Var[str]]:
+    return (subject, name, value, seen, key)
+
+
+def _unset_spec(
+    subject: rx.Var[str], name: rx.Var[str], seen: rx.Var[Any], key: rx.Var[str]
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[Any], rx.Var[str]]:
+    return (subject, name, seen, key)
 
 
 def _preview_spec(path: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
@@ -67,8 +76,10 @@ class SchemaForm(rx.Component):
     files: rx.Var[str]
     """Address that lists files, and takes one under its name."""
     preview: rx.Var[dict[str, Any]]
+    refused: rx.Var[dict[str, Any]]
+    """`{"subject", "name"}` of a value that was not taken: what the server holds shows again."""
     on_set: rx.EventHandler[_set_spec]
-    on_unset: rx.EventHandler[_one_spec]
+    on_unset: rx.EventHandler[_unset_spec]
     on_preview: rx.EventHandler[_preview_spec]
 
 

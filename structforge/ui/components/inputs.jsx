@@ -69,7 +69,8 @@ export function starting(schema, root) {
 }
 
 // A text that stays the person's own while they type; what comes from outside waits until they stop.
-export function useDraft(value, toText, commit) {
+export function useDraft(value, toText, commit, path) {
+  const { onBegin } = useContext(FormContext);
   const [text, setText] = useState(() => toText(value));
   const state = useRef({ typing: false, timer: 0, text, commit });
   state.current.commit = commit;
@@ -85,6 +86,7 @@ export function useDraft(value, toText, commit) {
   };
   useEffect(() => flush, []); // eslint-disable-line react-hooks/exhaustive-deps
   const change = (next) => {
+    if (!state.current.typing && path) onBegin?.(path);
     state.current.typing = true;
     state.current.text = next;
     setText(next);
@@ -118,7 +120,7 @@ const ASK_MS = 350;
 
 export function TextInput({ id, label, schema, value, onChange, readOnly, invalid, multiline, described, literal, path, labelledBy, onLines, toText = shown, fault }) {
   const { scope, help, helpTexts, onPreview, preview } = useContext(FormContext);
-  const [text, change, flush] = useDraft(value, toText, onChange);
+  const [text, change, flush] = useDraft(value, toText, onChange, path);
   const language = schema["x-language"] ?? "";
   const hidden = schema["x-widget"] === "password";
   const expression = !literal && text.includes("{{");
@@ -203,12 +205,12 @@ export function boundsOf(schema, texts) {
   return low === undefined ? (texts.atMost?.replace("{high}", high) ?? "") : `${low} – ${high}`;
 }
 
-export function NumberInput({ id, label, labelledBy, schema, value, onChange, onUnset, readOnly, invalid, described }) {
+export function NumberInput({ path, id, label, labelledBy, schema, value, onChange, onUnset, readOnly, invalid, described }) {
   const [text, change, flush] = useDraft(value, shown, (next) => {
     if (next.trim() === "") return onUnset();
     const number = Number(next);
     onChange(Number.isFinite(number) ? number : next);
-  });
+  }, path);
   const step = (by) => {
     const low = schema.minimum ?? -Infinity, high = schema.maximum ?? Infinity;
     const from = Number(text === "" ? (schema.default ?? 0) : text);
@@ -352,7 +354,7 @@ export function Pairs({ id, value, onChange, readOnly, literal, path, problems, 
         const again = rows.findIndex(([other]) => other === key) < index;
         return (
           <div className={`form-pair${each && typeof each === "object" ? " tall" : ""}`} key={index} data-field={here}>
-            <NameInput value={key} readOnly={readOnly} label={`${texts.name} ${index + 1}`} placeholder={texts.name} invalid={again} onChange={(name) => put(rows.map((row, at) => (at === index ? [name, row[1]] : row)))} />
+            <NameInput path={here} value={key} readOnly={readOnly} label={`${texts.name} ${index + 1}`} placeholder={texts.name} invalid={again} onChange={(name) => put(rows.map((row, at) => (at === index ? [name, row[1]] : row)))} />
             <AnyInput schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
             {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}
             {again && <p className="error" role="alert">{texts.twice}</p>}
@@ -365,8 +367,8 @@ export function Pairs({ id, value, onChange, readOnly, literal, path, problems, 
   );
 }
 
-function NameInput({ value, label, placeholder, readOnly, invalid, onChange }) {
-  const [text, change, flush] = useDraft(value, shown, onChange);
+function NameInput({ path, value, label, placeholder, readOnly, invalid, onChange }) {
+  const [text, change, flush] = useDraft(value, shown, onChange, path);
   return <input className="input" value={text} readOnly={readOnly} aria-label={label} placeholder={placeholder} aria-invalid={invalid || undefined} autoComplete="off" spellCheck={false} onChange={(event) => change(event.target.value)} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && flush()} />;
 }
 

@@ -99,12 +99,15 @@ class EditorState(rx.State):
         try:
             detail = await services().api.workflows.get(visitor.principal, workflow_id)
         except NotFoundError:
-            self.state, draft.topic = "missing", ""
+            if draft.topic == str(workflow_id):
+                draft.gone = True  # What was on the canvas stays in view.
+            else:
+                self.state, draft.topic = "missing", ""
             return False
         except StructForgeError as error:
             self.state, self.load_problem = "broken", str(error.problem)
             return False
-        draft.topic, self.name = str(workflow_id), detail.summary.labels.name
+        draft.topic, draft.gone, self.name = str(workflow_id), False, detail.summary.labels.name
         self.graph = graph_of(
             detail.draft, services().registry, topic=draft.topic, seq=detail.summary.draft_revision
         )
@@ -152,12 +155,18 @@ class EditorState(rx.State):
     # ---- what the visitor does on the canvas -------------------------------------------------------------------
 
     @rx.event
-    async def act(self, kind: str, value: Any) -> None:
-        """Take an action of the canvas."""
+    async def act(self, kind: str, value: Any, key: str) -> None:
+        """Take an action of the canvas; one with a key is confirmed, and made once however often it comes."""
         draft = await self.get_state(DraftState)
         visitor, workflow_id = await draft._here()
         if visitor is None or workflow_id is None:
             return
+        await self._act(draft, visitor, workflow_id, str(kind), value, str(key))
+        draft._confirm(key)
+
+    async def _act(
+        self, draft: DraftState, visitor: Visitor, workflow_id: UUID, kind: str, value: Any, key: str
+    ) -> None:
         if kind == "select":
             await self._select(draft, visitor, workflow_id, value)
         elif kind == "changed":
@@ -166,17 +175,18 @@ class EditorState(rx.State):
             (await self.get_state(PanelState)).tab = "parameters"
         elif kind == "insert" and isinstance(value, dict):
             self.inserting = str(value.get("edge", ""))
-        elif kind == "help":
-            self.show_keys = True
         elif kind == "save":
             await say(self, "editor.saved")
         elif kind in ("undo", "redo"):
-            await draft._step_back(visitor, workflow_id, undo=kind == "undo")
+            try:
+                await draft._step_back(visitor, workflow_id, undo=kind == "undo", key=key)
+            except StructForgeError as error:
+                await draft._refuse(error)
         else:
-            await self._change(draft, visitor, workflow_id, kind, value)
+            await self._change(draft, visitor, workflow_id, kind, value, key)
 
     async def _change(
-        self, draft: DraftState, visitor: Visitor, workflow_id: UUID, kind: str, value: Any
+        self, draft: DraftState, visitor: Visitor, workflow_id: UUID, kind: str, value: Any, key: str = ""
     ) -> None:
         chosen: list[str] = []
 
@@ -186,12 +196,14 @@ class EditorState(rx.State):
 
         try:
             if kind in ("add", "paste"):
-                await draft._edit(visitor, workflow_id, added)
+                await draft._edit(visitor, workflow_id, added, key)
                 self.focus = {"ids": chosen}
             else:
-                await draft._edit(visitor, workflow_id, lambda document: edits_of(kind, value, document))
+                await draft._edit(
+                    visitor, workflow_id, lambda document: edits_of(kind, value, document), key
+                )
         except StructForgeError as error:
-            await tell_problem(self, error)
+            await draft._refuse(error)
 
     async def _select(self, draft: DraftState, visitor: Visitor, workflow_id: UUID, value: Any) -> None:
         panel = await self.get_state(PanelState)
@@ -200,7 +212,11 @@ class EditorState(rx.State):
             return
         # The versions stood where the node's properties come.
         (await self.get_state(VersionsState)).show_versions = False
-        detail = await services().api.workflows.get(visitor.principal, workflow_id)
+        try:
+            detail = await services().api.workflows.get(visitor.principal, workflow_id)
+        except StructForgeError as error:
+            await draft._refuse(error)
+            return
         panel._show(detail.draft, self.problems)
         await (await self.get_state(DraftRunState))._load_output(visitor)
         await (await self.get_state(ExpressionState))._look(visitor, workflow_id, panel.selected)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import orjson
 import reflex as rx
 
 from structforge.domain.edits import Edit, edits_json, parse_edits
-from structforge.domain.errors import InvalidError
+from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem, StructForgeError
 from structforge.domain.workflow import WorkflowDocument
 from structforge.ui.graph_view import draft_patch
 from structforge.ui.live import Feed, Message, Patch
@@ -38,6 +39,11 @@ def _fold(topic: str, messages: list[Message]) -> Patch:
 DRAFT_FEED = Feed("draft", DraftOpsState, "ops", _fold, coalesce_s=0.01)
 
 
+def as_text(value: Any) -> str:
+    """Return a value of a parameter as people read it."""
+    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
 class DraftState(rx.State):
     """The open draft and the way back from the visitor's own edits of it."""
 
@@ -46,17 +52,36 @@ class DraftState(rx.State):
     revision: int = 0
     can_undo: bool = False
     can_redo: bool = False
+    gone: bool = False
+    """The workflow was deleted while it was open here."""
+    done: list[str] = []
+    """Keys of the actions that were taken last: the browser sends those without an answer again."""
+    conflict: dict[str, Any] = {}
+    """A value that somebody else changed while it was edited here: `{"node", "part", "name", "mine", "theirs", …}`."""
     _undo: list[list[dict[str, Any]]] = []
     _redo: list[list[dict[str, Any]]] = []
 
     async def _here(self) -> tuple[Visitor | None, UUID | None]:
-        return await visitor_of(self), parse_id(self.topic)
+        # After a restart of the server an edit may come before the page has been opened again.
+        return await visitor_of(self), parse_id(self.topic) or parse_id(self.workflow_id)
 
     def _close(self) -> None:
-        self.topic, self.revision = "", 0
+        self.topic, self.revision, self.gone, self.done, self.conflict = "", 0, False, [], {}
         self._undo, self._redo, self.can_undo, self.can_redo = [], [], False, False
 
-    async def _edit(self, visitor: Visitor, workflow_id: UUID, body: Body) -> None:
+    def _confirm(self, key: str) -> None:
+        """Tell the browser that an action need not be sent again; while the workflow is gone it waits there."""
+        if key and not self.gone:
+            self.done = [*self.done[-3:], str(key)[:64]]
+
+    async def _refuse(self, error: StructForgeError) -> None:
+        """Show why an action was refused; a workflow that is gone stays in view, with a way to bring it back."""
+        if isinstance(error, NotFoundError) and self.topic:
+            self.gone = True
+        else:
+            await tell_problem(self, error)
+
+    async def _edit(self, visitor: Visitor, workflow_id: UUID, body: Body, key: str = "") -> None:
         """Make edits, and keep what undoes them. Raises: StructForgeError."""
         if not body:
             return
@@ -65,21 +90,70 @@ class DraftState(rx.State):
             return parse_edits(body(document) if callable(body) else body)
 
         edits = parsed if callable(body) else parse_edits(body)
-        edited = await services().drafts.edit(visitor.principal, workflow_id, edits)
+        edited = await services().drafts.edit(visitor.principal, workflow_id, edits, key=str(key)[:64])
         if edited.applied.made:
             self._undo = [*self._undo[-UNDO_STEPS:], edits_json(edited.applied.inverse)]
             self._redo = []
         self.can_undo, self.can_redo = bool(self._undo), bool(self._redo)
         self.revision = edited.revision
         for problem in edited.applied.refused[:1]:
-            await tell_problem(self, InvalidError(problem))
+            if problem.code == "edit.conflict" and not callable(body):
+                self._show_conflict(body[0], problem)
+            else:
+                await tell_problem(self, InvalidError(problem))
 
-    async def _step_back(self, visitor: Visitor, workflow_id: UUID, *, undo: bool) -> None:
+    def _show_conflict(self, edit: dict[str, Any], problem: Problem) -> None:
+        found = problem.details
+        self.conflict = {
+            "node": found["id"], "part": found["part"], "name": found["name"],
+            "subject": f"{found['part']}:{found['id']}",
+            "mine": None if edit.get("unset") else edit.get("value"), "mine_unset": bool(edit.get("unset")),
+            "mine_text": "" if edit.get("unset") else as_text(edit.get("value")),
+            "theirs_text": "" if found["unset"] else as_text(found["theirs"]),
+        }  # fmt: skip
+
+    @rx.event
+    async def settle_conflict(self, mine: bool) -> None:
+        """Put the own value in the place of the other one, or leave the other one."""
+        found, self.conflict = self.conflict, {}
+        visitor, workflow_id = await self._here()
+        if mine is not True or not found or visitor is None or workflow_id is None:
+            return
+        kind = "set_policy" if found["part"] == "policies" else "set_parameter"
+        edit: dict[str, Any] = {
+            "kind": kind,
+            "id": found["node"],
+            "name": found["name"],
+            "value": found["mine"],
+        }
+        if found["mine_unset"] and kind == "set_parameter":
+            edit |= {"unset": True}
+        try:
+            await self._edit(visitor, workflow_id, [edit])
+        except StructForgeError as error:
+            await self._refuse(error)
+
+    @rx.event
+    async def bring_back(self) -> None:
+        """Bring back the workflow that was deleted while it was open."""
+        visitor, workflow_id = await self._here()
+        if visitor is None or workflow_id is None:
+            return
+        try:
+            detail = await services().api.workflows.undelete(visitor.principal, workflow_id)
+            self.gone = False
+            await services().drafts.announce(workflow_id, detail.summary.draft_revision)
+        except ConflictError:
+            self.gone = False  # Somebody else brought it back.
+        except StructForgeError as error:
+            await tell_problem(self, error)
+
+    async def _step_back(self, visitor: Visitor, workflow_id: UUID, *, undo: bool, key: str) -> None:
         source = self._undo if undo else self._redo
         if not source:
             return
         body = source[-1]
-        edited = await services().drafts.edit(visitor.principal, workflow_id, parse_edits(body))
+        edited = await services().drafts.edit(visitor.principal, workflow_id, parse_edits(body), key=key)
         inverse = edits_json(edited.applied.inverse)
         if undo:
             self._undo, self._redo = self._undo[:-1], [*self._redo, inverse]

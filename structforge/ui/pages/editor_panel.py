@@ -17,8 +17,8 @@ from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.ui.graph_view import NOTE_PREFIX
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.services import services
-from structforge.ui.session import tell_problem
 
+DEFAULT_POLICIES = Policies().model_dump(mode="json")
 TABS = ("parameters", "policies", "output", "docs")
 
 
@@ -61,25 +61,23 @@ class PanelState(rx.State):
             self.panel = panel
 
     @rx.event
-    async def set_value(self, name: str, value: Any) -> None:
-        """Give a parameter of the selected node a value."""
-        await self._set({"kind": "set_parameter", "id": self.selected, "name": str(name), "value": value})
+    async def set_field(self, subject: str, name: str, value: Any, seen: Any, key: str) -> None:
+        """Give a parameter or a policy of a node a value; `seen` is what it had where it was edited."""
+        part, _, node = str(subject).partition(":")
+        kind = "set_policy" if part == "policies" else "set_parameter"
+        edit = {"kind": kind, "id": node, "name": str(name), "value": value, "seen": _seen(seen, part, name)}
+        await self._set(edit, key)
 
     @rx.event
-    async def unset_value(self, name: str) -> None:
-        """Take a parameter of the selected node away, so that its default holds."""
-        await self._set({"kind": "set_parameter", "id": self.selected, "name": str(name), "unset": True})
-
-    @rx.event
-    async def set_policy(self, name: str, value: Any) -> None:
-        """Change a policy of the selected node."""
-        await self._set({"kind": "set_policy", "id": self.selected, "name": str(name), "value": value})
-
-    @rx.event
-    async def unset_policy(self, name: str) -> None:
-        """Give a policy of the selected node its default."""
-        default = Policies().model_dump(mode="json").get(str(name))
-        await self._set({"kind": "set_policy", "id": self.selected, "name": str(name), "value": default})
+    async def unset_field(self, subject: str, name: str, seen: Any, key: str) -> None:
+        """Let the default of a parameter or a policy hold again."""
+        part, _, node = str(subject).partition(":")
+        edit: dict[str, Any] = {"id": node, "name": str(name), "seen": _seen(seen, part, name)}
+        if part == "policies":
+            edit |= {"kind": "set_policy", "value": DEFAULT_POLICIES.get(str(name))}
+        else:
+            edit |= {"kind": "set_parameter", "unset": True}
+        await self._set(edit, key)
 
     @rx.event
     async def set_title(self, title: str) -> None:
@@ -104,15 +102,25 @@ class PanelState(rx.State):
         if name in TABS:
             self.tab = name
 
-    async def _set(self, edit: dict[str, Any]) -> None:
+    async def _set(self, edit: dict[str, Any], key: str = "") -> None:
         draft = await self.get_state(DraftState)
         visitor, workflow_id = await draft._here()
-        if visitor is None or workflow_id is None or not self.selected:
+        if visitor is None or workflow_id is None or not edit["id"]:
             return
         try:
-            await draft._edit(visitor, workflow_id, [edit])
+            await draft._edit(visitor, workflow_id, [edit], key)
         except StructForgeError as error:
-            await tell_problem(self, error)
+            await draft._refuse(error)
+        draft._confirm(key)
+
+
+def _seen(seen: Any, part: str, name: str) -> dict[str, Any] | None:
+    """Return what the browser says it saw; a policy it did not hold had its default."""
+    if not isinstance(seen, dict):
+        return None
+    if part == "policies" and seen.get("unset"):
+        return {"value": DEFAULT_POLICIES.get(str(name))}
+    return {"value": seen.get("value"), "unset": bool(seen.get("unset"))}
 
 
 def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from structforge.ui.components.value import value_view
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_text
+from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import TABS, PanelState
 from structforge.ui.pages.editor_run import DraftRunState
@@ -39,9 +40,7 @@ def _tab(name: str) -> rx.Component:
     )
 
 
-def _form(
-    part: str, schema: Any, values: Any, problems: Any, on_set: Any, on_unset: Any, **more: Any
-) -> rx.Component:
+def _form(part: str, schema: Any, values: Any, problems: Any, **more: Any) -> rx.Component:
     return schema_form(
         subject=f"{part}:" + PanelState.panel["id"].to(str),
         schema=schema,
@@ -53,8 +52,9 @@ def _form(
         help=rx.Var.create(LANGUAGE),
         help_texts=labels("fn"),
         preview=ExpressionState.preview,
-        on_set=on_set,
-        on_unset=on_unset,
+        refused=DraftState.conflict,
+        on_set=PanelState.set_field,
+        on_unset=PanelState.unset_field,
         on_preview=ExpressionState.evaluate,
         **more,
     )
@@ -82,8 +82,6 @@ def panel_view() -> rx.Component:
             policy_schema(),
             panel["policies"],
             panel["policy_problems"],
-            PanelState.set_policy,
-            PanelState.unset_policy,
             names=labels("policy_word"),
         ),
     )
@@ -92,8 +90,6 @@ def panel_view() -> rx.Component:
         panel["schema"],
         panel["values"],
         panel["problems"],
-        PanelState.set_value,
-        PanelState.unset_value,
         files=FILES,
     )
     return rx.el.aside(
@@ -161,7 +157,6 @@ KEYS = (
     ("Ctrl S", "save"),
     ("Ctrl Space", "complete"),
     ("Ctrl K", "commands"),
-    ("?", "help"),
 )
 
 

@@ -11,11 +11,15 @@ from uuid import UUID
 
 import reflex as rx
 
+from structforge.domain.diff import difference
 from structforge.domain.errors import StructForgeError
-from structforge.ui.graph_view import graph_of
+from structforge.domain.validation import parse_document
+from structforge.ui.comparison_view import change_rows, compared_graph
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import say, tell_problem
+
+MAX_CHANGES = 500
 
 
 class VersionsState(rx.State):
@@ -25,13 +29,25 @@ class VersionsState(rx.State):
     show_versions: bool = False
     versions: list[dict[str, Any]] = []
     compared: int = 0
+    """The older side of the comparison that is shown, 0 when none is."""
+    compared_to: int = 0
+    """The newer side, 0 for the draft."""
     comparison: dict[str, Any] = {}
     """The canvas of a comparison; empty when none is shown."""
+    changes: list[dict[str, str]] = []
+    comparison_focus: dict[str, Any] = {}
     publish_note: str = ""
+    can_take_back: bool = False
+    """A restored version can be exchanged for the draft from before."""
+    _before: dict[str, Any] = {}
 
     def _close(self) -> None:
         self.published, self.publish_note, self.show_versions = 0, "", False
-        self.versions, self.compared, self.comparison = [], 0, {}
+        self.versions, self.can_take_back, self._before = [], False, {}
+        self._end_comparison()
+
+    def _end_comparison(self) -> None:
+        self.compared, self.compared_to, self.comparison, self.changes = 0, 0, {}, []
 
     @rx.event
     def note_publication(self, text: str) -> None:
@@ -71,38 +87,81 @@ class VersionsState(rx.State):
         if visitor is None or workflow_id is None:
             return
         try:
+            before = await services().api.workflows.get(visitor.principal, workflow_id)
             detail = await services().api.workflows.restore(
                 visitor.principal, workflow_id, int(number), revision=draft.revision
             )
-            await services().drafts.announce(workflow_id, detail.summary.draft_revision)
-            self.compared, self.comparison = 0, {}
-            await say(self, "editor.restored", number=int(number))
         except StructForgeError as error:
             await tell_problem(self, error)
+            return
+        self._before, self.can_take_back = before.draft.as_json(), True
+        self._end_comparison()
+        await services().drafts.announce(workflow_id, detail.summary.draft_revision)
+        await say(self, "editor.restored", number=int(number))
+
+    @rx.event
+    async def take_back(self) -> None:
+        """Put the draft from before the last restoring in place again."""
+        draft = await self.get_state(DraftState)
+        visitor, workflow_id = await draft._here()
+        if visitor is None or workflow_id is None or not self._before:
+            return
+        try:
+            detail = await services().api.workflows.update_draft(
+                visitor.principal, workflow_id, parse_document(self._before), revision=draft.revision
+            )
+        except StructForgeError as error:
+            await tell_problem(self, error)
+            return
+        self._before, self.can_take_back = {}, False
+        await services().drafts.announce(workflow_id, detail.summary.draft_revision)
 
     @rx.event
     async def compare(self, number: int) -> None:
         """Show on the canvas what the draft changes against a version; again to leave that."""
+        if self.compared == int(number):
+            self._end_comparison()
+        else:
+            await self._compare(int(number), 0)
+
+    @rx.event
+    async def compare_with(self, number: str) -> None:
+        """Choose the newer side of the comparison: a version, or 0 for the draft."""
+        if self.compared and str(number).isdigit():
+            await self._compare(self.compared, int(number))
+
+    @rx.event
+    def leave_comparison(self) -> None:
+        """Show the draft again."""
+        self._end_comparison()
+
+    @rx.event
+    def show_change(self, node: str) -> None:
+        """Bring the node of a change into view."""
+        if node:
+            self.comparison_focus = {"ids": [str(node)]}
+
+    async def _compare(self, old: int, new: int) -> None:
         visitor, workflow_id = await (await self.get_state(DraftState))._here()
         if visitor is None or workflow_id is None:
             return
-        if self.compared == int(number):
-            self.compared, self.comparison = 0, {}
-            return
+        workflows = services().api.workflows
         try:
-            detail = await services().api.workflows.get(visitor.principal, workflow_id)
-            found = await services().api.workflows.compare(visitor.principal, workflow_id, int(number), None)
+            before = (await workflows.version(visitor.principal, workflow_id, old)).document
+            if new:
+                after = (await workflows.version(visitor.principal, workflow_id, new)).document
+            else:
+                after = (await workflows.get(visitor.principal, workflow_id)).draft
         except StructForgeError as error:
             await tell_problem(self, error)
             return
-        marks = {node.id: "added" for node in found.nodes_added}
-        marks |= {change.id: "changed" for change in found.nodes_changed}
-        gone = [spec.model_copy() for spec in found.nodes_removed]
-        marks |= {spec.id: "removed" for spec in gone}
-        shown = detail.draft.model_copy(update={"nodes": (*detail.draft.nodes, *gone)})
-        topic = f"compare:{workflow_id}:{int(number)}"
-        self.comparison = graph_of(shown, services().registry, topic=topic, seq=0, marks=marks)
-        self.compared = int(number)
+        found = difference(before, after)
+        registry = services().registry
+        titles = {spec.id: spec.title or spec.id for spec in (*before.nodes, *after.nodes)}
+        topic = f"compare:{workflow_id}:{old}:{new}"
+        self.comparison = compared_graph(before, after, found, registry, topic)
+        self.changes = change_rows(found, titles)[:MAX_CHANGES]
+        self.compared, self.compared_to = old, new
 
     async def _load(self, visitor: Visitor, workflow_id: UUID) -> None:
         try:

@@ -10,7 +10,8 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.locale import t
+from structforge.ui.components.live import when
+from structforge.ui.locale import label_of, language_tag, t
 from structforge.ui.pages.editor_versions import VersionsState
 
 
@@ -18,6 +19,8 @@ def _version_row(row: rx.Var[dict[str, Any]]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.strong(t("run.version"), " ", row["number"]),
+            " ",
+            when(at=row["at"].to(str), locale=language_tag()),
             rx.el.p(row["note"], class_name="muted small"),
         ),
         rx.el.div(
@@ -62,6 +65,67 @@ def versions_view() -> rx.Component:
             rx.el.ol(rx.foreach(VersionsState.versions, _version_row), class_name="versions"),
             rx.el.p(t("editor.no_versions"), class_name="muted"),
         ),
-        rx.cond(VersionsState.compared > 0, rx.el.p(t("editor.diff_legend"), class_name="small muted")),
+        rx.cond(
+            VersionsState.can_take_back,
+            rx.el.button(
+                t("editor.take_back"),
+                type="button",
+                class_name="btn small-btn",
+                on_click=VersionsState.take_back,
+            ),
+        ),
         class_name="stack ed-hint",
     )
+
+
+def _change(row: rx.Var[dict[str, str]]) -> rx.Component:
+    return rx.el.li(
+        rx.el.button(
+            rx.el.strong(row["title"]),
+            rx.el.span(label_of("diff", row["kind"]), class_name="diff-kind kind-" + row["kind"].to(str)),
+            rx.cond(row["path"] != "", rx.el.code(row["path"])),
+            type="button",
+            on_click=VersionsState.show_change(row["node"]),
+        ),
+        rx.cond(
+            (row["old"] != "") | (row["new"] != ""),
+            rx.el.div(rx.el.del_(row["old"]), rx.el.ins(row["new"]), class_name="diff-values"),
+        ),
+    )
+
+
+def comparison_view() -> rx.Component:
+    """Return the list of what differs, with the choice of the newer side."""
+    other = rx.el.select(
+        rx.el.option(t("editor.draft"), value="0"),
+        rx.foreach(
+            VersionsState.versions,
+            lambda row: rx.el.option(t("run.version"), " ", row["number"], value=row["number"].to_string()),
+        ),
+        class_name="input",
+        value=VersionsState.compared_to.to_string(),
+        on_change=VersionsState.compare_with,
+        aria_label=t("editor.compare_with"),
+    )
+    shown: rx.Component = rx.el.section(
+        rx.el.div(
+            rx.el.h2(t("run.version"), " ", VersionsState.compared, " → "),
+            other,
+            rx.el.button(
+                t("editor.compare_off"),
+                type="button",
+                class_name="btn small-btn",
+                on_click=VersionsState.leave_comparison,
+            ),
+            class_name="row",
+        ),
+        rx.el.p(t("editor.diff_legend"), class_name="small muted"),
+        rx.cond(
+            VersionsState.changes.length() > 0,
+            rx.el.ul(rx.foreach(VersionsState.changes, _change), class_name="diff"),
+            rx.el.p(t("editor.no_changes"), class_name="empty"),
+        ),
+        class_name="ed-changes",
+        aria_label=t("editor.changes"),
+    )
+    return shown

@@ -9,12 +9,14 @@ Invariant: a view of the editor's states, without logic of its own.
 from typing import Any
 
 import reflex as rx
+from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
 from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas, palette
 from structforge.ui.components.form import text_line
 from structforge.ui.components.live import live_feed, live_status
+from structforge.ui.components.outbox import outbox
 from structforge.ui.components.overlay import dialog
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
@@ -28,6 +30,7 @@ from structforge.ui.pages.editor_panel_view import keys_list, nothing_selected, 
 from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
+from structforge.ui.pages.editor_versions_view import comparison_view
 from structforge.ui.run_feed import RunPatchState
 from structforge.ui.shell import bare_shell, empty, notice, skeleton
 
@@ -60,10 +63,10 @@ def _top_bar() -> rx.Component:
         ),
         _view_choice(),
         rx.el.div(
-            tool("undo-2", "editor.undo", EditorState.act("undo", None), disabled=~DraftState.can_undo),
-            tool("redo-2", "editor.redo", EditorState.act("redo", None), disabled=~DraftState.can_redo),
+            tool("undo-2", "editor.undo", EditorState.act("undo", None, ""), disabled=~DraftState.can_undo),
+            tool("redo-2", "editor.redo", EditorState.act("redo", None, ""), disabled=~DraftState.can_redo),
             tool("layout-dashboard", "editor.arrange", EditorState.arrange),
-            tool("sticky-note", "editor.add_note", EditorState.act("add_note", {"x": 0, "y": -160})),
+            tool("sticky-note", "editor.add_note", EditorState.act("add_note", {"x": 0, "y": -160}, "")),
             tool("history", "editor.versions", VersionsState.toggle_versions),
             tool("keyboard", "editor.keys", EditorState.toggle_keys),
             class_name="ed-tools",
@@ -180,16 +183,65 @@ def _comparison() -> rx.Component:
             labels=labels("status"),
             texts=_texts(),
             accepts=ACCEPTS,
+            focus=VersionsState.comparison_focus,
             read_only=True,
         ),
+        comparison_view(),
         class_name="ed-look ed-compared",
+    )
+
+
+def _gone() -> rx.Component:
+    return rx.cond(
+        DraftState.gone,
+        rx.el.div(
+            rx.el.p(rx.el.strong(t("editor.gone")), " ", t("editor.gone_hint")),
+            rx.el.button(
+                t("editor.bring_back"),
+                type="button",
+                class_name="btn primary small-btn",
+                on_click=DraftState.bring_back,
+            ),
+            rx.el.a(t("editor.back"), href=routes.WORKFLOWS, class_name="btn small-btn"),
+            class_name="ed-gone",
+            role="alert",
+        ),
+    )
+
+
+def _conflict() -> rx.Component:
+    found = DraftState.conflict
+
+    def side(title: str, text: Any, choice: str, mine: bool) -> rx.Component:
+        shown: rx.Component = rx.el.div(
+            rx.el.h3(t(title)),
+            rx.el.pre(text, class_name="value"),
+            rx.el.button(
+                t(choice), type="button", class_name="btn", on_click=DraftState.settle_conflict(mine)
+            ),
+            class_name="stack",
+        )
+        return shown
+
+    return dialog(
+        rx.el.p(t("conflict.hint"), " ", rx.el.code(found["node"], " · ", found["name"])),
+        rx.el.div(
+            side("conflict.mine", found["mine_text"], "conflict.keep_mine", True),
+            side("conflict.theirs", found["theirs_text"], "conflict.keep_theirs", False),
+            class_name="ed-conflict",
+        ),
+        open=rx.cond(found["node"], True, False),
+        label=t("conflict.title"),
+        close_text=t("conflict.keep_theirs"),
+        wide=True,
+        on_close=DraftState.settle_conflict(False),
     )
 
 
 def editor_page() -> rx.Component:
     """The page."""
     shown = rx.el.div(
-        _top_bar(),
+        rx.el.div(_top_bar(), _gone()),
         rx.el.div(
             rx.el.aside(
                 rx.cond(
@@ -245,6 +297,7 @@ def editor_page() -> rx.Component:
     back = rx.el.a(t("editor.back"), href=routes.WORKFLOWS, class_name="btn")
     retry = rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=EditorState.enter)
     return bare_shell(
+        outbox(done=DraftState.done, offline=has_connection_errors, texts=labels("outbox")),
         live_feed(
             channel=DraftRunState.run_id_shown,
             snapshot=DraftRunState.run_snapshot,
@@ -255,7 +308,7 @@ def editor_page() -> rx.Component:
         ),
         rx.match(
             EditorState.state,
-            ("shown", rx.fragment(shown, keys)),
+            ("shown", rx.fragment(shown, keys, _conflict())),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
             ("broken", notice(t("editor.broken"), rx.el.p(EditorState.load_problem), retry)),
             skeleton(),

@@ -207,6 +207,8 @@ class WorkflowsState(rx.State):
         except StructForgeError as error:
             await tell_problem(self, error)
         else:
+            # Whoever has it open sees that it is gone.
+            await services().drafts.announce(workflow_id, 0)
             locale = (await self.get_state(LocaleState)).locale
             text = message(locale, "workflows.deleted", name=known.get(str(workflow_id), ""))
             undo = {"name": UNDO_DELETE, "value": str(workflow_id), "text": message(locale, "app.undo")}
