@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.policies import Policies
+from structforge.domain.values import canonical_json, encode_json
 from structforge.domain.workflow import (
     MAX_EDGES,
     MAX_NODES,
@@ -220,6 +221,16 @@ class _Refused(Exception):
         self.problem = problem
 
 
+def _same(left: Any, right: Any) -> bool:
+    """Tell whether two JSON values are written alike: for Python true is 1, and the order of keys is none."""
+    return encode_json(left) == encode_json(right)
+
+
+def _means(left: Any, right: Any) -> bool:
+    """Tell whether two JSON values mean the same: a browser writes 30.0 as 30."""
+    return canonical_json(left) == canonical_json(right)
+
+
 def _conflict(node_id: str, part: str, name: str, theirs: Seen) -> _Refused:
     return _Refused(
         Problem(
@@ -333,11 +344,11 @@ class _Draft:
                 return None
             parameters = {name: value for name, value in before.parameters.items() if name != edit.name}
         else:
-            if had and before.parameters[edit.name] == edit.value:
+            if had and _same(before.parameters[edit.name], edit.value):
                 return None
             parameters = {**before.parameters, edit.name: edit.value}
         if edit.seen is not None and (
-            had == edit.seen.unset or (had and before.parameters[edit.name] != edit.seen.value)
+            had == edit.seen.unset or (had and not _means(before.parameters[edit.name], edit.seen.value))
         ):
             theirs = Seen(value=before.parameters.get(edit.name), unset=not had)
             raise _conflict(edit.id, "parameters", edit.name, theirs)
@@ -357,7 +368,7 @@ class _Draft:
             raise _Refused(Problem("edit.policy_invalid", f"{first['msg']}.", where)) from None
         if policies == before.policies:
             return None
-        if edit.seen is not None and not edit.seen.unset and old[edit.name] != edit.seen.value:
+        if edit.seen is not None and not edit.seen.unset and not _means(old[edit.name], edit.seen.value):
             raise _conflict(edit.id, "policies", edit.name, Seen(value=old[edit.name]))
         self._nodes[edit.id] = before.model_copy(update={"policies": policies})
         return [SetPolicy(id=edit.id, name=edit.name, value=old[edit.name])]

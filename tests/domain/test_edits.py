@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from structforge.domain.edits import apply, edits_json, parse_edits
 from structforge.domain.errors import InvalidError
+from structforge.domain.policies import Policies
 from structforge.domain.workflow import WorkflowDocument
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -114,9 +115,11 @@ def test_garbage_is_refused(body: object) -> None:
         parse_edits(body)
 
 
+RETRY = Policies().model_dump(mode="json")["retry"]
 SEEN_EDITS = [
     ("set_parameter", "url", {"value": "old"}, "new", True),
     ("set_parameter", "url", {"unset": True}, "new", False),
+    ("set_policy", "retry", {"value": {**RETRY, "backoff_s": 1}}, {"max_attempts": 2}, True),
     ("set_parameter", "url", {"value": "stale"}, "new", False),
     ("set_parameter", "url", {"value": "stale"}, "old", True),
     ("set_parameter", "other", {"unset": True}, "new", True),

@@ -77,8 +77,11 @@ async def test_a_person_builds_runs_publishes_compares_and_restores(open_page: O
     await expect(page.locator(".cv-node")).to_have_count(3)
     await expect(page.locator(".react-flow__edge")).to_have_count(2)
 
-    # Configured in the panel.
+    # What was added is selected; another node is configured in the panel.
     panel = page.locator(".ed-panel")
+    await expect(panel.locator(".ed-panel-sub code")).to_have_text("markdown_report")
+    await page.locator(".react-flow__node[data-id='set_fields'] .cv-title").click()
+    await expect(panel.locator(".ed-panel-sub code")).to_have_text("set_fields")
     await panel.get_by_role("button", name="+ Add").first.click()
     await panel.get_by_placeholder("name").first.fill("city")
     value = panel.get_by_label("value city")

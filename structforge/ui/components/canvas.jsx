@@ -403,8 +403,16 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
       setTimeout(() => focusNode(node.id), outside ? 220 : 20);
     };
     const openPanel = () => {
-      act("open", only()?.id ?? "");
-      setTimeout(() => document.querySelector(latest.current.panel)?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button")?.focus(), 160);
+      const id = only().id;
+      act("open", id);
+      // The panel of a node that was just reached is still on its way.
+      const enter = (tries) => {
+        const panel = [...document.querySelectorAll(latest.current.panel)].find((each) => each.dataset.item === id);
+        const field = panel?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button, [tabindex]");
+        if (field) field.focus();
+        else if (tries) setTimeout(() => enter(tries - 1), 100);
+      };
+      enter(40);
     };
     const command = {
       z: (event) => act(event.shiftKey ? "redo" : "undo", null),

@@ -49,7 +49,7 @@ class GraphCanvas(rx.NoSSRComponent):
     focus: rx.Var[dict[str, Any]]
     """`{"ids": [...]}`: select these and bring them into view."""
     panel: rx.Var[str]
-    """CSS selector of what shows the selected node: Enter leads there, Escape back."""
+    """CSS selector of what shows the selected node, its id in `data-item`: Enter leads there, Escape back."""
     read_only: rx.Var[bool]
     on_act: rx.EventHandler[_act_spec]
     on_gap: rx.EventHandler[rx.event.no_args_event_spec]

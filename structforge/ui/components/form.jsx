@@ -112,13 +112,13 @@ export function SchemaForm(props) {
   return props.schema?.properties ? <Fields key={props.subject} {...props} /> : null;
 }
 
-// Longer than a connection that is back after a while needs: until then the own value shows.
-const GIVE_UP_MS = 60_000;
+// How long after its confirmation an own value shows at the most: by then the server's has come.
+const SETTLES_MS = 2_000;
 
 function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
   const root = useRef(null);
-  // What was sent shows at once, and the next commit builds on it; the answer, or none for a while, replaces it.
+  // What was sent shows at once, and the next commit builds on it; the answer replaces it.
   const [sent, setSent] = useState({});
   useEffect(() => {
     setSent((before) => {
@@ -126,10 +126,8 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
       return open.length === Object.keys(before).length ? before : Object.fromEntries(open);
     });
   }, [values]);
-  const keep = (name, value) => {
-    setSent((before) => ({ ...before, [name]: value }));
-    setTimeout(() => setSent((before) => (before[name] === value ? Object.fromEntries(Object.entries(before).filter(([each]) => each !== name)) : before)), GIVE_UP_MS);
-  };
+  const keep = (name, value) => setSent((before) => ({ ...before, [name]: value }));
+  const settled = (name, value) => () => setTimeout(() => setSent((before) => (before[name] === value ? Object.fromEntries(Object.entries(before).filter(([each]) => each !== name)) : before)), SETTLES_MS);
   const now = useRef({});
   now.current = { ...values, ...sent };
   // What a field held when its editing began: the server refuses to overwrite anything else.
@@ -147,12 +145,12 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
   const onSet = (name, value) => {
     const seen = seenOf(name);
     keep(name, value);
-    post((key) => send(subject, name, value, seen, key));
+    post((key) => send(subject, name, value, seen, key), settled(name, value));
   };
   const onUnset = (name) => {
     const seen = seenOf(name);
     keep(name, undefined);
-    post((key) => sendUnset(subject, name, seen, key));
+    post((key) => sendUnset(subject, name, seen, key), settled(name, undefined));
   };
   useEffect(() => {
     if (refused?.subject !== subject) return;
@@ -193,8 +191,21 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
   );
 }
 
-// One line of text that commits when it is left or Enter is pressed.
+// One line of text that commits when it is left or Enter is pressed. What was sent shows until the answer has come:
+// an answer to an earlier text does not put that back.
 export function TextLine({ value, label, className = "", readOnly, maxLength, onSet }) {
-  const [text, change, flush] = useDraft(value, shown, (next) => next.trim() && onSet(next.trim()));
+  const [mine, setMine] = useState(null);
+  useEffect(() => {
+    if (mine === null) return;
+    if (mine === value) return setMine(null);
+    const timer = setTimeout(() => setMine(null), 2 * SETTLES_MS);
+    return () => clearTimeout(timer);
+  }, [mine, value]);
+  const [text, change, flush] = useDraft(mine ?? value, shown, (next) => {
+    const kept = next.trim();
+    if (!kept) return;
+    setMine(kept);
+    onSet(kept);
+  });
   return <input className={`input ${className}`} aria-label={label} value={text} readOnly={readOnly} maxLength={maxLength} onChange={(event) => change(event.target.value)} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />;
 }

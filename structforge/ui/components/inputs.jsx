@@ -358,7 +358,7 @@ export function Pairs({ id, value, onChange, readOnly, literal, path, problems, 
             <AnyInput schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
             {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}
             {again && <p className="error" role="alert">{texts.twice}</p>}
-            {problems?.[here] && <p className="error" role="alert">{problems[here]}</p>}
+            {problems?.[here]?.message && <p className="error" role="alert">{problems[here].message}</p>}
           </div>
         );
       })}

@@ -12,11 +12,11 @@ function changed() {
   listeners.forEach((listener) => listener());
 }
 
-// Sends an action under a key of its own; `send(key)` may be called again with the same key.
-export function post(send) {
+// Sends an action under a key of its own; `send(key)` may be called again with the same key, `onDone` is told once.
+export function post(send, onDone) {
   const random = crypto.getRandomValues(new Uint32Array(3));
   const key = [...random].map((part) => part.toString(36)).join("");
-  waiting.set(key, { send, at: Date.now() });
+  waiting.set(key, { send, onDone, at: Date.now() });
   changed();
   send(key);
 }
@@ -40,7 +40,11 @@ export function Outbox({ done = [], offline, texts }) {
   const was = useRef(offline);
   useEffect(() => {
     let any = false;
-    for (const key of done) any = waiting.delete(key) || any;
+    for (const key of done) {
+      const entry = waiting.get(key);
+      any = waiting.delete(key) || any;
+      entry?.onDone?.();
+    }
     if (any) changed();
   }, [done]);
   useEffect(() => {

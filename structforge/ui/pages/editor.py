@@ -199,9 +199,7 @@ class EditorState(rx.State):
                 await draft._edit(visitor, workflow_id, added, key)
                 self.focus = {"ids": chosen}
             else:
-                await draft._edit(
-                    visitor, workflow_id, lambda document: edits_of(kind, value, document), key
-                )
+                await draft._edit(visitor, workflow_id, lambda document: edits_of(kind, value, document), key)
         except StructForgeError as error:
             await draft._refuse(error)
 

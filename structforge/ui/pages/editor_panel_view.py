@@ -132,6 +132,8 @@ def panel_view() -> rx.Component:
             ),
             class_name="ed-panel-body",
             role="tabpanel",
+            tab_index=-1,
+            custom_attrs={"data-item": panel["id"].to(str)},
         ),
         class_name="ed-panel",
         aria_label=t("editor.properties"),
