@@ -534,7 +534,7 @@ class Executor:
             return
         inputs = dict(whole.inputs)
         for port in whole.planned.node.input_ports(whole.planned.spec.parameters)[:1]:
-            inputs[port.name] = item
+            inputs[port.name] = [item] if port.many else item
         scope = {**whole.scope, "item": item, "index": index}
         step = Step(whole.planned, key, inputs, scope, None, each, index)
         if history is None or self._resume(step, history):

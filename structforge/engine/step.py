@@ -375,7 +375,9 @@ def run_tamed(planned: PlannedNode, context: StepContext, parameters: BaseModel,
     """Run a synchronous node here. Raises: NodeError also for what is no ordinary exception."""
     try:
         return planned.node.run(context, parameters, inputs)
-    except (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:
+    except Exception:
+        raise
+    except BaseException as error:
         raise _wild(error) from None
 
 
@@ -435,7 +437,9 @@ async def _tamed(work: Awaitable[Any]) -> Any:
         if task is not None and task.cancelling():
             raise
         raise _wild(error) from None
-    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+    except Exception:
+        raise
+    except BaseException as error:
         raise _wild(error) from None
 
 

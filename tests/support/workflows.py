@@ -21,6 +21,14 @@ HOSTILE_VALUES = (
 )  # fmt: skip
 """What `test.hostile` can be told to return."""
 
+WILD_ACTS = (
+    "unprintable", "unprintable_inside", "evil_dict", "generator", "huge_text", "no_ports", "ports_of_odd_names",
+    "ports_of_bytes", "return_nan", "wait_for_nothing", "wait_naive", "wait_hostile_asks", "call_hostile",
+    "raise_hostile_details", "raise_odd_problem", "raise_unprintable", "system_exit", "keyboard_interrupt",
+    "generator_exit", "stop_iteration", "cancelled", "memory", "recursion", "group", "log_hostile", "log_no_text",
+)  # fmt: skip
+"""What `test.wild` can be told to do."""
+
 
 def registry_with_test_nodes() -> NodeRegistry:
     """Load the registry of an installation that has the test plugin."""

@@ -4,10 +4,12 @@ Installed like any plugin: this folder on the import path is a package with an e
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from structforge.sdk import (
     NodeRegistry,
     Parameters,
     Port,
+    Ports,
     parameter,
 )
+from structforge.sdk.control import Call, Return, Wait
 
 ANY = (Port("in", "any", required=False),)
 MANY = (Port("in", "any", required=False, many=True),)
@@ -230,6 +234,138 @@ class HostileBlocking(Hostile):
     execution = Execution.BLOCKING
 
 
+class Unprintable:
+    """Fails at whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    __str__ = __repr__
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no equality")
+
+
+class EvilDict(dict[str, Any]):
+    """A dict whose content cannot be read."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no keys")
+
+
+def broken_generator() -> Any:
+    """Give one value, then fail."""
+    yield 1
+    raise RuntimeError("no more")
+
+
+def raising(error: BaseException) -> Callable[[NodeContext], Any]:
+    """Return an act that raises."""
+
+    def act(context: NodeContext) -> Any:
+        raise error
+
+    return act
+
+
+def logging(message: Any, **fields: Any) -> Callable[[NodeContext], Any]:
+    """Return an act that logs, then fails as it should."""
+
+    def act(context: NodeContext) -> Any:
+        context.log("info", message, **fields)
+        raise NodeError("test.logged", "It logged.")
+
+    return act
+
+
+def exhausted(depth: int = 0) -> Any:
+    """Recurse without end."""
+    return exhausted(depth + 1)
+
+
+ACTS: dict[str, Callable[[NodeContext], Any]] = {
+    "unprintable": lambda context: Unprintable(),
+    "unprintable_inside": lambda context: {"a": [Unprintable()]},
+    "evil_dict": lambda context: EvilDict(a=object()),
+    "generator": lambda context: broken_generator(),
+    "huge_text": lambda context: "x" * (17 * 1024 * 1024),
+    "no_ports": lambda context: Ports(7),  # type: ignore[arg-type]
+    "ports_of_odd_names": lambda context: Ports({1: 2}),  # type: ignore[dict-item]
+    "ports_of_bytes": lambda context: Ports({"out": b"x"}),
+    "return_nan": lambda context: Return(float("nan")),
+    "wait_for_nothing": lambda context: Wait("soon"),  # type: ignore[arg-type]
+    "wait_naive": lambda context: Wait(datetime(2030, 1, 1)),
+    "wait_hostile_asks": lambda context: Wait(None, {"a": "\ud800"}),
+    "call_hostile": lambda context: Call("nobody", float("nan")),
+    "raise_hostile_details": raising(
+        NodeError("a.b", "x\0\ud800", where="\0", hint="\ud800", bad=b"x", inf=float("inf"))
+    ),
+    "raise_odd_problem": raising(NodeError(7, None)),  # type: ignore[arg-type]
+    "raise_unprintable": raising(ValueError(Unprintable())),
+    "system_exit": raising(SystemExit(3)),
+    "keyboard_interrupt": raising(KeyboardInterrupt()),
+    "generator_exit": raising(GeneratorExit()),
+    "stop_iteration": raising(StopIteration()),
+    "cancelled": raising(asyncio.CancelledError()),
+    "memory": raising(MemoryError()),
+    "recursion": lambda context: exhausted(),
+    "group": raising(BaseExceptionGroup("g", [KeyboardInterrupt()])),
+    "log_hostile": logging(
+        "a\0\ud800" * 10, odd="\ud800", huge=10**30, thing=Unprintable(), nan=float("nan")
+    ),
+    "log_no_text": logging(7),
+}
+"""What a node can do beside returning a value: every one of these is a failure of its step."""
+
+
+class Wild(Hostile):
+    """Does what no node should."""
+
+    type = "test.wild"
+
+    def run(self, context: NodeContext, parameters: KindParameters, inputs: Inputs) -> Any:
+        """Do it."""
+        return ACTS[parameters.kind](context)
+
+
+class WildAsync(Wild):
+    """Does it in a coroutine."""
+
+    type = "test.wild_async"
+    effect = Effect.REPEATABLE
+    execution = Execution.ASYNC
+
+    async def run(self, context: NodeContext, parameters: KindParameters, inputs: Inputs) -> Any:
+        """Do it."""
+        await asyncio.sleep(0)
+        return ACTS[parameters.kind](context)
+
+
+class WildBlocking(Wild):
+    """Does it in a process of the pool."""
+
+    type = "test.wild_blocking"
+    execution = Execution.BLOCKING
+
+
+class Stubborn(Gate):
+    """Leaves a trace, then ignores every cancellation until its gate opens."""
+
+    type = "test.stubborn"
+
+    async def run(self, context: NodeContext, parameters: EffectParameters, inputs: Inputs) -> Any:
+        """Return the node's name."""
+        leave_trace(context, parameters.trace)
+        while not Path(parameters.gate).exists():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        return {"from": context.step_key}
+
+
 class Die(Node[EffectParameters]):
     """Kills the process it runs in, while the gate is shut."""
 
@@ -250,7 +386,8 @@ class Die(Node[EffectParameters]):
 
 
 NODE_TYPES = (
-    Gate, PureGate, OnceGate, BlockingGate, Pass, One, Fail, PlainFail, Hostile, HostileAsync, HostileBlocking, Die,
+    Gate, PureGate, OnceGate, BlockingGate, Pass, One, Fail, PlainFail, Hostile, HostileAsync, HostileBlocking, Wild,
+    WildAsync, WildBlocking, Stubborn, Die,
 )  # fmt: skip
 
 
