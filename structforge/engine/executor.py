@@ -24,11 +24,12 @@ from structforge.domain.journal import (
     StepRecord,
 )
 from structforge.domain.run import Effect, RunStatus, StepStatus
-from structforge.domain.values import decode_json, encode_json
+from structforge.domain.values import encode_json
 from structforge.engine import faults, holds
 from structforge.engine.activation import DEAD, NOTHING, Activation
 from structforge.engine.composite import Composite, Each, Loop, closed, make_each, make_loop
 from structforge.engine.control import RunControl
+from structforge.engine.ending import Ending, RunEnd, concluded, outcome_of, time_limit, together
 from structforge.engine.environment import Environment
 from structforge.engine.planner import Plan, PlannedNode
 from structforge.engine.recorder import RunRecorder
@@ -50,9 +51,6 @@ from structforge.engine.step import (
 )
 from structforge.engine.values import encode
 from structforge.engine.waits import Waits, seconds_until
-
-DEFAULT_FINALLY_S = 60.0
-MAX_OUTPUT_BYTES = 1 << 30
 
 Ended = Callable[[Step, Any], None]
 
@@ -76,29 +74,6 @@ class RunOrder:
     """Runs its steps wait for that are over."""
     acceptance: Acceptance | None = None
     """Of a run that is not in the database yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How an execution left its run."""
-
-    status: RunStatus
-    """Terminal; `waiting` when a person must decide; `queued` when it goes on elsewhere."""
-    output: bytes | None = None
-    error: Problem | None = None
-    resume_at: datetime | None = None
-    """When a waiting run goes on by itself; none waits for somebody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The `finally` branch of a run whose other steps are over: executed like a run, but it ends nothing itself."""
-
-    outcome: Mapping[str, Any]
-    """What the branch is told: `status`, `output`, `error`."""
-    above: Activation
-    """Where its expressions find the results of the other steps."""
-    due_at: datetime
 
 
 class Executor:
@@ -185,7 +160,7 @@ class Executor:
         fired = self._plan.by_id[trigger].index if trigger else triggers[0].index if triggers else None
         self._take(self._top, *self._top.start(fired))
         if self._history:
-            self._concluded = self._conclusion()
+            self._concluded = concluded(self._plan, self._history)
             self._replay()
         limit_s = self._plan.document.settings.timeout_s
         if limit_s is not None:
@@ -204,16 +179,6 @@ class Executor:
                 aside.append(entry)
         self._ready = aside
         heapq.heapify(self._ready)
-
-    def _conclusion(self) -> RunEnd | None:
-        """Return how the other steps ended when the `finally` branch has begun already."""
-        final = self._plan.final_node
-        known = self._history.get(final.id) if final is not None else None
-        if final is None or known is None or not known.settled or not known.outputs:
-            return None
-        outcome = known.outputs[final.default_port]
-        error = outcome.get("error")
-        return RunEnd(RunStatus(outcome["status"]), error=Problem.from_json(error) if error else None)
 
     def _limit(self, due_at: datetime, code: str) -> None:
         self._due_at = due_at
@@ -741,27 +706,12 @@ class Executor:
             return end
         known = self._history.get(final.id)
         began = (known.started_at if known else None) or datetime.now(UTC)
-        outcome = {
-            "status": end.status.value,
-            "output": decode_json(end.output, max_bytes=MAX_OUTPUT_BYTES) if end.output else None,
-            "error": end.error.as_json() if end.error else None,
-        }
-        limit_s = getattr(final.fixed, "time_limit_s", DEFAULT_FINALLY_S)
-        ending = Ending(outcome, self._top, began + timedelta(seconds=limit_s))
-        inner = Executor(
-            self._plan, self._order, self._recorder, self._environment, self._control.for_finally(), ending
-        )
+        ending = Ending(outcome_of(end), self._top, began + time_limit(final))
+        control = self._control.for_finally()
+        inner = Executor(self._plan, self._order, self._recorder, self._environment, control, ending)
         ended = await inner.execute_ending()
         self._waits.given_up += inner._waits.given_up
-        if not ended.status.terminal:
-            return RunEnd(RunStatus.QUEUED)
-        if ended.error is None:
-            return end
-        if end.error is None:
-            status = end.status if end.status is RunStatus.CANCELLED else RunStatus.FAILED
-            return replace(end, status=status, error=ended.error)
-        details = {**end.error.details, "finally": ended.error.as_json()}
-        return replace(end, error=replace(end.error, details=details))
+        return together(end, ended)
 
     async def _call_handler(self, error: Problem) -> None:
         """Start the workflow that handles failures, in the commit that writes this one."""

@@ -13,8 +13,9 @@ from structforge.domain.ids import new_id
 from structforge.domain.journal import Commit, RunIdentity
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.control import RunControl
+from structforge.engine.ending import RunEnd
 from structforge.engine.environment import EngineLimits, Environment
-from structforge.engine.executor import Executor, RunEnd, RunOrder
+from structforge.engine.executor import Executor, RunOrder
 from structforge.engine.planner import make_plan
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.processes import ProcessPool
