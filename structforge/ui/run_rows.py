@@ -13,6 +13,7 @@ from structforge.domain.graph import AGAIN_PORT, BODY_PORT
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.run_views import NamedRun, RunPicture
 from structforge.storage.repositories.runs import AttemptRow
+from structforge.storage.tables import StepRow
 
 NOTE_CHARACTERS = 200
 
@@ -55,6 +56,15 @@ class StepItem(TypedDict, total=False):
     """A node inside a loop: its row shows the latest iteration."""
     more: int
     """Iterations or elements that are not among the rows."""
+
+
+class TryItem(TypedDict):
+    """One attempt that was not the last."""
+
+    number: int
+    started_at: str
+    finished_at: str
+    note: str
 
 
 def run_item(named: NamedRun) -> RunItem:
@@ -126,6 +136,19 @@ def by_step(attempts: Iterable[AttemptRow], titles: Mapping[str, str]) -> dict[s
         steps[row.step_key] = item
     # In the order they began, as the attempts came.
     return {row.step_key: steps[row.step_key] for row in attempts}
+
+
+def try_items(rows: Iterable[StepRow]) -> list[TryItem]:
+    """Return the attempts before the last one."""
+    return [
+        {
+            "number": row.attempt,
+            "started_at": _at(row.started_at),
+            "finished_at": _at(row.finished_at),
+            "note": str((row.error or {}).get("message", "")),
+        }
+        for row in rows
+    ]
 
 
 def titles_of(document: WorkflowDocument) -> dict[str, str]:

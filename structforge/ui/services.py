@@ -26,7 +26,7 @@ from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 from structforge.ui.graph_view import graph_of
 from structforge.ui.node_texts import matches
-from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items
+from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items, try_items
 from structforge.ui.values import input_entries, log_href, output_entries
 
 MAX_KNOWN_PEOPLE = 1_000
@@ -49,6 +49,7 @@ class RunView(TypedDict):
     run: RunItem
     steps: list[StepItem]
     seq: int
+    input: str
     result: str
     """The result as Markdown, or as indented JSON; empty while there is none."""
     result_is_text: bool
@@ -128,6 +129,7 @@ class WebServices:
             "run": run_item(picture.named),
             "steps": step_items(picture),
             "seq": run.event_seq,
+            "input": readable(run.input),
             "result": readable(run.output),
             "result_is_text": is_text(run.output),
             "problem": run.error or {},
@@ -145,6 +147,7 @@ class WebServices:
             "status": last.status,
             "ports": output_entries(found.node_id, self.default_port(found), last.outputs or {}),
             "log_href": log_href(run_id, step_key),
+            "tries": try_items(found.attempts[:-1]),
         }
         return view | problem_fields(last.error)
 

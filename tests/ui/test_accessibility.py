@@ -47,6 +47,11 @@ async def _node(page: Page) -> None:
     await page.locator(".react-flow__node").first.click()
 
 
+async def _step(page: Page) -> None:
+    await page.locator("[data-row]").first.click()
+    await expect(page.locator("#step-output")).to_be_visible()
+
+
 async def _notebook(page: Page) -> None:
     await page.get_by_role("button", name="Notebook").click()
     await expect(page.locator(".cell").first).to_be_visible()
@@ -79,7 +84,9 @@ def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
         (editor, ".react-flow__node", _node),
         (editor, ".react-flow__node", _notebook),
         ("/runs", "table.data tbody tr", _nothing),
-        (run, "[data-row]", _nothing),
+        (run, "[data-row]", _step),
+        (run, "[data-row]", _press("Run again")),
+        (f"{run}/compare/{run.removeprefix('/runs/')}", ".empty", _nothing),
         ("/nodes", "main a", _nothing),
         ("/nodes/flow.loop", "table.data", _nothing),
         ("/profile", "#profile-name", _nothing),

@@ -168,31 +168,3 @@ export function MomentLine({ value = "", label, onSet }) {
     />
   );
 }
-
-// JSON as text, checked while it is typed; tells the text and whether it is JSON.
-export function JsonText({ value = "", label, texts, readOnly, rows = 10, onSet }) {
-  const [text, setText] = useState(value);
-  const [fault, setFault] = useState("");
-  useEffect(() => {
-    setText(value);
-    setFault("");
-  }, [value]);
-  const changed = (next) => {
-    setText(next);
-    try {
-      JSON.parse(next);
-      setFault("");
-    } catch (error) {
-      setFault(String(error.message));
-    }
-  };
-  return (
-    <div className="field">
-      <textarea
-        className="input mono json-text" rows={rows} value={text} spellCheck={false} aria-label={label} aria-invalid={Boolean(fault)} readOnly={readOnly}
-        onChange={(event) => changed(event.target.value)} onBlur={() => onSet?.(text)}
-      />
-      {fault && <p className="error" role="alert">{texts.notJson} {fault}</p>}
-    </div>
-  );
-}

@@ -64,22 +64,7 @@ class MomentLine(rx.Component):
     on_set: rx.EventHandler[_text_spec]
 
 
-class JsonText(rx.Component):
-    """JSON as text, checked while it is typed; fires `on_set` when it is left."""
-
-    library = _MODULE
-    tag = "JsonText"
-    value: rx.Var[str]
-    label: rx.Var[str]
-    texts: rx.Var[dict[str, str]]
-    """`notJson` comes before what is wrong."""
-    read_only: rx.Var[bool]
-    rows: rx.Var[int]
-    on_set: rx.EventHandler[_text_spec]
-
-
 search_line = SearchLine.create
 moment_line = MomentLine.create
-json_text = JsonText.create
 in_place = InPlace.create
 file_post = FilePost.create

@@ -176,6 +176,22 @@ export function LiveStatus({ channel, row = "", labels }) {
   return status ? <StatusMark status={status} label={labels[status]} /> : null;
 }
 
+// Tells when the status of a row changes.
+export function RowWatch({ channel, row, onChange }) {
+  const status = useRow(channel, row)?.status;
+  const before = useRef({ row, status });
+  const told = useRef(onChange);
+  useEffect(() => {
+    told.current = onChange;
+  });
+  useEffect(() => {
+    const last = before.current;
+    before.current = { row, status };
+    if (last.row === row && last.status !== status) told.current?.();
+  }, [row, status]);
+  return null;
+}
+
 export function LiveText({ channel, row = "", field }) {
   const text = useRow(channel, row)?.[field];
   return text ? <p className="live-text muted">{text}</p> : null;

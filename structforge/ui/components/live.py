@@ -46,6 +46,15 @@ class LiveStatus(_Live):
     labels: rx.Var[dict[str, str]]
 
 
+class RowWatch(_Live):
+    """Fires `on_change` when the status of a row changes."""
+
+    tag = "RowWatch"
+    channel: rx.Var[str]
+    row: rx.Var[str]
+    on_change: rx.EventHandler[rx.event.no_args_event_spec]
+
+
 class LiveText(_Live):
     """One text field of a row, when there is one."""
 
@@ -88,6 +97,7 @@ class When(_Live):
 
 
 live_feed = LiveFeed.create
+row_watch = RowWatch.create
 live_text = LiveText.create
 live_status = LiveStatus.create
 status_mark = StatusMark.create

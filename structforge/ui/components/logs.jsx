@@ -83,14 +83,16 @@ export function LogView({ lines = null, source = "", live = false, remote = fals
         <input className="input value-search" type="search" value={search} placeholder={texts.search} aria-label={texts.search} onChange={(event) => setSearch(event.target.value)} />
       </div>
       {shown.length === 0 ? <p className="muted">{texts.noMatch}</p> : (
-        <ol ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log" onScroll={({ currentTarget: list }) => { end.current = list.scrollHeight - list.scrollTop - list.clientHeight < 24; }}>
+        <div ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log" onScroll={({ currentTarget: list }) => { end.current = list.scrollHeight - list.scrollTop - list.clientHeight < 24; }}>
+          <ol>
           {shown.map((line) => (
             <li key={line.seq} className={`log-${line.level}`}>
               {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
               <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {line.message}
             </li>
           ))}
-        </ol>
+          </ol>
+        </div>
       )}
     </div>
   );

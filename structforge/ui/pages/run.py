@@ -16,7 +16,7 @@ from structforge.storage.repositories.runs import Group
 from structforge.ui.library import entered
 from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RUN_FEED
-from structforge.ui.run_rows import RunItem, by_step, run_item, snapshot_of
+from structforge.ui.run_rows import RunItem, TryItem, by_step, run_item, snapshot_of
 from structforge.ui.services import RunView, Visitor, services
 from structforge.ui.session import parse_id, tell_problem, visitor_of
 
@@ -44,6 +44,9 @@ class RunState(rx.State):
     workflow_ref: str = ""
     selected: str = ""
     output: dict[str, Any] = {}
+    tries: list[TryItem] = []
+    """Attempts of the selected step before its last."""
+    input: str = ""
     origin: list[RunItem] = []
     """The run it retries or replays, if there is one."""
     parent: list[RunItem] = []
@@ -64,7 +67,7 @@ class RunState(rx.State):
             return
         if str(run_id) != self.channel:
             self.state, self.snapshot, self.extra, self.result, self.problem = "loading", {}, [], "", {}
-            self.graph, self.selected, self.output = {}, "", {}
+            self.graph, self.selected, self.output, self.tries, self.input = {}, "", {}, [], ""
             self.origin, self.parent, self.descendants = [], [], []
         await self._follow(visitor, run_id)
 
@@ -80,6 +83,11 @@ class RunState(rx.State):
         """Show what went into a step and came out of it."""
         step = entered(step, MAX_KEY)
         self.selected = "" if step == self.selected else step
+        await self._load_output()
+
+    @rx.event
+    async def look_again(self) -> None:
+        """Read what the selected step gave: its status has changed."""
         await self._load_output()
 
     @rx.event
@@ -117,12 +125,14 @@ class RunState(rx.State):
     async def _load_output(self) -> None:
         visitor, run_id = await visitor_of(self), parse_id(self.channel)
         if visitor is None or run_id is None or not self.selected:
-            self.output = {}
+            self.output, self.tries = {}, []
             return
         try:
-            self.output = await services().step_view(visitor, run_id, self.selected)
+            view = await services().step_view(visitor, run_id, self.selected)
         except StructForgeError as error:
-            self.output = {"problem": str(error.problem)}
+            view = {"problem": str(error.problem)}
+        self.tries = view.pop("tries", [])
+        self.output = view
 
     async def _follow(self, visitor: Visitor, run_id: UUID | None) -> None:
         sid = self.router.session.session_id
@@ -172,6 +182,8 @@ class RunState(rx.State):
         self.workflow_ref = run["workflow_id"]
         if self.graph != view["graph"]:
             self.graph = view["graph"]
+        if self.input != view["input"]:
+            self.input = view["input"]
         self.result, self.result_is_text = view["result"], view["result_is_text"]
         self.problem = (
             {name: str(problem.get(name, "")) for name in ("code", "message", "where", "hint")}

@@ -10,7 +10,7 @@ import reflex as rx
 
 from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus
 from structforge.ui.components.actions import live_actions
-from structforge.ui.components.entry import json_text
+from structforge.ui.components.json_text import json_text
 from structforge.ui.components.overlay import dialog
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.run import RunState
@@ -147,7 +147,6 @@ def replay_form() -> rx.Component:
                 value=ReplayState.input_text,
                 label=t("replay.input"),
                 texts=labels("form"),
-                rows=10,
                 on_set=lambda text: ReplayState.choose("input", text),
             ),
         ),

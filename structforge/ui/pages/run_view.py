@@ -10,7 +10,15 @@ import reflex as rx
 from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus, StepStatus
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas
-from structforge.ui.components.live import live_duration, live_feed, live_status, status_mark, when
+from structforge.ui.components.live import (
+    duration,
+    live_duration,
+    live_feed,
+    live_status,
+    row_watch,
+    status_mark,
+    when,
+)
 from structforge.ui.components.prose import prose
 from structforge.ui.components.question import question
 from structforge.ui.components.timeline import timeline
@@ -22,7 +30,7 @@ from structforge.ui.pages.run_controls import ControlState
 from structforge.ui.pages.run_controls_view import actions, confirm_stop, replay_form
 from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RunPatchState
-from structforge.ui.run_rows import RunItem
+from structforge.ui.run_rows import RunItem, TryItem
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
 from structforge.ui.values import REFERENCE
 
@@ -204,6 +212,28 @@ def _logs() -> rx.Component:
     )
 
 
+def _try(row: rx.Var[TryItem]) -> rx.Component:
+    return rx.el.li(
+        rx.el.strong(row["number"], ". "),
+        when(at=row["started_at"], locale=language_tag()),
+        " · ",
+        duration(start=row["started_at"], end=row["finished_at"]),
+        rx.el.div(row["note"], class_name="muted small"),
+    )
+
+
+def _input() -> rx.Component:
+    return rx.cond(
+        RunState.input != "",
+        rx.el.details(
+            rx.el.summary(t("run.input")),
+            rx.el.pre(RunState.input, class_name="value", tab_index=0),
+            class_name="card run-input",
+            id="input",
+        ),
+    )
+
+
 def _step() -> rx.Component:
     return rx.el.section(
         rx.el.div(
@@ -229,8 +259,17 @@ def _step() -> rx.Component:
             ),
             class_name="card-head",
         ),
+        row_watch(channel=RunState.channel, row=RunState.selected, on_change=RunState.look_again),
         rx.el.div(
-            value_view(step=RunState.output, texts=labels("value"), reference=REFERENCE),
+            value_view(step=RunState.output, texts=labels("value"), reference=REFERENCE, live=~RunState.over),
+            rx.cond(
+                RunState.tries.length() > 0,
+                rx.el.div(
+                    rx.el.h3(t("run.tries")),
+                    rx.el.ul(rx.foreach(RunState.tries, _try)),
+                    class_name="tries",
+                ),
+            ),
             class_name="card-body",
         ),
         class_name="card",
@@ -271,6 +310,7 @@ def run_page() -> rx.Component:
             rx.el.div(
                 rx.cond(RunState.selected != "", _step()),
                 _facts(),
+                _input(),
                 _relatives(),
                 class_name="stack run-side",
             ),
