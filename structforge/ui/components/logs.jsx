@@ -85,12 +85,12 @@ export function LogView({ lines = null, source = "", live = false, remote = fals
       {shown.length === 0 ? <p className="muted">{texts.noMatch}</p> : (
         <div ref={box} className="loglines" tabIndex={0} aria-label={texts.logs} role="log" onScroll={({ currentTarget: list }) => { end.current = list.scrollHeight - list.scrollTop - list.clientHeight < 24; }}>
           <ol>
-          {shown.map((line) => (
-            <li key={line.seq} className={`log-${line.level}`}>
-              {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
-              <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {line.message}
-            </li>
-          ))}
+            {shown.map((line) => (
+              <li key={line.seq} className={`log-${line.level}`}>
+                {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
+                <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {line.message}
+              </li>
+            ))}
           </ol>
         </div>
       )}

@@ -210,7 +210,8 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
 
   const zero = run?.started_at ? Date.parse(run.started_at) : clock;
   const until = run?.finished_at ? Date.parse(run.finished_at) : Math.max(clock, zero);
-  const whole = { from: zero, to: Math.max(until, zero + SHORTEST_MS) };
+  const whole = useMemo(() => ({ from: zero, to: Math.max(until, zero + SHORTEST_MS) }), [zero, until]);
+  // The same object while nothing moves: a scroll draws only the rows that come into view.
   const view = zoom ?? whole;
 
   const zoomBy = (factor, point = 0.5) => {
