@@ -314,7 +314,7 @@ def run_page() -> rx.Component:
                 _relatives(),
                 class_name="stack run-side",
             ),
-            class_name=rx.cond(RunState.selected != "", "run-columns wide-side", "run-columns"),
+            class_name="run-columns",
         ),
         confirm_stop(),
         replay_form(),
