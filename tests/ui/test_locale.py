@@ -8,7 +8,7 @@ from pathlib import Path
 import structforge.ui
 from structforge.plugins import load_registry
 from structforge.ui.locale import CATALOGUES
-from structforge.ui.node_texts import TEXTS
+from structforge.ui.node_texts import PARAMETERS, TEXTS
 
 UI = Path(structforge.ui.__file__).parent
 
@@ -97,3 +97,24 @@ def test_every_built_in_node_type_is_told_in_chinese() -> None:
     assert TEXTS.keys() - types == set()
     for texts in TEXTS.values():
         assert texts.keys() == {"title", "summary"} and all(texts.values())
+
+
+def _titles(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            yield schema["title"]
+        for value in schema.values():
+            yield from _titles(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _titles(value)
+
+
+def test_every_parameter_is_titled_in_chinese() -> None:
+    titles = set()
+    for node in load_registry():
+        schema = node.Parameters.model_json_schema()
+        for body in (schema, *schema.get("$defs", {}).values()):
+            titles.update(_titles(list(body.get("properties", {}).values())))
+    assert titles - PARAMETERS.keys() == set()
+    assert PARAMETERS.keys() - titles == set()

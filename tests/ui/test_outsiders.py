@@ -28,7 +28,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OUTSIDER, PASSWORD = "eve@example.org", "another long password"
 SECRET = "Zephyrine"
 """A word that stands in the other organization's data and nowhere else."""
-TABLES = ("workflows", "workflow_versions", "workflow_executions", "execution_steps", "run_outbox")
+TABLES = (
+    "workflows", "workflow_versions", "workflow_executions", "execution_steps", "run_outbox", "users",
+    "organizations", "user_organizations", "user_roles",
+)  # fmt: skip
 
 
 def handlers() -> Iterator[tuple[str, list[str]]]:

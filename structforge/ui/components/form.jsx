@@ -64,7 +64,7 @@ function Control(props) {
 }
 
 const Field = memo(function Field({ id, name, schema, inherited, root, value, onChange, onUnset, readOnly, literal, problems = {}, path, required, bare, onLines }) {
-  const { texts } = useContext(FormContext);
+  const { texts, titles } = useContext(FormContext);
   const real = { ...inherited, ...resolved(schema, root) };
   const kind = kindOf(real);
   const closed = CLOSED.has(kind) && !literal && kind !== "group";
@@ -75,7 +75,7 @@ const Field = memo(function Field({ id, name, schema, inherited, root, value, on
   const bounds = kind === "number" && !asText ? boundsOf(real, texts) : "";
   const help = (real.description || bounds) && !bare ? `${id}-help` : undefined;
   const described = [fault ? `${id}-fault` : "", help ?? ""].filter(Boolean).join(" ") || undefined;
-  const title = real.title ?? name;
+  const title = titles?.[real.title] ?? real.title ?? name;
   const labels = bare ? { label: name } : { labelledBy: `${id}-label` };
   const control = <Control {...labels} id={id} schema={real} inherited={inherited} root={root} value={value} onChange={onChange} onUnset={onUnset} readOnly={readOnly} literal={literal} problems={problems} path={path} invalid={Boolean(fault)} fault={found} described={described} asText={asText} onLines={onLines} />;
   const inline = kind === "checkbox" && !asText;
@@ -115,7 +115,7 @@ export function SchemaForm(props) {
 // How long after its confirmation an own value shows at the most: by then the server's has come.
 const SETTLES_MS = 2_000;
 
-function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
+function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
   const root = useRef(null);
   // What was sent shows at once, and the next commit builds on it; the answer replaces it.
@@ -166,7 +166,7 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
     near.scrollIntoView({ block: "center" });
     setTimeout(() => near.querySelector("input, textarea, select, [contenteditable=true], button")?.focus(), 60);
   }, [focus, subject]);
-  const context = useMemo(() => ({ texts, names, scope, help, helpTexts, files, preview, onPreview, onBegin }), [texts, names, scope, help, helpTexts, files, preview, onPreview, onBegin]);
+  const context = useMemo(() => ({ texts, names, titles, scope, help, helpTexts, files, preview, onPreview, onBegin }), [texts, names, titles, scope, help, helpTexts, files, preview, onPreview, onBegin]);
   const given = { ...values, ...sent };
   const defaults = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, given[name] ?? each.default]));
   const fields = Object.entries(schema.properties).filter(([, each]) => visible(each, defaults));

@@ -65,6 +65,8 @@ class SchemaForm(rx.Component):
     texts: rx.Var[dict[str, str]]
     names: rx.Var[dict[str, str]]
     """What people read for the words of a choice."""
+    titles: rx.Var[dict[str, str]]
+    """A field's own title to the one people read."""
     read_only: rx.Var[bool]
     focus: rx.Var[dict[str, Any]]
     """`{"subject", "path"}`: bring this field into view."""

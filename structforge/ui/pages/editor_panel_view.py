@@ -15,7 +15,7 @@ from structforge.ui.components.prose import prose
 from structforge.ui.components.value import value_view
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
-from structforge.ui.node_texts import node_text
+from structforge.ui.node_texts import node_text, parameter_titles
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import TABS, PanelState
@@ -48,6 +48,7 @@ def _form(part: str, schema: Any, values: Any, problems: Any, **more: Any) -> rx
         problems=problems,
         texts=labels("form"),
         focus=PanelState.field,
+        titles=parameter_titles(),
         scope=ExpressionState.scope,
         help=rx.Var.create(LANGUAGE),
         help_texts=labels("fn"),

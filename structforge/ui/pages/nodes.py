@@ -27,7 +27,7 @@ from structforge.ui.library import (
     port_items,
 )
 from structforge.ui.locale import label_of, t
-from structforge.ui.node_texts import node_text
+from structforge.ui.node_texts import node_text, parameter_title
 from structforge.ui.services import found_nodes, services
 from structforge.ui.session import visitor_of
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
@@ -214,7 +214,7 @@ def _ports(title: str, ports: Any, none: str) -> rx.Component:
 def _parameter_row(parameter: rx.Var[ParameterItem]) -> rx.Component:
     return rx.el.tr(
         rx.el.td(
-            rx.el.span(parameter["title"], class_name="strong"),
+            rx.el.span(parameter_title(parameter["title"]), class_name="strong"),
             rx.el.div(parameter["name"], class_name="mono small muted"),
         ),
         rx.el.td(rx.el.code(parameter["type"], class_name="type-text")),
