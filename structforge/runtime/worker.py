@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 CLAIM_BATCH = 50
 CONTENDED_S = 0.02
+GUESTS_EVERY_S = 0.5
 RENEWALS_PER_LEASE = 3
 MAX_INPUT_BYTES = 1 << 30
 
@@ -85,6 +86,7 @@ class RunWorker:
         self._wake = asyncio.Event()
         self._more = False
         self._alone = False
+        self._guests_from = 0.0
         self._draining = False
         self._connection: AsyncConnection[Any] | None = None
 
@@ -182,8 +184,11 @@ class RunWorker:
                 self._more = True
                 # Nobody waits for another organization's long runs to end: a few places are for who has none.
                 room, newcomers = self._limits.slots + self._limits.guest_slots - len(self._held), True
-                if room <= 0:
+                now = asyncio.get_running_loop().time()
+                if room <= 0 or now < self._guests_from:
                     return
+                # A full worker comes here after each run that ends: newcomers need not be looked for so often.
+                self._guests_from = now + GUESTS_EVERY_S
             idle = not self._held
             claim = await self._leases.claim(
                 self._connection, room, idle=idle, decode=_decode, newcomers=newcomers

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -171,3 +172,21 @@ async def test_an_organizations_limit_counts_at_once_and_everywhere(
     await eventually(all_done)
     assert (await limits.get(working.second)).max_runs is None
     assert (await limits.set(working.first, None)).max_runs is None
+
+
+async def test_a_full_worker_has_a_place_for_who_has_nothing_in_hand(
+    settings: Settings, tmp_path: Path
+) -> None:
+    registry_with_test_nodes()
+    async with installed(settings.model_copy(update={"worker_slots": 1})) as made, a_worker(made):
+        gate = tmp_path / "gate"
+        long = await gated(made, gate)
+        mine = [await start(made, long) for _ in range(2)]
+        await eventually(is_(made, mine[0], RunStatus.RUNNING))
+        others = replace(made, first=made.second, second=made.first)
+        guest = await start(others, await gated(others, gate))
+        await eventually(is_(others, guest, RunStatus.RUNNING))
+        assert await statuses(made, *mine) == ["running", "queued"]
+        gate.touch()
+        for run in mine:
+            await eventually(is_(made, run, RunStatus.SUCCEEDED))
