@@ -155,7 +155,7 @@ class EditorState(rx.State):
     # ---- what the visitor does on the canvas -------------------------------------------------------------------
 
     @rx.event
-    async def act(self, kind: str, value: Any, key: str) -> None:
+    async def act(self, kind: str, value: Any, key: str = "") -> None:
         """Take an action of the canvas; one with a key is confirmed, and made once however often it comes."""
         draft = await self.get_state(DraftState)
         visitor, workflow_id = await draft._here()

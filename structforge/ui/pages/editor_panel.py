@@ -61,7 +61,7 @@ class PanelState(rx.State):
             self.panel = panel
 
     @rx.event
-    async def set_field(self, subject: str, name: str, value: Any, seen: Any, key: str) -> None:
+    async def set_field(self, subject: str, name: str, value: Any, seen: Any, key: str = "") -> None:
         """Give a parameter or a policy of a node a value; `seen` is what it had where it was edited."""
         part, _, node = str(subject).partition(":")
         kind = "set_policy" if part == "policies" else "set_parameter"
@@ -69,7 +69,7 @@ class PanelState(rx.State):
         await self._set(edit, key)
 
     @rx.event
-    async def unset_field(self, subject: str, name: str, seen: Any, key: str) -> None:
+    async def unset_field(self, subject: str, name: str, seen: Any, key: str = "") -> None:
         """Let the default of a parameter or a policy hold again."""
         part, _, node = str(subject).partition(":")
         edit: dict[str, Any] = {"id": node, "name": str(name), "seen": _seen(seen, part, name)}
