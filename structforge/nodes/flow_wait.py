@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import field_validator, model_validator
 
 from structforge.sdk import (
+    Effect,
     Example,
     Execution,
     Inputs,
@@ -156,7 +157,7 @@ class AskedField(Parameters):
         expressions=False,
     )
     title: str = parameter("", title="Title", description="What the form shows.", max_length=200)
-    type: Literal["text", "number", "boolean", "choice"] = parameter(
+    type: Literal["text", "number", "boolean", "choice", "date"] = parameter(
         "text", title="Type", description="What may be entered.", widget="select", expressions=False
     )
     choices: list[str] = parameter(
@@ -248,6 +249,7 @@ class Approval(Node[ApprovalParameters]):
         Port("rejected", "object", "Rejected", "The answer."),
         Port("timeout", "object", "Timeout", "When was asked and how long was waited, when nobody answered."),
     )
+    effect = Effect.REPEATABLE
     execution = Execution.ASYNC
     by_reference = True
     Parameters = ApprovalParameters

@@ -6,7 +6,18 @@ Invariant: the door of the API checks and keeps the request; the node only says 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from structforge.sdk import Example, Execution, Inputs, Node, NodeContext, Port, Ports, Result, parameter
+from structforge.sdk import (
+    Effect,
+    Example,
+    Execution,
+    Inputs,
+    Node,
+    NodeContext,
+    Port,
+    Ports,
+    Result,
+    parameter,
+)
 from structforge.sdk.control import Wait
 from structforge.sdk.webhooks import ResumeRules
 
@@ -49,6 +60,7 @@ class WaitForWebhook(Node[WaitWebhookParameters]):
         Port("received", "object", "Received", "Method, headers, query, body and time of the request."),
         Port("timeout", "object", "Timeout", "Since when and how long was waited, when nobody called."),
     )
+    effect = Effect.REPEATABLE
     execution = Execution.ASYNC
     by_reference = True
     receives = True

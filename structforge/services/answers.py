@@ -5,9 +5,10 @@ accepted is never lost, whatever the run does at that moment.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from structforge.storage.repositories.answers import Answers, OpenQuestion
 from structforge.storage.repositories.runs import Runs
 
 MAX_TEXT = 20_000
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Decision = Literal["approved", "rejected", "retry", "done", "fail"]
 APPROVAL: tuple[Decision, ...] = ("approved", "rejected")
@@ -209,9 +211,19 @@ def _wrong(field: dict[str, Any], value: Any) -> str | None:
         return None if is_number else "This is no number."
     if not isinstance(value, str):
         return "This is no text."
+    if kind == "date":
+        return None if DATE.fullmatch(value) and _is_date(value) else "This is no date, as in 2027-01-31."
     if kind == "choice" and value not in field["choices"]:
         return f"Choose one of: {', '.join(field['choices'])[:500]}."
     return None if len(value) <= MAX_TEXT else f"This text has more than {MAX_TEXT} characters."
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _no_run(run_id: UUID) -> NotFoundError:

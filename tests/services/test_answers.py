@@ -13,7 +13,7 @@ from structforge.config import Settings
 from structforge.domain.access import Role
 from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
-from structforge.services.answers import GivenAnswer
+from structforge.services.answers import GivenAnswer, checked_fields
 from structforge.services.runs import StartRequest
 from tests.services.test_run_control import is_, publish, step_statuses
 from tests.support.eventually import eventually
@@ -263,3 +263,15 @@ async def test_a_loop_that_is_given_up_waits_for_nobody(installation: Installati
     await eventually(is_(installation, run, RunStatus.SUCCEEDED))
     statuses = await step_statuses(installation, run)
     assert (statuses["all"], statuses["all[0]/ask"]) == ("failed", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("given", "right"), [("2027-01-31", True), ("2027-02-30", False), ("20270131", False), (7, False)]
+)
+def test_a_date_is_a_day_of_the_calendar(given: Any, right: bool) -> None:
+    declared = [{"name": "day", "type": "date", "required": True}]
+    if right:
+        assert checked_fields(declared, GivenAnswer("approved", {"day": given})) == {"day": given}
+    else:
+        with pytest.raises(InvalidError):
+            checked_fields(declared, GivenAnswer("approved", {"day": given}))

@@ -25,6 +25,8 @@ function Field({ field, value, problem, set, disabled, texts }) {
     );
   } else if (field.type === "number") {
     input = <input {...common} className="input" type="number" step="any" value={value ?? ""} onChange={(event) => set(event.target.value === "" ? undefined : Number(event.target.value))} />;
+  } else if (field.type === "date") {
+    input = <input {...common} className="input" type="date" value={value ?? ""} onChange={(event) => set(event.target.value || undefined)} />;
   } else if (field.type === "json") {
     input = <textarea {...common} className="input mono" rows={4} spellCheck={false} value={value ?? ""} onChange={(event) => set(event.target.value)} />;
   } else {

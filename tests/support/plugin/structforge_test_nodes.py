@@ -366,6 +366,19 @@ class Stubborn(Gate):
         return {"from": context.step_key}
 
 
+class Hog(Gate):
+    """Leaves a trace, then keeps the event loop to itself until its gate opens: what no async node should do."""
+
+    type = "test.hog"
+
+    async def run(self, context: NodeContext, parameters: EffectParameters, inputs: Inputs) -> Any:
+        """Return the node's name."""
+        leave_trace(context, parameters.trace)
+        while not Path(parameters.gate).exists():
+            time.sleep(0.01)  # noqa: ASYNC251 (that is the point)
+        return {"from": context.step_key}
+
+
 class Die(Node[EffectParameters]):
     """Kills the process it runs in, while the gate is shut."""
 
@@ -387,7 +400,7 @@ class Die(Node[EffectParameters]):
 
 NODE_TYPES = (
     Gate, PureGate, OnceGate, BlockingGate, Pass, One, Fail, PlainFail, Hostile, HostileAsync, HostileBlocking, Wild,
-    WildAsync, WildBlocking, Stubborn, Die,
+    WildAsync, WildBlocking, Stubborn, Hog, Die,
 )  # fmt: skip
 
 
