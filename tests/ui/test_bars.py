@@ -5,6 +5,7 @@ Figures that a busy machine spoils have generous bounds here; `python -m bench.w
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -97,7 +98,9 @@ async def test_no_edit_of_200_interleaved_ones_is_lost(open_page: OpenPage, site
     wires = [Wire(site, cookie) for _ in range(2)]
     await asyncio.gather(
         *(
-            wire.run([call("enter", {}), *(call("act", edit) for edit in edits(number))])
+            wire.run(
+                [call("enter", {}), *(call("act", edit | {"key": str(uuid4())}) for edit in edits(number))]
+            )
             for number, wire in enumerate(wires)
         )
     )

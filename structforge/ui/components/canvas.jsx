@@ -442,6 +442,13 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
         act("save", null);
         return;
       }
+      if ((event.ctrlKey || event.metaKey) && key === "enter" && !latest.current.readOnly && !document.querySelector("dialog[open]")) {
+        event.preventDefault();
+        // What is being typed commits when it is left.
+        document.activeElement?.blur?.();
+        act("run", null);
+        return;
+      }
       if (typing(event.target) || !here() || latest.current.readOnly || document.querySelector("dialog[open]")) return;
       const onNode = event.target.closest?.(".react-flow__node") || document.activeElement === document.body;
       if (event.altKey && event.key.startsWith("Arrow")) {

@@ -177,6 +177,8 @@ class EditorState(rx.State):
             self.inserting = str(value.get("edge", ""))
         elif kind == "save":
             await say(self, "editor.saved")
+        elif kind == "run":
+            await (await self.get_state(DraftRunState)).run()
         elif kind in ("undo", "redo"):
             try:
                 await draft._step_back(visitor, workflow_id, undo=kind == "undo", key=key)
