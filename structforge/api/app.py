@@ -29,6 +29,7 @@ from structforge.api.routes import (
     auth,
     connections,
     control,
+    drafts,
     files,
     hooks,
     nodes,
@@ -141,6 +142,7 @@ def create_app(services: ApiServices) -> Gateway:
         hooks,
         files,
         artifact_views,
+        drafts,
     ):
         versioned.include_router(module.router)
     api.include_router(versioned)

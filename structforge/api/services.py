@@ -11,6 +11,8 @@ from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.connections import ConnectionService
+from structforge.services.draft_memory import DraftMemory
+from structforge.services.draft_runs import DraftRunService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -43,6 +45,8 @@ class ApiServices:
     nodes: NodeTypeService
     files: FileService
     artifact_views: ArtifactViews
+    draft_memory: DraftMemory
+    draft_runs: DraftRunService
     probes: dict[str, Probe]
     """By name; `database` decides whether this process is ready, the others are reported."""
     public_url: str

@@ -49,6 +49,7 @@ from structforge.engine.step import (
     run_inline,
     success,
 )
+from structforge.engine.summaries import summaries_of
 from structforge.engine.values import encode
 from structforge.engine.waits import Waits, seconds_until
 
@@ -621,6 +622,9 @@ class Executor:
         if outcome.child is not None:
             recorder.child(outcome.child)
         fields: dict[str, Any] = {"error": error} if error else {}
+        if recorder.accepted and outcome.ports:
+            # Nobody can watch a run that is accepted when it ends.
+            fields["summary"] = summaries_of(outcome.ports)
         recorder.event(
             "step.finished",
             outcome.finished_at,

@@ -111,7 +111,7 @@ WITH RECURSIVE orphaned AS MATERIALIZED (
 SELECT seen.flows > 1, seen.scopes > seen.counted OR seen.shares > seen.found,
     c.run_id, c.organization_id, c.workflow_id, c.accepted_on, c.epoch, c.deaths, c.control, c.limited,
     e.version_id, e.status, e.trigger_kind, e.trigger_node, e.input::text, e.started_at, e.accepted_at,
-    e.origin_run_id IS NOT NULL, CASE WHEN e.parent_waits THEN e.parent_run_id END
+    e.step_count > 0, CASE WHEN e.parent_waits THEN e.parent_run_id END
 FROM (SELECT (SELECT count(*) FROM bounded) AS flows, (SELECT count(*) FROM scopes) AS scopes,
              (SELECT count(*) FROM counted) AS counted, (SELECT count(*) FROM shares) AS shares,
              (SELECT count(DISTINCT workflow_id) FROM ready) AS found) seen

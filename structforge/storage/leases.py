@@ -131,7 +131,7 @@ class Leases:
             newcomers=newcomers,
         )
         rows = claimed.rows
-        # A run made out of another has steps before it begins.
+        # A run that takes results over has steps before it begins.
         begun = [row for row in rows if row[13] is not None or row[4] > 1 or row[15]]
         sequences: Mapping[UUID, tuple[int, int]] = {}
         history: Mapping[UUID, dict[str, StepHistory]] = {}

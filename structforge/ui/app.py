@@ -57,7 +57,15 @@ def _broken_page(stateful: bool) -> rx.Component:
 
 app = rx.App(
     backend_exception_handler=handler_failed,
-    stylesheets=["/structforge.css", "/editor.css", "/forms.css", "/library.css", "/runs.css", "/values.css"],
+    stylesheets=[
+        "/structforge.css",
+        "/editor.css",
+        "/forms.css",
+        "/library.css",
+        "/runs.css",
+        "/values.css",
+        "/debug.css",
+    ],
     html_lang="en",
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     # Reflex's own overlay shows its toasts by evaluating text, which the pages' policy forbids: see page.jsx.

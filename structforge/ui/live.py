@@ -68,11 +68,8 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
         fields["attempt"] = event["attempt"]
     if event.get("error"):
         fields["note"] = event["error"].get("message", "")[:200]
-    summary = event.get("summary")
-    if summary and summary.get("preview"):
-        fields["preview"] = str(summary["preview"])[:120]
-    if summary and summary.get("items") is not None:
-        fields["items"] = summary["items"]
+    if event.get("summary"):
+        fields["out"] = event["summary"]
     node_id, key = event.get("node_id"), event.get("step_key")
     if node_id and key != node_id:
         fields["node_id"] = node_id

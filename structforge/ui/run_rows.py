@@ -49,7 +49,6 @@ class StepItem(TypedDict, total=False):
     finished_at: str
     attempt: int
     note: str
-    preview: str
     tries: list[list[Any]]
     """Attempts before the last one: `[number, began, ended, why it failed]`."""
     inner: bool

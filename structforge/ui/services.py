@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from structforge.api.cookies import ACCESS_COOKIE, cookie_value
+from structforge.api.entries import input_entries, log_href, output_entries, problem_fields
 from structforge.api.services import ApiServices
 from structforge.domain.access import Principal
 from structforge.domain.errors import UnauthenticatedError
@@ -27,7 +28,6 @@ from structforge.storage.repositories.runs import RunFilter
 from structforge.ui.graph_view import graph_of
 from structforge.ui.node_texts import matches
 from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items, try_items
-from structforge.ui.values import input_entries, log_href, output_entries
 
 MAX_KNOWN_PEOPLE = 1_000
 RESULT_CHARACTERS = 200_000
@@ -201,12 +201,3 @@ def readable(value: Any) -> str:
     else:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     return text if len(text) <= RESULT_CHARACTERS else f"{text[:RESULT_CHARACTERS]}\n…"
-
-
-def problem_fields(error: dict[str, Any] | None) -> dict[str, str]:
-    """Return a failure as value.jsx shows it; nothing where there is none."""
-    if not error:
-        return {}
-    return {"problem": str(error.get("message", ""))} | {
-        name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)
-    }

@@ -18,6 +18,8 @@ from structforge.services.artifact_views import ArtifactViews
 from structforge.services.bulk import BulkService
 from structforge.services.comparisons import ComparisonService
 from structforge.services.connections import ConnectionService
+from structforge.services.draft_memory import DraftMemory
+from structforge.services.draft_runs import DraftRunService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -99,6 +101,8 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
     store = FileArtifactStore(settings.artifacts_dir, max_bytes=settings.file_max_bytes)
     keyring = shared.settings_keyring(settings)
     replays = ReplayService(database, engine.journal, targets, engine.bell.ring)
+    memory = DraftMemory(database, runs, shapes_of(engine.registry))
+    engine.closing.push_async_callback(memory.close)
     files = FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes)
     return ApiServices(
         identity=build_identity(settings, database, redis),
@@ -122,6 +126,8 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         nodes=NodeTypeService(engine.registry),
         files=files,
         artifact_views=ArtifactViews(files),
+        draft_memory=memory,
+        draft_runs=DraftRunService(database, engine.journal, targets, memory, engine.bell.ring),
         probes={"database": ask_database, "redis": ask_redis},
         public_url=settings.web_url,
         access_ttl_s=settings.access_token_ttl_s,

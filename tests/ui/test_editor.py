@@ -103,7 +103,7 @@ async def test_a_person_builds_runs_publishes_compares_and_restores(open_page: O
     await page.get_by_role("button", name="Run", exact=True).click()
     await expect(page.locator(".cv-node.is-succeeded")).to_have_count(3, timeout=30_000)
     await page.get_by_role("tab", name="Output").click()
-    await expect(panel).to_contain_text("Hello Seattle")
+    await expect(page.locator(".ed-dock")).to_contain_text("Hello Seattle")
 
     # Published, changed, compared, restored.
     await page.get_by_role("button", name="Publish").click()

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, String, cast, func, or_, select, tuple_
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -222,6 +223,28 @@ class Runs:
             col(StepRow.outputs).is_not(None),
         )
         return dict((await self._session.execute(statement)).tuples().all())
+
+    async def last_of_nodes(
+        self, organization_id: UUID, run_id: UUID, accepted_on: date, node_ids: Sequence[str]
+    ) -> dict[str, StepRow]:
+        """Return the outcome of each of these nodes; of one that ran several times, the last."""
+        statement = (
+            select(StepRow)
+            .where(
+                *_of_run(StepRow, organization_id, run_id, accepted_on),
+                col(StepRow.settled),
+                col(StepRow.node_id).in_(node_ids),
+            )
+            .ext(postgresql.distinct_on(col(StepRow.node_id)))
+            .order_by(
+                col(StepRow.node_id),
+                (col(StepRow.step_key) == col(StepRow.node_id)).desc(),
+                col(StepRow.finished_at).desc().nulls_last(),
+            )
+            .execution_options(populate_existing=True)
+        )
+        rows = (await self._session.execute(statement)).scalars().all()
+        return {row.node_id: row for row in rows}
 
     async def logs(
         self,

@@ -6,6 +6,7 @@ Invariant: a table exists here and in a migration, or in neither (a test compare
 from structforge.storage.tables.artifacts import ArtifactRow
 from structforge.storage.tables.columns import Row, utc_now
 from structforge.storage.tables.connections import ConnectionRow
+from structforge.storage.tables.drafts import DraftNodeRow
 from structforge.storage.tables.limits import RunLimitRow
 from structforge.storage.tables.organizations import AuditEntryRow, OrganizationRow, UserOrganizationRow
 from structforge.storage.tables.runs import (
@@ -42,6 +43,7 @@ __all__ = [
     "ArtifactRow",
     "AuditEntryRow",
     "ConnectionRow",
+    "DraftNodeRow",
     "EventBatchRow",
     "IdempotencyKeyRow",
     "LogRow",

@@ -10,35 +10,18 @@ import { post } from "$/public/jsx/outbox.jsx";
 import { Canvas } from "$/public/jsx/canvas_context.jsx";
 import { Note, around, contents, sizeOf } from "$/public/jsx/canvas_notes.jsx";
 import { AlignBar, ConnectDialog, towards } from "$/public/jsx/canvas_selection.jsx";
-import { StatusMark, applySnapshot, channelOf, spanText, useRow } from "$/public/jsx/live.jsx";
+import { applySnapshot, channelOf, useRow } from "$/public/jsx/live.jsx";
+import { LiveFrame, LiveStrip, Traveller, useTravel } from "$/public/jsx/node_live.jsx";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
 const LOOKS = new Set(["select", "changed", "open", "insert", "save"]);
 const FAR = 0.4;
+// A channel that nobody feeds.
+const NO_FACTS = "facts:";
 const farAway = (state) => state.transform[2] < FAR;
 
 // ---- nodes --------------------------------------------------------------------------------------------------
-
-const LiveStrip = memo(function LiveStrip({ id }) {
-  const { channel, labels } = useContext(Canvas);
-  const row = useRow(channel, id);
-  if (!row?.status || row.status === "pending") return null;
-  const ms = row.started_at && row.finished_at ? Date.parse(row.finished_at) - Date.parse(row.started_at) : NaN;
-  return (
-    <div className="cv-live">
-      <StatusMark status={row.status} label={labels[row.status]} />
-      <span className="num muted">{spanText(ms)}</span>
-      {row.preview && <span className="cv-preview">{row.preview}</span>}
-    </div>
-  );
-});
-
-function LiveFrame({ id, className, children, style }) {
-  const { channel } = useContext(Canvas);
-  const status = useRow(channel, id)?.status;
-  return <div className={`${className}${status && status !== "pending" ? ` is-${status} cv-has-status` : ""}`} style={style}>{children}</div>;
-}
 
 function Ports({ ports, side, showNames }) {
   return ports.map((port, index) => (
@@ -64,12 +47,13 @@ const Faults = memo(function Faults({ id }) {
 });
 
 const Card = memo(function Card({ id, data, selected }) {
+  const { channel, facts, labels, texts } = useContext(Canvas);
   const far = useStore(farAway);
   const many = data.outputs.length > 1;
   const classes = `cv-node tone-${data.tone}${selected ? " selected" : ""}${data.off ? " off" : ""}${data.missing ? " missing" : ""}${data.mark ? ` mark-${data.mark}` : ""}${far ? " far" : ""}`;
   const rows = Math.max(data.inputs.length, data.outputs.length);
   return (
-    <LiveFrame id={id} className={classes} style={rows > 2 ? { minHeight: 26 * rows } : undefined}>
+    <LiveFrame id={id} channel={channel} facts={facts} className={classes} style={rows > 2 ? { minHeight: 26 * rows } : undefined}>
       <Ports ports={data.inputs} side="in" showNames={!far && data.inputs.length > 1} />
       {far ? (
         <div className="cv-far">{data.title}</div>
@@ -83,7 +67,7 @@ const Card = memo(function Card({ id, data, selected }) {
             </span>
             <Faults id={id} />
           </div>
-          <LiveStrip id={id} />
+          <LiveStrip id={id} channel={channel} facts={facts} labels={labels} texts={texts} />
         </>
       )}
       <Ports ports={data.outputs} side="out" showNames={!far && many} />
@@ -95,21 +79,25 @@ const NODE_TYPES = { card: Card, note: Note };
 
 // ---- edges --------------------------------------------------------------------------------------------------
 
-const Wire = memo(function Wire({ id, source, target, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, selected, data }) {
-  const { channel, act, texts, readOnly } = useContext(Canvas);
-  const from = useRow(channel, source)?.status;
-  const to = useRow(channel, target)?.status;
+const Wire = memo(function Wire({ id, source, sourceHandleId, target, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, selected, data }) {
+  const { channel, facts, act, texts, readOnly } = useContext(Canvas);
+  const far = useStore(farAway);
+  const { given, className } = useTravel(channel, facts, source, sourceHandleId ?? "out", target);
   const [path, x, y] = getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
-  const travelling = to === "running";
-  const state = from === "succeeded" || from === "reused" ? " done" : "";
+  const tools = (selected || data?.near) && !readOnly;
   return (
     <>
-      <BaseEdge id={id} path={path} interactionWidth={18} className={`cv-wire${selected ? " selected" : ""}${travelling ? " moving" : ""}${state}${data?.mark ? ` mark-${data.mark}` : ""}`} />
-      {(selected || data?.near) && !readOnly && (
+      <BaseEdge id={id} path={path} interactionWidth={18} className={`cv-wire${selected ? " selected" : ""}${className}${data?.mark ? ` mark-${data.mark}` : ""}`} />
+      {(tools || (given && !far)) && (
         <EdgeLabelRenderer>
-          <div className="cv-wire-tools nodrag nopan" style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>
-            <button type="button" aria-label={texts.insert} title={texts.insert} onClick={() => act("insert", { edge: id, x, y })}>+</button>
-            <button type="button" aria-label={texts.cut} title={texts.cut} onClick={() => act("cut", [id])}>×</button>
+          <div className={`cv-wire-label nodrag nopan${className}`} style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>
+            {given && !far && <Traveller given={given} texts={texts} />}
+            {tools && (
+              <span className="cv-wire-tools">
+                <button type="button" aria-label={texts.insert} title={texts.insert} onClick={() => act("insert", { edge: id, x, y })}>+</button>
+                <button type="button" aria-label={texts.cut} title={texts.cut} onClick={() => act("cut", [id])}>×</button>
+              </span>
+            )}
           </div>
         </EdgeLabelRenderer>
       )}
@@ -173,7 +161,7 @@ const typing = (target) => target instanceof Element && target.closest("input, t
 
 // ---- the canvas -----------------------------------------------------------------------------------------------
 
-function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
+function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
   const [refusal, setRefusal] = useState("");
@@ -223,6 +211,21 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
     for (const batch of state.waiting) mergeOps(batch);
   }, [graph, flow, mergeOps, act]);
 
+  // What lies beside the canvas opens and closes: its middle stays in the middle.
+  useEffect(() => {
+    let before = null;
+    const watcher = new ResizeObserver(([entry]) => {
+      const { width, height } = entry.contentRect;
+      if (before && height && width) {
+        const { x, y, zoom } = flow.getViewport();
+        flow.setViewport({ x: x + (width - before.width) / 2, y: y + (height - before.height) / 2, zoom });
+      }
+      if (height && width) before = { width, height };
+    });
+    if (root.current) watcher.observe(root.current);
+    return () => watcher.disconnect();
+  }, [flow]);
+
   useEffect(() => {
     if (!ops?.length) return;
     if (!seq.current.doc) seq.current.waiting.push(ops);
@@ -233,6 +236,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
   const aim = useRef(null);
   useEffect(() => {
     aim.current = focus?.ids?.length ? new Set(focus.ids) : null;
+    if (focus?.ids?.length === 0) setNodes((list) => list.map((node) => (node.selected ? { ...node, selected: false } : node)));
   }, [focus]);
   useEffect(() => {
     const wanted = aim.current;
@@ -512,7 +516,7 @@ function Inner({ graph, ops, channel, labels, texts, accepts, marks, focus, pane
     const name = `marks:${doc}`;
     if (doc && marks) applySnapshot(name, { seq: channelOf(name).seq + 1, rows: Object.entries(marks) });
   }, [doc, marks]);
-  const context = useMemo(() => ({ channel, labels, texts, act, readOnly, doc }), [channel, labels, texts, act, readOnly, doc]);
+  const context = useMemo(() => ({ channel, facts: facts || NO_FACTS, labels, texts, act, readOnly, doc }), [channel, facts, labels, texts, act, readOnly, doc]);
   const chosenNodes = useMemo(() => nodes.filter((node) => node.selected), [nodes]);
   const connectFrom = connecting ? nodes.find((node) => node.id === connecting) : null;
   const miniColor = useCallback((node) => (node.type === "note" ? "transparent" : `var(--cat-${node.data.tone}, var(--ink-3))`), []);

@@ -13,11 +13,11 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.components import glyphs, live, outbox
+from structforge.ui.components import glyphs, live, outbox, step
 from structforge.ui.components.modules import jsx_module
 
 # canvas.jsx imports these by their place in the bundle.
-NEEDS = (glyphs.MODULE, live.MODULE, outbox.MODULE)
+NEEDS = (glyphs.MODULE, live.MODULE, outbox.MODULE, *step.NEEDS)
 
 
 def _act_spec(
@@ -40,6 +40,8 @@ class GraphCanvas(rx.NoSSRComponent):
     ops: rx.Var[list[Any]]
     channel: rx.Var[str]
     """Live rows of this channel, by node id, show on the nodes."""
+    facts: rx.Var[str]
+    """Rows of this channel are what is remembered of nodes, see step.py."""
     labels: rx.Var[dict[str, str]]
     texts: rx.Var[dict[str, Any]]
     accepts: rx.Var[dict[str, Any]]

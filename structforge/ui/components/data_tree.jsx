@@ -112,9 +112,13 @@ export function DataTree({ value, root = "", search = "", texts, special }) {
   const words = search.trim().toLowerCase();
   const found = useMemo(() => (words ? { words, ...matches(value, words) } : null), [value, words]);
   return (
-    <div className="tree-root" role="tree" tabIndex={0} aria-label={texts.tree}>
+    <>
       {found && <p className="muted small" role="status">{texts.hits.replace("{count}", found.count.toLocaleString())}</p>}
-      <Part value={value} path={root} place="" depth={0} search={found} texts={texts} special={special} />
-    </div>
+      {(!found || found.count > 0) && (
+        <div className="tree-root" role="tree" tabIndex={0} aria-label={texts.tree}>
+          <Part value={value} path={root} place="" depth={0} search={found} texts={texts} special={special} />
+        </div>
+      )}
+    </>
   );
 }

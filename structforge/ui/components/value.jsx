@@ -226,7 +226,7 @@ export function ValueView({ step, texts, reference, live = false }) {
           {sides.map((each) => <button key={each} type="button" role="tab" aria-selected={each === side} onClick={() => setSide(each)}>{names[each]}{each === "log" && step.logs?.length ? ` (${step.logs.length})` : ""}</button>)}
         </div>
       )}
-      {side === "out" && <Ports key="out" side="out" entries={step.ports ?? []} texts={texts} reference={reference} emptyText={texts.empty} />}
+      {side === "out" && <Ports key="out" side="out" entries={step.ports ?? []} texts={texts} reference={reference} emptyText={live ? texts.working : texts.empty} />}
       {side === "in" && <Ports key="in" side="in" entries={step.inputs ?? []} texts={texts} reference={reference} emptyText={texts.noInput} />}
       {side === "log" && <LogView lines={step.logs} source={step.log_href ?? ""} live={live || ["running", "pending", "waiting"].includes(step.status)} texts={texts} />}
     </div>

@@ -16,13 +16,14 @@ import reflex as rx
 from structforge.domain.errors import NotFoundError, Problem, StructForgeError
 from structforge.domain.validation import is_warning
 from structforge.domain.workflow import WorkflowDocument
+from structforge.services.draft_runs import DraftRunRequest
 from structforge.ui.arrange import arranged
 from structforge.ui.canvas_edits import additions, edits_of
 from structforge.ui.graph_view import cells_of, graph_of, palette_items
 from structforge.ui.pages.editor_draft import DRAFT_FEED, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import PanelState
-from structforge.ui.pages.editor_run import DraftRunState
+from structforge.ui.pages.editor_run import DraftRunState, FactsState
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, say, tell_problem, visitor_of
@@ -47,6 +48,7 @@ class EditorState(rx.State):
     view: str = "graph"
     """`graph` or `notebook`: two looks at one document."""
     cells: list[dict[str, str]] = []
+    cell_focus: dict[str, str] = {}
     inserting: str = ""
     """The edge on which the next node of the palette is put."""
     show_keys: bool = False
@@ -74,6 +76,7 @@ class EditorState(rx.State):
             self._room = str(workflow_id)
             await DRAFT_FEED.watch(sid, workflow_id)
             await self._load(draft, visitor, workflow_id)
+            await (await self.get_state(FactsState))._look(visitor, workflow_id, whole=True)
             run = await self.get_state(DraftRunState)
             run_id = parse_id(run.run_id_shown)
             if run_id is not None:
@@ -93,6 +96,7 @@ class EditorState(rx.State):
         (await self.get_state(PanelState))._close()
         (await self.get_state(ExpressionState))._close()
         (await self.get_state(DraftRunState))._close()
+        (await self.get_state(FactsState))._close()
         (await self.get_state(VersionsState))._close()
 
     async def _load(self, draft: DraftState, visitor: Visitor, workflow_id: UUID) -> bool:
@@ -148,6 +152,7 @@ class EditorState(rx.State):
             return
         self.name = detail.summary.labels.name
         await self._show(draft, detail.draft, detail.problems, detail.summary.draft_revision)
+        await (await self.get_state(FactsState))._look(visitor, workflow_id)
         selected = (await self.get_state(PanelState)).selected
         if selected:
             await (await self.get_state(ExpressionState))._look(visitor, workflow_id, selected)
@@ -218,7 +223,6 @@ class EditorState(rx.State):
             await draft._refuse(error)
             return
         panel._show(detail.draft, self.problems)
-        await (await self.get_state(DraftRunState))._load_output(visitor)
         await (await self.get_state(ExpressionState))._look(visitor, workflow_id, panel.selected)
 
     @rx.event
@@ -286,6 +290,9 @@ class EditorState(rx.State):
     @rx.event
     async def choose_view(self, name: str) -> None:
         """Show the graph or the notebook."""
+        await self._choose_view(name)
+
+    async def _choose_view(self, name: str) -> None:
         if name not in VIEWS:
             return
         self.view = name
@@ -296,12 +303,39 @@ class EditorState(rx.State):
 
     @rx.event
     async def open_cell(self, node: str) -> None:
-        """Select the node of a cell."""
+        """Select the node of a cell, so that it can be changed there; an empty name closes the open one."""
+        await self._open_cell(str(node))
+
+    async def _open_cell(self, node: str) -> None:
         draft = await self.get_state(DraftState)
         visitor, workflow_id = await draft._here()
         if visitor is not None and workflow_id is not None:
-            self.focus = {"ids": [str(node)]}
-            await self._select(draft, visitor, workflow_id, [str(node)])
+            chosen = [node] if node else []
+            self.focus = {"ids": chosen}
+            await self._select(draft, visitor, workflow_id, chosen)
+
+    @rx.event
+    async def act_on_cell(self, kind: str, node: str) -> None:
+        """Take a key of the notebook."""
+        run = await self.get_state(DraftRunState)
+        if kind == "open":
+            await self._open_cell(str(node))
+        elif kind == "run":
+            await run._start(DraftRunRequest(str(node), "any"))
+        elif kind == "until":
+            await run._start(DraftRunRequest(str(node)))
+
+    @rx.event
+    async def show_cell(self, node: str) -> None:
+        """Go from a node of the graph to its cell."""
+        await self._choose_view("notebook")
+        self.cell_focus = {"id": str(node)}
+
+    @rx.event
+    async def show_node(self, node: str) -> None:
+        """Go from a cell to its node in the graph."""
+        await self._choose_view("graph")
+        self.focus = {"ids": [str(node)]}
 
 
 def _problem_row(problem: Problem, document: WorkflowDocument) -> dict[str, str]:

@@ -19,7 +19,7 @@ from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.services import services
 
 DEFAULT_POLICIES = Policies().model_dump(mode="json")
-TABS = ("parameters", "policies", "output", "docs")
+TABS = ("parameters", "policies", "docs")
 
 
 class PanelState(rx.State):

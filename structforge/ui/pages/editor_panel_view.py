@@ -12,20 +12,17 @@ import reflex as rx
 
 from structforge.ui.components.form import schema_form, text_line
 from structforge.ui.components.prose import prose
-from structforge.ui.components.value import value_view
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_text, parameter_titles
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_panel import TABS, PanelState
-from structforge.ui.pages.editor_run import DraftRunState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import versions_view
 from structforge.ui.policy_form import policy_schema
 from structforge.ui.shell import notice
-from structforge.ui.values import REFERENCE
 
 FILES = "/api/v1/files"
 
@@ -36,7 +33,7 @@ def _tab(name: str) -> rx.Component:
         type="button",
         role="tab",
         aria_selected=rx.cond(PanelState.tab == name, "true", "false"),
-        on_click=[PanelState.choose_tab(name), DraftRunState.look_at_output],
+        on_click=PanelState.choose_tab(name),
     )
 
 
@@ -58,6 +55,22 @@ def _form(part: str, schema: Any, values: Any, problems: Any, **more: Any) -> rx
         on_unset=PanelState.unset_field,
         on_preview=ExpressionState.evaluate,
         **more,
+    )
+
+
+def parameters_form() -> rx.Component:
+    """Return the form of the selected node's parameters."""
+    panel = PanelState.panel
+    return rx.cond(
+        panel["missing"],
+        notice(t("editor.missing_type"), rx.el.p(t("editor.missing_hint")), rx.el.pre(panel["raw"])),
+        _form(
+            "parameters",
+            panel["schema"],
+            panel["values"],
+            panel["problems"],
+            files=FILES,
+        ),
     )
 
 
@@ -85,13 +98,6 @@ def panel_view() -> rx.Component:
             panel["policy_problems"],
             names=labels("policy_word"),
         ),
-    )
-    parameters = _form(
-        "parameters",
-        panel["schema"],
-        panel["values"],
-        panel["problems"],
-        files=FILES,
     )
     return rx.el.aside(
         rx.el.div(
@@ -121,15 +127,8 @@ def panel_view() -> rx.Component:
                     "policies",
                     policies,
                 ),
-                ("output", value_view(step=DraftRunState.output, texts=labels("value"), reference=REFERENCE)),
                 ("docs", rx.el.div(prose(text=panel["docs"].to(str)), class_name="prose")),
-                rx.cond(
-                    panel["missing"],
-                    notice(
-                        t("editor.missing_type"), rx.el.p(t("editor.missing_hint")), rx.el.pre(panel["raw"])
-                    ),
-                    parameters,
-                ),
+                parameters_form(),
             ),
             class_name="ed-panel-body",
             role="tabpanel",

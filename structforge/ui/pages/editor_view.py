@@ -22,12 +22,13 @@ from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_texts
 from structforge.ui.pages.editor import VIEWS, EditorState
+from structforge.ui.pages.editor_dock_view import dock
 from structforge.ui.pages.editor_draft import DraftOpsState, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_notebook_view import notebook
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import keys_list, nothing_selected, panel_view
-from structforge.ui.pages.editor_run import DraftRunState
+from structforge.ui.pages.editor_run import DraftRunState, FactsState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import comparison_view
@@ -165,6 +166,7 @@ def _canvas() -> rx.Component:
         graph=EditorState.graph,
         ops=DraftOpsState.ops,
         channel=DraftRunState.run_id_shown,
+        facts=FactsState.channel,
         labels=labels("status"),
         texts=_texts(),
         accepts=ACCEPTS,
@@ -240,6 +242,8 @@ def _conflict() -> rx.Component:
 
 def editor_page() -> rx.Component:
     """The page."""
+    # A cell of the notebook has its form inside.
+    beside = (EditorState.view == "graph") | VersionsState.show_versions
     shown = rx.el.div(
         rx.el.div(_top_bar(), _gone()),
         rx.el.div(
@@ -279,11 +283,17 @@ def editor_page() -> rx.Component:
                     rx.cond(VersionsState.compared > 0, _comparison()),
                     class_name="ed-look",
                 ),
+                rx.cond(EditorState.view == "graph", dock()),
                 _problems_view(),
                 class_name="ed-middle",
             ),
-            rx.cond(PanelState.panel["id"] & ~VersionsState.show_versions, panel_view(), nothing_selected()),
-            class_name="ed-body",
+            rx.cond(
+                beside,
+                rx.cond(
+                    PanelState.panel["id"] & ~VersionsState.show_versions, panel_view(), nothing_selected()
+                ),
+            ),
+            class_name=rx.cond(beside, "ed-body", "ed-body as-notebook"),
         ),
         class_name="ed",
     )
@@ -298,6 +308,12 @@ def editor_page() -> rx.Component:
     retry = rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=EditorState.enter)
     return bare_shell(
         outbox(done=DraftState.done, offline=has_connection_errors, texts=labels("outbox")),
+        live_feed(
+            channel=FactsState.channel,
+            snapshot=FactsState.snapshot,
+            patch=FactsState.patch,
+            on_gap=FactsState.read_again,
+        ),
         live_feed(
             channel=DraftRunState.run_id_shown,
             snapshot=DraftRunState.run_snapshot,

@@ -7,6 +7,7 @@ from typing import Any
 
 import reflex as rx
 
+from structforge.api.entries import REFERENCE
 from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus, StepStatus
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas
@@ -32,7 +33,6 @@ from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RunPatchState
 from structforge.ui.run_rows import RunItem, TryItem
 from structforge.ui.shell import empty, notice, page_head, shell, skeleton
-from structforge.ui.values import REFERENCE
 
 # Where the page reads the run anew: everything that is not just another step.
 SETTLED = [*sorted(TERMINAL_RUN_STATUSES), RunStatus.WAITING.value, RunStatus.PAUSED.value]

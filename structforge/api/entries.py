@@ -1,6 +1,7 @@
-"""Values of steps as value.jsx shows them: with the name expressions call them by, and files as links.
+"""Values of steps as viewers take them: with the name expressions call them by, and files as links.
 
-Invariant: a value that stands as an artifact is described, never loaded; the browser reads it in pieces itself.
+Invariant: a value that stands as an artifact is described, never loaded; who looks reads it in pieces. The pages import
+it too: what they send by websocket and what they fetch is one form.
 """
 
 from collections.abc import Iterable, Mapping
@@ -63,3 +64,12 @@ def input_entries(inputs: Iterable[PortInput]) -> list[dict[str, Any]]:
 def log_href(run_id: UUID, step_key: str) -> str:
     """Return where the log lines of a step are read."""
     return f"/api/v1/runs/{run_id}/logs?step={quote(step_key, safe='')}"
+
+
+def problem_fields(error: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return a failure as viewers take it; nothing where there is none."""
+    if not error:
+        return {}
+    return {"problem": str(error.get("message", ""))} | {
+        name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)
+    }

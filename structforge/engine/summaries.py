@@ -1,0 +1,50 @@
+"""A value in a few words, for nodes and edges on a canvas: how many items, and how it begins.
+
+Invariant: the work does not grow with the value, and the text is one short line.
+"""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from structforge.sdk.context import ArtifactRef
+
+CHARACTERS = 48
+_PARTS = 3
+
+
+def summary_of(value: Any) -> tuple[int | None, str]:
+    """Return the number of items, where the value has items, and its beginning."""
+    ref = ArtifactRef.from_json(value)
+    if ref is not None:
+        columns = ref.meta.get("columns")
+        rows = ref.meta.get("rows")
+        text = ", ".join(map(str, islice(columns, _PARTS))) if isinstance(columns, list) else ref.name
+        return (rows if isinstance(rows, int) else None), _line(text or ref.media_type)
+    if isinstance(value, list):
+        return len(value), _line(", ".join(_word(item) for item in islice(value, _PARTS)))
+    if isinstance(value, dict):
+        return None, _line(", ".join(f"{key}: {_word(item)}" for key, item in islice(value.items(), _PARTS)))
+    return None, _line(_word(value))
+
+
+def summaries_of(ports: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return `[items, text]` of each port."""
+    return {port: list(summary_of(value)) for port, value in ports.items()}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return value[: 2 * CHARACTERS]
+    if isinstance(value, list):
+        return f"[{len(value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(islice(map(str, value), _PARTS)) + "}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _line(text: str) -> str:
+    line = " ".join(text[: 4 * CHARACTERS].split())
+    return line if len(line) <= CHARACTERS else f"{line[: CHARACTERS - 1]}…"

@@ -1,0 +1,115 @@
+"""What went into the selected node and what came out, below the canvas, with the ways to run it.
+
+Invariant: a view of the editor's states, without logic of its own; the values are fetched by the browser.
+"""
+
+# Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
+# mypy: disable-error-code="no-any-return, index, operator, attr-defined"
+
+from typing import Any
+
+import reflex as rx
+
+from structforge.api.entries import REFERENCE
+from structforge.ui.components.step import known_marks, step_values
+from structforge.ui.locale import labels, t
+from structforge.ui.pages.editor import EditorState
+from structforge.ui.pages.editor_panel import PanelState
+from structforge.ui.pages.editor_run import DraftRunState, FactsState
+
+
+def node_values(node: Any) -> rx.Component:
+    """Return what a node took and gave."""
+    return step_values(
+        node=node,
+        href=FactsState.values_href,
+        log_href=rx.cond(
+            DraftRunState.run_id_shown != "", "/api/v1/runs/" + DraftRunState.run_id_shown + "/logs?step=", ""
+        ),
+        channel=DraftRunState.run_id_shown,
+        facts=FactsState.channel,
+        texts=labels("value"),
+        reference=REFERENCE,
+    )
+
+
+def node_marks(node: Any) -> rx.Component:
+    """Return status, duration, staleness and pin of a node."""
+    return known_marks(
+        id=node,
+        channel=DraftRunState.run_id_shown,
+        facts=FactsState.channel,
+        labels=labels("status"),
+        texts=labels("canvas"),
+    )
+
+
+def run_buttons(node: Any) -> rx.Component:
+    """Return the ways to run a node, and to pin what it gave."""
+    return rx.el.span(
+        _button("play", "debug.run_node", "debug.run_node_hint", DraftRunState.run_only(node)),
+        _button("fast-forward", "debug.run_until", "debug.run_until_hint", DraftRunState.run_until(node)),
+        _button("refresh-cw", "debug.run_stale", "debug.run_stale_hint", DraftRunState.run_stale(node)),
+        _button("pin", "debug.pin", "debug.pin_hint", DraftRunState.pin(node)),
+        class_name="run-buttons",
+    )
+
+
+def _button(icon: str, key: str, hint: str, handler: Any) -> rx.Component:
+    return rx.el.button(
+        rx.icon(icon, size=14),
+        rx.el.span(t(key)),
+        type="button",
+        class_name="btn small-btn",
+        title=t(hint),
+        on_click=handler,
+    )
+
+
+def dock() -> rx.Component:
+    """Return the dock. It is there whatever is selected, so that a selection moves nothing."""
+    node, panel, opened = PanelState.selected, PanelState.panel, DraftRunState.show_values
+    title = rx.cond(
+        node != "",
+        rx.cond(panel["title"], panel["title"], panel["type_title"]).to(str),
+        t("debug.values"),
+    )
+    return rx.el.section(
+        rx.el.div(
+            rx.el.button(
+                rx.cond(opened, rx.icon("chevron-down", size=15), rx.icon("chevron-up", size=15)),
+                rx.el.strong(title),
+                type="button",
+                class_name="dock-title",
+                aria_expanded=rx.cond(opened, "true", "false"),
+                on_click=DraftRunState.toggle_values,
+            ),
+            rx.cond(
+                node != "",
+                rx.fragment(
+                    node_marks(node),
+                    run_buttons(node),
+                    rx.el.button(
+                        rx.icon("notebook-text", size=15),
+                        type="button",
+                        class_name="btn ghost icon small-btn",
+                        aria_label=t("debug.to_cell"),
+                        title=t("debug.to_cell"),
+                        on_click=EditorState.show_cell(node),
+                    ),
+                ),
+            ),
+            class_name="dock-head",
+        ),
+        rx.cond(
+            opened,
+            rx.el.div(
+                rx.cond(
+                    node != "", node_values(node), rx.el.p(t("debug.select"), class_name="muted value-none")
+                ),
+                class_name="dock-body",
+            ),
+        ),
+        class_name="ed-dock",
+        aria_label=t("debug.values"),
+    )
