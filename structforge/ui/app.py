@@ -13,6 +13,7 @@ from structforge.ui import routes
 from structforge.ui.components.page import broken
 from structforge.ui.locale import CATALOGUES
 from structforge.ui.pages.compare import CompareState, compare_page
+from structforge.ui.pages.connections import ConnectionsState, connections_page
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_draft import DRAFT_FEED
 from structforge.ui.pages.editor_view import editor_page
@@ -99,6 +100,12 @@ app.add_page(
 )
 app.add_page(
     members_page, route=routes.MEMBERS, title=TITLE, on_load=[SessionState.enter, MembersState.enter]
+)
+app.add_page(
+    connections_page,
+    route=routes.CONNECTIONS,
+    title=TITLE,
+    on_load=[SessionState.enter, ConnectionsState.enter],
 )
 app.add_page(nodes_page, route=routes.NODES, title=TITLE, on_load=[SessionState.enter, NodesState.enter])
 app.add_page(node_page, route=routes.NODE, title=TITLE, on_load=[SessionState.enter, NodeDocState.enter])

@@ -114,6 +114,7 @@ def _actions() -> list[dict[str, Any]]:
         _action("workflows", "workflow", href=routes.WORKFLOWS),
         _action("runs", "activity", href=routes.RUNS),
         _action("nodes", "file-text", href=routes.NODES),
+        _action("connections", "plug", href=routes.CONNECTIONS),
         _action("profile", "circle-user", href=routes.PROFILE),
         _action("members", "users", href=routes.MEMBERS),
         _action("theme", "sun-moon", does="theme"),

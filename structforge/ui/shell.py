@@ -22,6 +22,7 @@ REFRESH_S = 240
 NAVIGATION: tuple[tuple[str, str, str], ...] = (
     ("nav.workflows", routes.WORKFLOWS, "workflow"),
     ("nav.runs", routes.RUNS, "activity"),
+    ("nav.connections", routes.CONNECTIONS, "plug"),
     ("nav.nodes", routes.NODES, "file-text"),
 )
 

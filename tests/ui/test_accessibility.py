@@ -92,6 +92,7 @@ def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
         ("/profile", "#profile-name", _nothing),
         ("/members", "table.data", _nothing),
         ("/members", "table.data", _press("Add a member")),
+        ("/connections", ".empty, table.data", _press("Add a connection")),
         ("/workflows/nonsense", ".empty", _nothing),
         ("/sign-in", "#email", _nothing),
     ]
