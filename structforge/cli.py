@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from structforge.commands.output import print_problems
 from structforge.domain.errors import InvalidError, StructForgeError
@@ -32,7 +32,7 @@ COMMANDS = {
         "Check a workflow file: every problem, with its place.",
     ),
     "db": ("structforge.commands.db:app", "Migrate the database, or show where it is."),
-    "keys": ("structforge.commands.keys:app", "Make secret keys."),
+    "keys": ("structforge.commands.keys:app", "Make secret keys, change to a new one."),
     "build": ("structforge.commands.build:app", "Build the web app's browser bundle, unless it is built."),
     "chaos": ("structforge.commands.chaos:app", "Kill real processes, then count what was promised."),
     "settings": ("structforge.commands.settings:app", "List every setting and its present value."),
@@ -48,15 +48,20 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command; None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        place, line = COMMANDS[cmd_name]
+        """Return what the list of commands shows of one; None when there is none of that name."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that was named, imported now."""
+        name, shown, rest = super().resolve_command(ctx, args)
+        if name is None or shown is None:
+            return name, shown, rest
+        place, line = COMMANDS[name]
         module, _, attribute = place.partition(":")
         command: Any = typer.main.get_command(getattr(importlib.import_module(module), attribute))
-        command.name = cmd_name
+        command.name = name
         command.short_help = line
-        return command
+        return name, command, rest
 
 
 app = typer.Typer(

@@ -16,6 +16,8 @@ from structforge.security.keyring import Keyring
 FORMAT = "v1"
 NONCE_BYTES = 12
 
+TRIGGER_SECRET = "trigger-secret"
+"""The use that secrets of webhooks are sealed for."""
 CONNECTION_SECRET = "connection-secret"
 """The use that secrets of connections are sealed for."""
 

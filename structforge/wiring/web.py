@@ -9,7 +9,7 @@ from structforge.api.services import ApiServices
 from structforge.config import Settings
 from structforge.runtime.events import connect_async
 from structforge.sdk.shapes import shapes_of
-from structforge.security.cipher import CONNECTION_SECRET, Cipher
+from structforge.security.cipher import CONNECTION_SECRET, TRIGGER_SECRET, Cipher
 from structforge.security.passwords import Passwords
 from structforge.security.redaction import Redactor
 from structforge.security.tokens import AccessTokens
@@ -109,7 +109,7 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
         connections=ConnectionService(database, engine.databases, Cipher(keyring, CONNECTION_SECRET)),
-        triggers=TriggerService(database, redis, targets, Cipher(keyring, "trigger-secret")),
+        triggers=TriggerService(database, redis, targets, Cipher(keyring, TRIGGER_SECRET)),
         comparisons=ComparisonService(runs),
         replays=replays,
         bulk=BulkService(database, runs, replays),
@@ -119,7 +119,7 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
             database,
             targets,
             shared.resume_tokens(settings),
-            Cipher(keyring, "trigger-secret"),
+            Cipher(keyring, TRIGGER_SECRET),
             engine.publisher,
             engine.bell.ring,
         ),

@@ -1,8 +1,11 @@
 """The page of connections: make, try and delete one; what is wrong stands at its field, and no secret comes back."""
 
+import pytest
 from playwright.async_api import expect
 
 from tests.ui.conftest import OpenPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRET = "hunter2-hunter2"
 

@@ -196,7 +196,7 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
                 rx.cond(
                     row["problem"] == "",
                     rx.el.span(t("connections.works"), " · ", tested),
-                    rx.el.span(
+                    rx.el.p(
                         rx.icon("circle-alert", size=15),
                         rx.el.span(row["problem"]),
                         class_name="error",
@@ -212,6 +212,7 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
                     _icon_button("plug-zap", "connections.try", row, ConnectionsState.try_one),
                     _icon_button("trash-2", "connections.delete", row, ConnectionsState.ask_delete),
                     class_name="row end",
+                    style={"flex_wrap": "nowrap"},
                 ),
             ),
             class_name="menu-cell",
@@ -272,9 +273,9 @@ def _form() -> rx.Component:
         ConnectionsState.wrong_field
     )
     return rx.el.form(
-        _line("name", "name", hint="connections.name_hint", placeholder="warehouse"),
+        _line("name", "name", hint="connections.name_hint"),
         _line("description", "description"),
-        _line("settings.host", "host", placeholder="db.example.org"),
+        _line("settings.host", "host"),
         _line("settings.port", "port", default_value="5432", input_mode="numeric"),
         _line("settings.database", "database"),
         _line("settings.user", "user"),
