@@ -200,6 +200,7 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
                         rx.icon("circle-alert", size=15),
                         rx.el.span(row["problem"]),
                         class_name="error",
+                        style={"display": "flex", "gap": "6px", "align_items": "flex-start"},
                     ),
                 ),
             ),
