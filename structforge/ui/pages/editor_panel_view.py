@@ -186,5 +186,6 @@ def nothing_selected() -> rx.Component:
             ),
         ),
         class_name="ed-panel",
+        tab_index=0,
         aria_label=t("editor.properties"),
     )
