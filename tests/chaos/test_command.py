@@ -27,14 +27,15 @@ def test_rows_pass_and_one_that_breaks_is_told_and_does_not_stop_the_others(tmp_
     shared.mkdir(parents=True, exist_ok=True)
     (home / "web").symlink_to(shared)
     verdicts = tmp_path / "verdicts.json"
-    command = ["-m", "structforge.cli", "chaos", "--short", "--only", "R6,R7,R13", "--json", str(verdicts)]
+    command = ["-m", "structforge.cli", "chaos", "--short", "--only", "R6,R7", "--json", str(verdicts)]
     program = Program(command, tmp_path / "out", environment={"STRUCTFORGE_HOME": str(home)})
     try:
 
         def ground() -> Path:
-            [folder] = home.glob("chaos-*")
-            assert row_processes("R6", folder)
-            return folder
+            folders = list(home.glob("chaos-*"))
+            assert len(folders) == 1
+            assert row_processes("R6", folders[0])
+            return folders[0]
 
         folder = eventually_sync(ground, timeout_s=240)
         [broken] = row_processes("R6", folder)
@@ -43,7 +44,7 @@ def test_rows_pass_and_one_that_breaks_is_told_and_does_not_stop_the_others(tmp_
     finally:
         program.clean_up()
     told = {row["row"]: row for row in json.loads(verdicts.read_text())["rows"]}
-    assert {name: row["passed"] for name, row in told.items()} == {"R6": False, "R7": True, "R13": True}, told
+    assert {name: row["passed"] for name, row in told.items()} == {"R6": False, "R7": True}, told
     assert told["R6"]["failures"][0].startswith("broke")
     assert told["R7"]["done"]["stops"] > 0
     assert list(home.glob("chaos-*")) == []
