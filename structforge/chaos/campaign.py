@@ -35,7 +35,7 @@ TIMETABLE: tuple[tuple[str, ...], ...] = (
 )
 """Rows of one line run side by side: beside one that mostly waits there is room for another."""
 
-ROW_LIMIT_S = 420.0
+ROW_LIMIT_S = 600.0
 PREPARE_LIMIT_S = 300.0
 POLL_S = 0.1
 NEEDS = {"R4": "hypothesis"}
