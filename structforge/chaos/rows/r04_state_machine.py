@@ -34,7 +34,7 @@ from structforge.storage.leases import Leases
 SETTINGS: Mapping[str, str] = {}
 RUNS = 2
 WORKERS = 3
-STEPS_PER_HISTORY = 30
+STEPS_PER_HISTORY = 20
 ENDS = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
 RESTS = (RunStatus.WAITING, RunStatus.PAUSED, RunStatus.QUEUED)
 
@@ -135,11 +135,13 @@ class Histories(RuleBasedStateMachine):
     def accept(self, claimed: int) -> None:
         """Accept the runs; some are claimed at once."""
         now = datetime.now(UTC)
+        commits = []
         for _ in range(RUNS):
             identity = RunIdentity(new_id(), self.organization, uuid4(), now.date())
             acceptance = Acceptance(uuid4(), now, "api", None, 1, b"{}", None)
-            assert self._write(Commit(identity, None, acceptance=acceptance, events=[_event(1)]))
+            commits.append(Commit(identity, None, acceptance=acceptance, events=[_event(1)]))
             self.runs.append(identity)
+        assert all(self._write(*commits))
         self.world.count("histories")
         for worker in range(claimed):
             self._claim(worker, idle=True)
@@ -269,7 +271,7 @@ class Histories(RuleBasedStateMachine):
             commit.release = not status.terminal
         _, current, _, queued = self._state()[identity.run_id]
         allowed = queued and current == epoch
-        written = self._write(commit)
+        [written] = self._write(commit)
         self.world.count("writes" if written else "stale_writes_refused")
         assert written == allowed, (
             f"epoch {epoch} of a run at {current} {'wrote' if written else 'was refused'}"
@@ -281,13 +283,13 @@ class Histories(RuleBasedStateMachine):
             ).fetchall()
             assert (there == 1) == allowed, "what was refused is there, or what was written is not"
 
-    def _write(self, commit: Commit) -> bool:
-        async def submitted() -> bool:
-            try:
-                await self.world.journal.submit(commit)
-            except LeaseLostError:
-                return False
-            return True
+    def _write(self, *commits: Commit) -> list[bool]:
+        async def submitted() -> list[bool]:
+            futures = [self.world.journal.submit(commit) for commit in commits]
+            ended = await asyncio.gather(*futures, return_exceptions=True)
+            broken = [one for one in ended if one is not None and not isinstance(one, LeaseLostError)]
+            assert not broken, broken
+            return [one is None for one in ended]
 
         return self.world.wait(submitted())
 
