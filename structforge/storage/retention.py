@@ -21,14 +21,15 @@ from structforge.storage.artifacts import ArtifactStore
 logger = logging.getLogger(__name__)
 
 PARTITIONED = ("execution_steps", "execution_logs", "execution_events")
-THINNED_RUNS = 200
+THINNED_RUNS = 50
 DELETED_RUNS = 1_000
 SWEPT_ARTIFACTS = 50
 FOLDED_ROWS, FOLDED_BYTES = 2_000, 1 << 20
 """A partition with so few rows left that takes at least this space is folded into the default one."""
 LEAST_AGE = timedelta(days=1)
 """An artifact younger than this is kept whatever refers to it: its first reference may be on its way."""
-LOCK_ATTEMPTS = 20
+LOCK_ATTEMPTS = 6
+"""The scheduler sweeps for orphaned runs on the same connection: a busy table is left for a later call."""
 LOCK_PAUSE_S = 0.05
 
 _OVER = (
