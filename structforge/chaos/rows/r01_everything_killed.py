@@ -6,8 +6,10 @@ one effect of each request, and a hundred new runs succeed at once.
 """
 
 import asyncio
+import contextlib
 import itertools
 import random
+import signal
 import time
 from collections.abc import Mapping
 from uuid import UUID
@@ -113,7 +115,7 @@ async def _storm(ground: Ground, api: Client, seconds: int) -> None:
     for number in itertools.count():
         elapsed = time.monotonic() - began
         kills = ground.verdict.done.get("kills", 0)
-        if elapsed > seconds and (kills >= least or elapsed > 2 * seconds):
+        if elapsed > seconds and (kills >= least or elapsed > 3 * seconds):
             break
         if wipes and elapsed > wipes[0]:
             wipes.pop(0)
@@ -134,20 +136,18 @@ async def _storm(ground: Ground, api: Client, seconds: int) -> None:
 
 def _kill(ground: Ground, kind: str) -> bool:
     """Kill one process of a kind, the one that has lived longest; False when there is none at the moment."""
-    below = {"pool": "worker", "web child": "web"}.get(kind)
-    candidates: list[psutil.Process] = []
-    for service in sorted(ground.services, key=lambda service: service.started_at):
-        if service.kind == (below or kind):
-            tree = service.tree()
-            candidates += tree[1:] if below else tree[:1]
-    try:
-        if below is None and candidates:
-            candidates[0].kill()
-        elif candidates:
-            random.choice(candidates).kill()
-    except psutil.NoSuchProcess:
-        return False
-    return bool(candidates)
+    above = {"pool": "worker", "web child": "web"}.get(kind, kind)
+    alive = [service for service in ground.services if service.kind == above and service.running]
+    for service in sorted(alive, key=lambda service: service.started_at):
+        if above == kind:
+            service.send(signal.SIGKILL)
+            return True
+        below = service.tree()[1:]
+        if below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                random.choice(below).kill()
+                return True
+    return False
 
 
 async def _keep_alive(ground: Ground) -> None:
