@@ -9,7 +9,8 @@ from typing import Any
 from structforge.domain.expressions import CompiledValue, compile_value
 from structforge.domain.policies import EachPolicy
 from structforge.engine.activation import NOTHING, Activation
-from structforge.engine.step import Step, parameters_of
+from structforge.engine.attempts import parameters_of
+from structforge.engine.step import Step
 from structforge.sdk.context import NodeError
 from structforge.sdk.control import LoopParameters
 

@@ -13,22 +13,11 @@ from structforge.domain.journal import StepHistory
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json
 from structforge.engine.activation import Activation
+from structforge.engine.order import RunEnd
 from structforge.engine.planner import Plan, PlannedNode
 
 DEFAULT_FINALLY_S = 60.0
 MAX_OUTPUT_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How an execution left its run."""
-
-    status: RunStatus
-    """Terminal; `waiting` when a person must decide; `queued` when it goes on elsewhere."""
-    output: bytes | None = None
-    error: Problem | None = None
-    resume_at: datetime | None = None
-    """When a waiting run goes on by itself; none waits for somebody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from structforge.domain.errors import Problem
 from structforge.domain.values import decode_json, encode_json, journal_safe
-from structforge.engine.step import describe
+from structforge.engine.attempts import describe
 from structforge.plugins import load_registry
 from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES
 from structforge.sdk.context import ArtifactAccess, DatabaseAccess, HttpAccess, LogLevel, NodeError

@@ -22,7 +22,8 @@ from structforge.domain.values import decode_json, encode_json
 from structforge.engine import faults
 from structforge.engine.control import CameIn, RunControl
 from structforge.engine.environment import Environment
-from structforge.engine.executor import Executor, RunOrder
+from structforge.engine.execution import Execution
+from structforge.engine.order import RunOrder
 from structforge.engine.plans import PlanCache
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.events import CONTROL_CHANNEL, EventHub
@@ -273,7 +274,7 @@ class RunWorker:
             answers=snapshot.answers,
             ended=snapshot.ended,
         )
-        await Executor(plan, order, recorder, self._environment, held.control).execute()
+        await Execution(plan, order, recorder, self._environment, held.control).execute()
 
     async def _take_in(self, run_id: UUID, held: _Held) -> None:
         """Read what came in for a run in hand and hand it to its execution."""

@@ -28,7 +28,8 @@ from structforge.domain.values import JsonValue, encode_json
 from structforge.engine import faults
 from structforge.engine.control import RunControl
 from structforge.engine.environment import Environment
-from structforge.engine.executor import Executor, RunOrder
+from structforge.engine.execution import Execution
+from structforge.engine.order import RunOrder
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.admission import Admission
@@ -175,7 +176,7 @@ class RunService:
             accepted_at=acceptance.accepted_at,
             acceptance=acceptance,
         )
-        end = await Executor(target.plan, order, recorder, self._environment, control).execute()
+        end = await Execution(target.plan, order, recorder, self._environment, control).execute()
         if not end.status.terminal:
             self._ring(run_id)
             return StartResult(run_id, RunStatus.RUNNING)

@@ -13,9 +13,9 @@ from structforge.domain.ids import new_id
 from structforge.domain.journal import Commit, RunIdentity
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.control import RunControl
-from structforge.engine.ending import RunEnd
 from structforge.engine.environment import EngineLimits, Environment
-from structforge.engine.executor import Executor, RunOrder
+from structforge.engine.execution import Execution
+from structforge.engine.order import RunEnd, RunOrder
 from structforge.engine.planner import make_plan
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.processes import ProcessPool
@@ -117,7 +117,7 @@ class Workshop:
         trigger: str | None = None,
         answers: Mapping[str, Any] | None = None,
         control: RunControl | None = None,
-    ) -> Executor:
+    ) -> Execution:
         """Build the execution of a document; `before` are the commits of earlier workers."""
         events = events_of(before)
         recorder = RunRecorder(journal, RUN, 1, event_seq=events[-1]["seq"] if events else 0)
@@ -130,7 +130,7 @@ class Workshop:
             answers=answers,
         )
         plan = make_plan(made, self.registry)
-        return Executor(plan, order, recorder, self.environment, control or RunControl())
+        return Execution(plan, order, recorder, self.environment, control or RunControl())
 
     async def run(self, made: WorkflowDocument, *, before: Sequence[Commit] = (), **order: Any) -> Report:
         """Execute to the end."""

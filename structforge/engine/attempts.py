@@ -1,0 +1,317 @@
+"""Running a step: resolve its parameters, make its attempts, bring the result into journal form.
+
+Invariant: whatever a node does ends in an `Outcome` with a definite status; only lost leases and cancellation escape.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from structforge.domain.errors import InvalidError, Problem, StructForgeError
+from structforge.domain.expressions import ExpressionError
+from structforge.domain.ids import child_id
+from structforge.domain.journal import CallEnd
+from structforge.domain.policies import RetryPolicy
+from structforge.domain.run import Execution, RunStatus
+from structforge.domain.values import journal_safe_bytes
+from structforge.engine.context import StepContext
+from structforge.engine.environment import Environment, ProcessCall
+from structforge.engine.planner import PlannedNode, validate_parameters
+from structforge.engine.recorder import RunRecorder
+from structforge.engine.records import record_retry, record_start
+from structforge.engine.step import Outcome, Returned, Step, Waiting, failure, success
+from structforge.engine.values import (
+    crash_problem,
+    encode,
+    load,
+    load_output,
+    needs_loading,
+    safe_problem,
+    store_large,
+)
+from structforge.sdk.context import NodeError
+from structforge.sdk.control import Call, Return, Wait
+from structforge.sdk.node import Ports
+
+logger = logging.getLogger(__name__)
+
+CANCEL_GRACE_S = 1.0
+"""A cancelled node gets so long to end."""
+
+
+def describe(error: Exception) -> tuple[Problem, bool]:
+    """Turn what an attempt raised into a problem that any journal can hold, and tell whether retrying cannot help."""
+    problem, final = _described(error)
+    return safe_problem(problem), final
+
+
+def _described(error: Exception) -> tuple[Problem, bool]:
+    if isinstance(error, NodeError):
+        return error.problem, error.final
+    if isinstance(error, ExpressionError | InvalidError):
+        return error.problem, True
+    if isinstance(error, StructForgeError):
+        return error.problem, error.status < 500
+    if isinstance(error, TimeoutError):
+        return Problem(
+            "step.timeout", "The step took longer than it may.", hint="Raise its time limit."
+        ), False
+    logger.exception("node failed unexpectedly", exc_info=error)
+    return crash_problem(error), False
+
+
+def parameters_of(step: Step) -> BaseModel:
+    """Resolve and validate the parameters. Raises: ExpressionError, InvalidError."""
+    planned = step.planned
+    if planned.fixed is not None:
+        return planned.fixed
+    values = planned.compiled.resolve(step.scope)
+    return validate_parameters(planned.spec, planned.node, {**values, **planned.literal})
+
+
+def has_references(step: Step) -> bool:
+    """Tell whether an input stands for a large value that this node has to be given itself."""
+    planned = step.planned
+    if planned.node.by_reference:
+        return False
+    every_kind = planned.node.execution is not Execution.BLOCKING
+    return any(
+        any(needs_loading(item, every_kind=every_kind) for item in value)
+        if port in planned.many_ports
+        else needs_loading(value, every_kind=every_kind)
+        for port, value in step.inputs.items()
+    )
+
+
+def run_inline(
+    step: Step, recorder: RunRecorder, environment: Environment
+) -> Outcome | Returned | Mapping[str, Any]:
+    """Run a plain step here and now. Returns its ports unencoded when they are large: `finish_large` goes on."""
+    planned = step.planned
+    try:
+        parameters = parameters_of(step)
+        context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+        result = run_tamed(planned, context, parameters, step.inputs)
+        returns = type(result) is Return
+        ports = {planned.default_port: result.value} if returns else ports_of(step, result)
+        encoded = encode(ports, environment.limits.inline_value_bytes)
+    except Exception as error:  # Whatever a node raises has to end in an outcome.
+        return failure(step, describe(error)[0])
+    if encoded is None:
+        return ports
+    return Returned(success(step, encoded)) if returns else success(step, encoded)
+
+
+async def finish_large(
+    step: Step, ports: Mapping[str, Any], recorder: RunRecorder, environment: Environment
+) -> Outcome:
+    """Store the large values of a plain step's result."""
+    try:
+        return success(step, await store_large(ports, environment, recorder.run.organization_id))
+    except Exception as error:  # The same promise as in `run_inline`.
+        return failure(step, describe(error)[0])
+
+
+async def run_attempts(
+    step: Step, recorder: RunRecorder, environment: Environment
+) -> Outcome | Waiting | Returned:
+    """Run a step until an attempt succeeds, it asks to wait, or the retry policy gives up."""
+    planned = step.planned
+    retry = planned.policies.retry
+    while True:
+        if step.waiting_since is None:
+            step.started_at = datetime.now(UTC)
+            await record_start(step, recorder)
+        try:
+            result = await _attempt(step, recorder, environment)
+            if type(result) is Wait:
+                return waiting(result)
+            if type(result) is Call:
+                return await _call(step, result, recorder, environment)
+            returns = type(result) is Return
+            ports = {planned.default_port: result.value} if returns else ports_of(step, result)
+            encoded = encode(ports, environment.limits.inline_value_bytes)
+            if encoded is None:
+                encoded = await store_large(ports, environment, recorder.run.organization_id)
+            return Returned(success(step, encoded)) if returns else success(step, encoded)
+        except Exception as error:  # Whatever a node raises has to end in an outcome.
+            problem, final = describe(error)
+        if step.waiting_since is not None and step.answer is None:
+            # It gave up before the run that it called, if it did, was over.
+            called = child_id(recorder.run.run_id, step.key, step.attempt)
+            await environment.callees.stop(recorder.run.organization_id, [called])
+        if final or not _may_retry(step, retry, problem):
+            return failure(step, problem)
+        wait_s = retry.wait_s(step.attempt - step.lost_attempts)
+        record_retry(step, recorder, problem, wait_s)
+        if wait_s:
+            recorder.submit()
+            await asyncio.sleep(wait_s)
+        step.attempt += 1
+        step.waiting_since = None
+        if isinstance(step.answer, CallEnd):
+            step.answer = None
+
+
+def waiting(wait: Wait) -> Waiting:
+    """Bring a wish to wait into journal form. Raises: NodeError, InvalidValueError for one that makes no sense."""
+    until = wait.until
+    if until is not None and (not isinstance(until, datetime) or until.tzinfo is None):
+        raise NodeError("wait.time", "The node waits until something that is no moment.")
+    return Waiting(until, journal_safe_bytes({"asks": wait.asks})[1] if wait.asks else None)
+
+
+async def _call(step: Step, call: Call, recorder: RunRecorder, environment: Environment) -> Outcome | Waiting:
+    """Start the run that a step calls: its acceptance becomes durable together with what the step does now."""
+    wait = waiting(Wait(call.until))
+    if step.waiting_since is not None:
+        return wait
+    child = await environment.callees.called(recorder.run, step.key, step.attempt, call)
+    if call.wait:
+        return replace(wait, child=child)
+    started = {"run_id": str(child.run.run_id), "status": RunStatus.QUEUED.value}
+    encoded = encode({step.planned.default_port: started}, environment.limits.inline_value_bytes)
+    if encoded is None:
+        raise RuntimeError("the id of a run is no large value")
+    return replace(success(step, encoded), child=child)
+
+
+def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
+    return step.attempt - step.lost_attempts < retry.max_attempts and retry.retries(problem.code)
+
+
+async def load_scope(step: Step, recorder: RunRecorder, environment: Environment) -> None:
+    """Put the values in the place of references, so that expressions see them."""
+    organization_id = recorder.run.organization_id
+    step.scope = {
+        name: await load(value, environment, organization_id, every_kind=True)
+        for name, value in step.scope.items()
+    }
+
+
+def run_tamed(planned: PlannedNode, context: StepContext, parameters: BaseModel, inputs: Any) -> Any:
+    """Run a synchronous node here. Raises: NodeError also for what is no ordinary exception."""
+    try:
+        return planned.node.run(context, parameters, inputs)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise _wild(error) from None
+
+
+def ports_of(step: Step, result: Any) -> Mapping[str, Any]:
+    """Return a node's result by port. Raises: NodeError when it says `Ports` and names none."""
+    if type(result) is not Ports:
+        return {step.planned.default_port: result}
+    if not isinstance(result.values, Mapping):
+        raise NodeError("result.no_ports", "The node's result names no ports.")
+    return result.values
+
+
+class _LeftBehind:
+    """Coroutines of nodes that swallowed their cancellation: kept until they end, nobody looks at them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def add(self, task: "asyncio.Task[Any]", key: str) -> None:
+        """Forget a task in good order."""
+        logger.error("the node of step %s goes on after it was cancelled; it is left behind", key)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+_left_behind = _LeftBehind()
+
+
+async def bounded(work: Awaitable[Any], limit_s: float, key: str) -> Any:
+    """Await a node's coroutine for `limit_s` at most; a node that ignores its cancellation holds nobody up.
+
+    Raises: TimeoutError; NodeError for what is no ordinary exception; whatever the node raises.
+    """
+    task = asyncio.get_running_loop().create_task(_tamed(work), name=key)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+    except asyncio.CancelledError:
+        await _cancelled(task, key)
+        raise
+    if done:
+        return task.result()
+    await _cancelled(task, key)
+    raise TimeoutError
+
+
+async def _tamed(work: Awaitable[Any]) -> Any:
+    """Let nothing out of a node that would end the event loop, or look like a cancellation of ours."""
+    task = asyncio.current_task()
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        if task is not None and task.cancelling():
+            raise
+        raise _wild(error) from None
+    except Exception:
+        raise
+    except BaseException as error:
+        raise _wild(error) from None
+
+
+def _wild(error: BaseException) -> NodeError:
+    problem = crash_problem(error)
+    return NodeError(problem.code, problem.message, hint=problem.hint, final=False)
+
+
+async def _cancelled(task: "asyncio.Task[Any]", key: str) -> None:
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+    if not done:
+        _left_behind.add(task, key)
+    elif not task.cancelled():
+        task.exception()
+
+
+async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Any:
+    planned = step.planned
+    organization_id = recorder.run.organization_id
+    if planned.fixed is None:
+        await load_scope(step, recorder, environment)
+    parameters = parameters_of(step)
+    inputs = step.inputs
+    if has_references(step):
+        tables = planned.node.execution is not Execution.BLOCKING
+        inputs = {
+            port: [await load(item, environment, organization_id, every_kind=tables) for item in value]
+            if port in planned.many_ports
+            else await load(value, environment, organization_id, every_kind=tables)
+            for port, value in inputs.items()
+        }
+    context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+    context.waiting_since, context.answer = step.waiting_since, step.answer
+    if isinstance(step.answer, CallEnd):
+        output = await load_output(step.answer.output, environment, organization_id)
+        context.answer = replace(step.answer, output=output)
+    limit_s = planned.policies.timeout_s or environment.limits.step_timeout_s
+    if planned.node.execution is Execution.ASYNC:
+        return await bounded(planned.node.run(context, parameters, inputs), limit_s, step.key)
+    async with asyncio.timeout(limit_s):
+        if planned.node.execution is Execution.BLOCKING:
+            call = ProcessCall(
+                planned.node.type,
+                parameters.model_dump(mode="json"),
+                inputs,
+                recorder.run,
+                step.key,
+                step.attempt,
+            )
+            return await environment.processes.run(call, context.log_fields)
+        return run_tamed(planned, context, parameters, inputs)

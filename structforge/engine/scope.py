@@ -1,0 +1,64 @@
+"""The names that the expressions of a step see: the run's own, those of its iterations, and the results it refers to.
+
+Invariant: a reference is resolved in the same iteration first, then outward; a skipped step is told as such.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from structforge.domain.expressions import Skipped
+from structforge.engine.activation import Activation
+from structforge.engine.environment import Environment
+from structforge.engine.order import RunOrder
+from structforge.engine.planner import Plan, PlannedNode
+from structforge.engine.recorder import RunRecorder
+
+
+class Scopes:
+    """Makes the scopes of one execution."""
+
+    def __init__(self, plan: Plan, order: RunOrder, recorder: RunRecorder, environment: Environment) -> None:
+        self._plan = plan
+        self._run = recorder.run
+        self._environment = environment
+        self._names: Mapping[str, Any] = {
+            "inputs": order.input,
+            "run": {
+                "id": str(recorder.run.run_id),
+                "accepted_at": order.accepted_at.isoformat(),
+                "trigger": order.trigger,
+            },
+            "workflow": {"id": str(recorder.run.workflow_id)},
+        }
+
+    def of(self, activation: Activation, planned: PlannedNode) -> Mapping[str, Any]:
+        """Return what a node's expressions see in an activation."""
+        names = dict(self._names)
+        at: Activation | None = activation
+        while at is not None and at.parent is not None:
+            names.setdefault("item", at.item)
+            names.setdefault("index", at.index)
+            at = at.parent
+        if self._plan.receivers and "run" in planned.names:
+            names["run"] = {**self._names["run"], "resume": self._resume_urls(activation)}
+        for index in planned.referenced:
+            node = self._plan.nodes[index]
+            try:
+                names[node.id] = activation.value_of(index)
+            except KeyError:
+                names[node.id] = Skipped(node.id)
+        return names
+
+    def _resume_urls(self, activation: Activation) -> dict[str, str]:
+        """Return the addresses of the steps that wait for a request in this iteration and around it."""
+        urls = {}
+        at: Activation | None = activation
+        while at is not None:
+            for planned in self._plan.receivers:
+                if planned.index in at.members:
+                    key = at.prefix + planned.id
+                    urls[planned.id] = self._environment.resume_url(
+                        self._run.organization_id, self._run.run_id, key
+                    )
+            at = at.parent
+        return urls
