@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -236,12 +237,12 @@ async def _results(
             col(StepRow.settled),
             col(StepRow.status).in_(DONE),
         )
-        .distinct(col(StepRow.node_id))
+        .ext(distinct_on(col(StepRow.node_id)))
         # Ids of runs are made in the order of time; the first element stands for the others.
         .order_by(col(StepRow.node_id), col(StepRow.run_id).desc(), col(StepRow.step_key))
     )
-    rows = (await session.execute(statement)).tuples().all()
-    return {node_id: outputs for node_id, outputs in rows if outputs}, runs[0]
+    rows = await session.execute(statement)
+    return {row[0]: row[1] for row in rows if row[1]}, runs[0]
 
 
 def _loop_items(spec: NodeSpec, document: WorkflowDocument, loaded: Mapping[str, Any]) -> Any:

@@ -1,0 +1,90 @@
+"""What expressions of a draft see: the last results, in loops too, within the organization, bounded; real servers."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from structforge.domain.errors import NotFoundError
+from structforge.services.expression_values import PREVIEW_CHARACTERS, ExpressionValues
+from structforge.services.runs import StartRequest
+from structforge.services.workflows import Labels
+from structforge.ui.expression_help import names_of
+from tests.support.installation import Installation
+from tests.support.workflows import document, node
+
+ORDERS = document(
+    node("start", "trigger.manual"),
+    node(
+        "order", "data.set", fields={"city": "Seattle", "lines": [{"sku": "A", "n": 2}], "big": "x" * 5_000}
+    ),
+    node("use", "data.set", fields={"text": "{{ order.city }}"}),
+    node("aside", "data.set", fields={}),
+    edges=["start>order", "order>use"],
+)
+
+
+def values(made: Installation) -> ExpressionValues:
+    """Return the service."""
+    return ExpressionValues(made.engine.database, made.engine.environment)
+
+
+async def a_workflow(made: Installation, *, ran: bool = True) -> UUID:
+    """Make a workflow, and let its draft run once."""
+    created = await made.services.workflows.create(made.first, Labels("Orders"), ORDERS)
+    if ran:
+        request = StartRequest({"who": "Ada"}, mode="sync", draft=True)
+        await made.services.runs.start(made.first, created.summary.id, request)
+    return created.summary.id
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "shown"),
+    [
+        ("no expression", "constant", ""),
+        ("{{ order.city | upper }}", "value", "SEATTLE"),
+        ("{{ order.lines[0].n * 2 }}", "value", "4"),
+        ("{{ inputs.who }}", "value", "Ada"),
+        ("{{ order.nothing }}", "error", ""),
+        ("{{ aside.x }}", "error", ""),
+        ("{{ order.city | nonsense }}", "error", ""),
+        ("{{ order.", "error", ""),
+        ("{{ range(900000) | length }}", "large", ""),
+    ],
+)
+async def test_a_text_is_evaluated_with_the_last_results(
+    installation: Installation, text: str, state: str, shown: str
+) -> None:
+    workflow = await a_workflow(installation)
+    found = await values(installation).preview(installation.first, workflow, "use", text)
+    assert (found.state, found.text) == (state, shown)
+    if state == "error":
+        assert found.message
+        assert found.end > found.start >= 0
+
+
+async def test_what_has_no_result_yet_is_named_and_what_is_long_is_cut(installation: Installation) -> None:
+    fresh = await a_workflow(installation, ran=False)
+    found = await values(installation).preview(installation.first, fresh, "use", "{{ order.city }}")
+    assert (found.state, found.names) == ("unknown", ("order",))
+    workflow = await a_workflow(installation)
+    found = await values(installation).preview(installation.first, workflow, "use", "{{ order.big }}")
+    assert (found.size, len(found.text), found.cut) == (5_000, PREVIEW_CHARACTERS, True)
+
+
+async def test_names_come_with_the_fields_of_what_they_gave(installation: Installation) -> None:
+    workflow = await a_workflow(installation)
+    around = await values(installation).surroundings(installation.first, workflow, "use")
+    found = {each["label"]: each for each in names_of(around, installation.engine.registry)["names"]}
+    assert list(found) == ["order", "start", "inputs", "run", "workflow"]
+    fields: dict[str, Any] = {each["label"]: each for each in found["order"]["fields"]}
+    assert fields["city"] == {"label": "city", "kind": "text", "sample": "Seattle"}
+    assert [each["label"] for each in fields["lines"]["item"]["fields"]] == ["sku", "n"]
+
+
+async def test_another_organization_sees_nothing(installation: Installation) -> None:
+    workflow = await a_workflow(installation)
+    with pytest.raises(NotFoundError):
+        await values(installation).preview(installation.second, workflow, "use", "{{ order.city }}")
+    with pytest.raises(NotFoundError):
+        await values(installation).surroundings(installation.second, workflow, "use")
