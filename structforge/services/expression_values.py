@@ -27,6 +27,7 @@ from structforge.engine.environment import Environment
 from structforge.engine.values import load
 from structforge.sdk import ArtifactRef
 from structforge.storage.database import Database
+from structforge.storage.repositories.draft_nodes import DraftNodes
 from structforge.storage.repositories.workflows import Workflows
 from structforge.storage.tables import RunRow, StepRow
 
@@ -140,6 +141,9 @@ class ExpressionValues:
         wanted |= {edge.source for edge in document.edges if edge.target in (node_id, *loops)}
         async with self.database.transaction(principal.organization_id) as session:
             found, run = await _results(session, principal.organization_id, workflow_id, wanted)
+            remembered = await DraftNodes(session).all(principal.organization_id, workflow_id)
+        # What a draft's run would get: a pinned value stands before any result.
+        found |= {row.node_id: row.pinned for row in remembered if row.pinned and row.node_id in wanted}
         loaded = await self._loaded(principal.organization_id, specs, found)
         values = {name: value for name, value in loaded.items() if name in names}
         values["inputs"] = {} if run is None else run.input

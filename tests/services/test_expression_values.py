@@ -9,6 +9,7 @@ from structforge.domain.errors import NotFoundError
 from structforge.services.expression_values import PREVIEW_CHARACTERS, ExpressionValues
 from structforge.services.runs import StartRequest
 from structforge.services.workflows import Labels
+from structforge.storage.repositories.draft_nodes import DraftNodes
 from structforge.ui.expression_help import names_of
 from tests.support.installation import Installation
 from tests.support.workflows import document, node
@@ -80,6 +81,17 @@ async def test_names_come_with_the_fields_of_what_they_gave(installation: Instal
     fields: dict[str, Any] = {each["label"]: each for each in found["order"]["fields"]}
     assert fields["city"] == {"label": "city", "kind": "text", "sample": "Seattle"}
     assert [each["label"] for each in fields["lines"]["item"]["fields"]] == ["sku", "n"]
+
+
+async def test_a_pinned_value_stands_before_the_last_result(installation: Installation) -> None:
+    workflow = await a_workflow(installation)
+    database, made = installation.engine.database, installation.first
+    async with database.transaction(made.organization_id) as session:
+        await DraftNodes(session).pin(
+            made.organization_id, workflow, "order", {"out": {"city": "Pinned"}}, pinned_by=made.user_id
+        )
+    found = await values(installation).preview(made, workflow, "use", "{{ order.city }}")
+    assert found.text == "Pinned"
 
 
 async def test_another_organization_sees_nothing(installation: Installation) -> None:
