@@ -185,4 +185,4 @@ async def _named(session: AsyncSession, principal: Principal, runs: Sequence[Run
 
 
 async def _pairs(session: AsyncSession, statement: Any) -> dict[UUID, Any]:
-    return dict((await session.execute(statement)).tuples().all())
+    return {row[0]: row[1] for row in await session.execute(statement)}

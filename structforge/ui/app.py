@@ -16,6 +16,7 @@ from structforge.ui.pages.compare import CompareState, compare_page
 from structforge.ui.pages.connections import ConnectionsState, connections_page
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_draft import DRAFT_FEED
+from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_view import editor_page
 from structforge.ui.pages.home import HomeState, home_page, not_found_page
 from structforge.ui.pages.members import MembersState, members_page
@@ -85,7 +86,12 @@ app.add_page(sign_in_page, route=routes.SIGN_IN, title=TITLE, on_load=SignInStat
 app.add_page(
     runs_page, route=routes.RUNS, title=TITLE, on_load=[SessionState.enter, BulkState.enter, RunsState.enter]
 )
-app.add_page(editor_page, route=routes.WORKFLOW, title=TITLE, on_load=[SessionState.enter, EditorState.enter])
+app.add_page(
+    editor_page,
+    route=routes.WORKFLOW,
+    title=TITLE,
+    on_load=[SessionState.enter, EditorState.enter, VersionsState.enter],
+)
 app.add_page(
     run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, ControlState.enter, RunState.enter]
 )

@@ -19,6 +19,9 @@ PROFILE = "/profile"
 NODES = "/nodes"
 NODE = "/nodes/[node_type]"
 
+VERSION = "version"
+"""Of the address of a workflow: the version that is compared with the draft."""
+
 API_SIGN_IN = "/api/v1/auth/form/sign-in"
 API_SIGN_OUT = "/api/v1/auth/form/sign-out"
 API_SWITCH = "/api/v1/auth/form/switch"

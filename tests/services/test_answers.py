@@ -121,6 +121,10 @@ async def test_only_those_it_is_meant_for_may_answer(installation: Installation)
         await rests(installation, run)
         with pytest.raises(ForbiddenError):
             await answers.answer(owner, run, "ask", YES)
+        # What is shown ahead is what holds then.
+        for token, may in ((tokens[role], True), (tokens[Role.VIEWER], False), (None, False)):
+            person = owner if token is None else await installation.services.identity.principal(token)
+            assert [one.may_answer for one in await answers.asked(person, run)] == [may]
         body = {"step_key": "ask", "decision": "rejected", "comment": "no"}
         async with installation.http(tokens[Role.VIEWER]) as viewer:
             assert (await viewer.post(f"/api/v1/runs/{run}/answers", json=body)).status_code == 403

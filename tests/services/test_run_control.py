@@ -15,6 +15,7 @@ from structforge.domain.errors import ConflictError, InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.replays import ReplayRequest
+from structforge.services.run_views import RunViews
 from structforge.services.runs import StartRequest
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
@@ -189,9 +190,23 @@ async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_change
     }  # fmt: skip
     nodes[3] = node("d", "data.set", fields={"v": "new"})
     await publish(installation, document(*nodes, edges=edges), workflow)
+    foreseen = await replays.foresee(installation.first, run, ReplayRequest(version=2))
     newer = await replays.replay(installation.first, run, ReplayRequest(version=2))
     await eventually(is_(installation, newer.run_id, RunStatus.SUCCEEDED))
-    assert newer.again == ("d",)
+    assert newer.again == foreseen.again == ("d",)
+    assert newer.reused == foreseen.reused == 3
+    anew = await replays.replay(installation.first, run, ReplayRequest(from_start=True))
+    await eventually(is_(installation, anew.run_id, RunStatus.SUCCEEDED))
+    assert (anew.reused, anew.again) == (0, ("a", "b", "c", "d"))
+    views = RunViews(installation.engine.database)
+    relatives = await views.relatives(installation.first, run)
+    assert [one.run.id for one in relatives.descendants] == [anew.run_id, newer.run_id, from_b.run_id]
+    assert [one.version for one in relatives.descendants] == [1, 2, 1]
+    assert (relatives.origin, relatives.parent) == (None, None)
+    origin = (await views.relatives(installation.first, newer.run_id)).origin
+    assert origin is not None and origin.run.id == run
+    with pytest.raises(NotFoundError):
+        await views.relatives(installation.second, run)
     with pytest.raises(InvalidError):
         await replays.replay(installation.first, run, ReplayRequest(from_nodes=("nobody",)))
 

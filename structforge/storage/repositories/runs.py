@@ -222,7 +222,7 @@ class Runs:
             col(StepRow.step_key).in_(step_keys),
             col(StepRow.outputs).is_not(None),
         )
-        return dict((await self._session.execute(statement)).tuples().all())
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def last_of_nodes(
         self, organization_id: UUID, run_id: UUID, accepted_on: date, node_ids: Sequence[str]

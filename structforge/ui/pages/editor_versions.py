@@ -6,6 +6,7 @@ Invariant: a restored version reaches every open canvas, this one too, by the dr
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,14 @@ import reflex as rx
 from structforge.domain.diff import difference
 from structforge.domain.errors import StructForgeError
 from structforge.domain.validation import parse_document
+from structforge.ui import routes
 from structforge.ui.comparison_view import change_rows, compared_graph
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import say, tell_problem
 
 MAX_CHANGES = 500
+VERSION_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class VersionsState(rx.State):
@@ -48,6 +51,17 @@ class VersionsState(rx.State):
 
     def _end_comparison(self) -> None:
         self.compared, self.compared_to, self.comparison, self.changes = 0, 0, {}, []
+
+    @rx.event
+    async def enter(self) -> None:
+        """Compare the version in the address with the draft, as links from runs ask."""
+        number = str(self.router.url.query_parameters.get(routes.VERSION, ""))
+        visitor, workflow_id = await (await self.get_state(DraftState))._here()
+        if visitor is None or workflow_id is None or not VERSION_NUMBER.fullmatch(number):
+            return
+        self.show_versions = True
+        await self._load(visitor, workflow_id)
+        await self._compare(int(number), 0)
 
     @rx.event
     def note_publication(self, text: str) -> None:

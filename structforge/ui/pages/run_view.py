@@ -40,7 +40,16 @@ URGENT = [StepStatus.WAITING.value]
 
 
 def _head() -> rx.Component:
-    version = rx.cond(RunState.version > 0, t("run.version") + f" {RunState.version}", t("run.draft"))
+    workflow = routes.WORKFLOWS + "/" + RunState.workflow_ref
+    version = rx.cond(
+        RunState.version > 0,
+        rx.el.a(
+            t("run.version") + f" {RunState.version}",
+            href=workflow + f"?{routes.VERSION}=" + RunState.version.to_string(),
+            title=t("run.open_version"),
+        ),
+        t("run.draft"),
+    )
     return rx.fragment(
         rx.el.nav(
             rx.el.a(t("runs.title"), href=routes.RUNS),
@@ -53,7 +62,7 @@ def _head() -> rx.Component:
             rx.el.span(
                 version,
                 " · ",
-                rx.el.a(t("run.open_workflow"), href=routes.WORKFLOWS + "/" + RunState.workflow_ref),
+                rx.el.a(t("run.open_workflow"), href=workflow),
                 " · ",
                 rx.el.a(t("run.siblings"), href=routes.RUNS + "?workflow=" + RunState.workflow_ref),
             ),
