@@ -145,7 +145,12 @@ class WebServices:
         last = found.attempts[-1]
         view |= {
             "status": last.status,
-            "ports": output_entries(found.node_id, self.default_port(found), last.outputs or {}),
+            "ports": output_entries(
+                found.node_id,
+                self.default_port(found),
+                # What a step that waits holds is its question.
+                (last.outputs if last.settled else None) or {},
+            ),
             "log_href": log_href(run_id, step_key),
             "tries": try_items(found.attempts[:-1]),
         }
