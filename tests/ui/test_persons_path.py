@@ -116,7 +116,8 @@ async def test_from_signing_in_to_finding_the_run(open_page: OpenPage, site: Sit
     await expect(page.locator(".cv-node.mark-changed")).to_have_count(1)
     await page.get_by_role("button", name="Restore").first.click()
     await expect(page.locator(".cv-node.mark-changed")).to_have_count(0)
-    await page.get_by_role("button", name="Versions").click()
+    await page.locator(".react-flow__pane").click(position={"x": 20, "y": 20})
+    await _choose(page, "markdown_report")
     await expect(report).to_contain_text("Wettest:")
 
     # The run is in the list.

@@ -68,18 +68,19 @@ async def test_a_page_goes_on_when_only_its_access_has_run_out(open_page: OpenPa
 
 async def test_an_open_page_says_that_its_session_has_ended(open_page: OpenPage, site: Site) -> None:
     cookies = await _session(site)
-    page = await _opened(open_page, site, "/runs", cookies)
-    await expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    page = await _opened(open_page, site, "/workflows", cookies)
+    await expect(page.get_by_role("heading", name="Workflows", exact=True)).to_be_visible()
     async with httpx.AsyncClient(base_url=site.url, cookies=cookies) as client:
         assert (await client.post("/api/v1/auth/sign-out")).status_code == 204
-    await page.get_by_role("button", name="Failed", exact=True).click()
-    await expect(page.get_by_role("alert").filter(has_text="Your session has ended")).to_be_visible()
+    await page.get_by_role("searchbox").fill("weather")
+    ended = page.get_by_role("alert").filter(has_text="Your session has ended")
+    await expect(ended).to_be_visible(timeout=20_000)
     await page.get_by_role("link", name="Sign in").click()
-    await page.wait_for_url("**/sign-in?next=%2Fruns")
+    await page.wait_for_url("**/sign-in?next=%2Fworkflows")
     await page.fill("#email", EMAIL)
     await page.fill("#password", PASSWORD)
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    await expect(page.get_by_role("heading", name="Workflows", exact=True)).to_be_visible()
 
 
 async def test_a_member_is_added_and_changes_name_and_password(open_page: OpenPage, site: Site) -> None:
