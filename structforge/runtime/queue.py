@@ -7,6 +7,7 @@ RQ's JSON serializer, never pickle: whoever can write to Redis must not be able 
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,9 @@ QUEUE_NAME = "structforge"
 PENDING_KEY = "structforge:wake-pending"
 PENDING_MS = 1_000
 """How long one wake-up stands for all that follow; a worker that took it clears the mark earlier."""
+
+HEAD_START_S = 0.002
+"""What a claim and the start of a run take; a wake-up that comes meanwhile is another worker's, or comes then."""
 
 _listeners: list[Callable[[], None]] = []
 _rung: list[str] = []
@@ -53,6 +57,8 @@ class WakeQueue(Queue):
             connection.delete(PENDING_KEY)
             _rung.append(queue_key)
             _ring()
+            # The loop's thread goes first: RQ's notes are Python work that would take the interpreter from it.
+            time.sleep(HEAD_START_S)
         return taken
 
 
