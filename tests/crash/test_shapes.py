@@ -14,10 +14,10 @@ from tests.support.workflows import document, node
 
 GATES = {"pure": "test.gate_pure", "repeatable": "test.gate", "once": "test.gate_once"}
 CASES = [
-    *(("once", point, after) for point, after in
+    *((name, "once", point, after) for name in ("loop", "each", "wait") for point, after in
       (("after_step_commit", 1), ("before_commit", 2), ("before_final_commit", 0))),
-    ("repeatable", "before_commit", 1),
-    ("pure", "before_commit", 1),
+    ("loop", "repeatable", "before_commit", 1),
+    ("each", "pure", "before_commit", 1),
 ]  # fmt: skip
 
 
@@ -47,8 +47,7 @@ def shape(name: str, kind: str, trace: Path) -> tuple[Any, set[str]]:
     return made, {"rest", "work", "more"}
 
 
-@pytest.mark.parametrize("name", ["loop", "each", "wait"])
-@pytest.mark.parametrize(("effect", "point", "after"), CASES)
+@pytest.mark.parametrize(("name", "effect", "point", "after"), CASES)
 async def test_results_are_as_if_nothing_had_happened(
     fleet: Fleet, tmp_path: Path, name: str, effect: str, point: str, after: int
 ) -> None:

@@ -535,3 +535,93 @@ async def test_two_claimers_never_get_the_same_run(desk: Desk, journal: Postgres
     claims = await asyncio.gather(*(desk.claim(f"w{number}", 25) for number in range(8)))
     found = [snapshot.lease.run.run_id for claim in claims for snapshot in claim]
     assert len(found) == len(set(found)) == 120
+
+
+def begun(run: RunIdentity, epoch: int = 1, **values: Any) -> Commit:
+    """Commit something under a lease."""
+    return Commit(run, epoch, steps=step("a"), events=[event(2)], **values)
+
+
+def called(parent: RunIdentity) -> Commit:
+    """Accept a run that `parent` waits for."""
+    return accepted(fresh_run(), parent_run_id=parent.run_id, parent_step_key="a", parent_waits=True, depth=1)
+
+
+async def outbox_of(desk: Desk, run: RunIdentity) -> tuple[Any, ...]:
+    """Return whether a worker holds the run, whether it can be claimed, and what it is told."""
+    (row,) = await desk.rows(
+        "SELECT owner IS NOT NULL AS held, available_at <= now() AS ready, control FROM run_outbox WHERE run_id = %s",
+        run.run_id,
+    )
+    return row["held"], row["ready"], row["control"]
+
+
+async def test_a_run_that_another_starts_is_durable_with_it_and_once(
+    desk: Desk, journal: PostgresJournal
+) -> None:
+    parent = fresh_run()
+    await journal.submit(accepted(parent))
+    await desk.claim()
+    child = called(parent)
+    await journal.submit(begun(parent, children=[child]))
+    again = Commit(parent, 1, children=[child], events=[event(3)])
+    await journal.submit(again)
+    found = await desk.rows(
+        "SELECT parent_run_id, parent_step_key, parent_waits, depth, status FROM workflow_executions WHERE id = %s",
+        child.run.run_id,
+    )
+    assert [tuple(row.values()) for row in found] == [(parent.run_id, "a", True, 1, "queued")]
+    assert await outbox_of(desk, child.run) == (False, True, None)
+    assert await desk.sequence(child.run) == [1]
+    assert [commit.run.run_id for commit in desk.published].count(child.run.run_id) == 1
+
+
+async def test_a_worker_that_lost_its_lease_starts_nothing(desk: Desk, journal: PostgresJournal) -> None:
+    parent = fresh_run()
+    await journal.submit(accepted(parent))
+    await desk.claim()
+    child = called(parent)
+    with pytest.raises(LeaseLostError):
+        await journal.submit(begun(parent, epoch=0, children=[child]))
+    assert await desk.rows("SELECT id FROM workflow_executions WHERE id = %s", child.run.run_id) == []
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_the_end_of_a_called_run_wakes_the_caller(
+    desk: Desk, journal: PostgresJournal, held: bool
+) -> None:
+    parent = fresh_run()
+    await journal.submit(accepted(parent))
+    await desk.claim()
+    child = called(parent)
+    rest = {} if held else {"release": True, "change": RunChange(RunStatus.WAITING)}
+    await journal.submit(begun(parent, children=[child], **rest))
+    (snapshot,) = await desk.claim("w2")
+    assert snapshot.wakes == parent.run_id
+    assert await outbox_of(desk, parent) == ((True, True, None) if held else (False, False, None))
+    end = RunChange(RunStatus.SUCCEEDED, output=b"1", finished_at=NOW)
+    await journal.submit(
+        Commit(child.run, 1, change=end, events=[event(2, "run.finished")], wakes=parent.run_id)
+    )
+    assert await outbox_of(desk, parent) == ((True, True, "answer") if held else (False, True, None))
+
+
+async def test_a_caller_that_comes_to_rest_in_the_batch_in_which_its_call_ends_is_not_forgotten(
+    desk: Desk, journal: PostgresJournal
+) -> None:
+    parent = fresh_run()
+    await journal.submit(accepted(parent))
+    await desk.claim()
+    child = called(parent)
+    await journal.submit(begun(parent, children=[child]))
+    await desk.claim("w2")
+    end = RunChange(RunStatus.SUCCEEDED, output=b"1", finished_at=NOW)
+    await asyncio.gather(
+        journal.submit(
+            Commit(child.run, 1, change=end, events=[event(2, "run.finished")], wakes=parent.run_id)
+        ),
+        journal.submit(
+            Commit(parent, 1, change=RunChange(RunStatus.WAITING), release=True, events=[event(3)])
+        ),
+    )
+    assert await outbox_of(desk, parent) == (False, True, None)
