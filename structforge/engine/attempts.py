@@ -109,10 +109,11 @@ def run_inline(
 
 async def finish_large(
     step: Step, ports: Mapping[str, Any], recorder: RunRecorder, environment: Environment
-) -> Outcome:
+) -> Outcome | Returned:
     """Store the large values of a plain step's result."""
     try:
-        return success(step, await store_large(ports, environment, recorder.run.organization_id))
+        outcome = success(step, await store_large(ports, environment, recorder.run.organization_id))
+        return Returned(outcome) if step.planned.node.ends_run else outcome
     except Exception as error:  # The same promise as in `run_inline`.
         return failure(step, describe(error)[0])
 

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from structforge.domain.errors import Problem
 from structforge.domain.journal import StepHistory
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json
 from structforge.engine.activation import Activation
+from structforge.engine.environment import Environment
 from structforge.engine.order import RunEnd
 from structforge.engine.planner import Plan, PlannedNode
+from structforge.engine.values import load
 
 DEFAULT_FINALLY_S = 60.0
 MAX_OUTPUT_BYTES = 1 << 30
@@ -45,16 +48,15 @@ def time_limit(final: PlannedNode) -> timedelta:
     return timedelta(seconds=getattr(final.fixed, "time_limit_s", DEFAULT_FINALLY_S))
 
 
-def concluded(plan: Plan, history: Mapping[str, StepHistory]) -> RunEnd | None:
+async def concluded(
+    plan: Plan, history: Mapping[str, StepHistory], environment: Environment, organization_id: UUID
+) -> RunEnd | None:
     """Return how the other steps ended when the branch has begun already: what its first step was told."""
     final = plan.final_node
     known = history.get(final.id) if final is not None else None
     if final is None or known is None or not known.settled or not known.outputs:
         return None
-    outcome = known.outputs[final.default_port]
-    if "status" not in outcome:
-        # Large, so it was stored apart; then the steps themselves tell, as they do for a run without the branch.
-        return None
+    outcome = await load(known.outputs[final.default_port], environment, organization_id, every_kind=False)
     error = outcome.get("error")
     return RunEnd(RunStatus(outcome["status"]), error=Problem.from_json(error) if error else None)
 

@@ -43,7 +43,10 @@ class Execution:
         recorder = self._recorder
         self._record_begin()
         steps = Executor(self._plan, self._order, recorder, self._environment, self._control)
-        end = await steps.execute(concluded(self._plan, self._order.history or {}))
+        before = await concluded(
+            self._plan, self._order.history or {}, self._environment, recorder.run.organization_id
+        )
+        end = await steps.execute(before)
         given_up = steps.given_up
         if end.status.terminal and self._plan.final_node is not None:
             end, further = await self._run_finally(end, steps)

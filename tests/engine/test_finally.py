@@ -143,9 +143,10 @@ async def test_a_crash_at_any_commit_changes_neither_the_outcome_nor_what_it_was
         assert resumed.outputs["clean"] == whole.outputs["clean"]
 
 
-async def test_a_return_before_it_is_remembered_after_a_crash(workshop: Workshop) -> None:
+@pytest.mark.parametrize("value", [7, "x" * 100_000])
+async def test_a_return_before_it_is_remembered_after_a_crash(workshop: Workshop, value: Any) -> None:
     made = document(
-        node("a", "flow.return", value=7),
+        node("a", "flow.return", value=value),
         node("b"),
         FINALLY,
         node("last", "test.gate"),
@@ -154,7 +155,7 @@ async def test_a_return_before_it_is_remembered_after_a_crash(workshop: Workshop
     whole = await workshop.run(made)
     for length in range(1, len(whole.commits)):
         resumed = await workshop.run(made, before=whole.commits[:length])
-        assert (resumed.status, resumed.output, resumed.settled) == ("succeeded", 7, whole.settled)
+        assert (resumed.status, resumed.output, resumed.settled) == ("succeeded", whole.output, whole.settled)
 
 
 async def test_a_run_out_of_time_fails_and_is_cleaned_up(workshop: Workshop, tmp_path: Path) -> None:
