@@ -86,7 +86,8 @@ FOR UPDATE SKIP LOCKED
 """
 
 # A commit that refers to an artifact renews `last_used_at`, so what still refers to an unused one is older than that:
-# days that a run has kept, runs that are not over, and answers, which go with their run.
+# days that a run has kept, runs that are not over, answers, which go with their run, and what drafts have pinned or
+# remember, whose runs may be gone.
 _REFERRED = """
 SELECT EXISTS (
     SELECT FROM execution_steps s
@@ -99,6 +100,10 @@ SELECT EXISTS (
 ) OR EXISTS (
     SELECT FROM run_answers a
     WHERE a.organization_id = %(organization)s AND position(%(hash)s IN a.answer::text) > 0
+) OR EXISTS (
+    SELECT FROM draft_nodes d
+    WHERE d.organization_id = %(organization)s
+        AND (position(%(hash)s IN d.pinned::text) > 0 OR position(%(hash)s IN d.outputs::text) > 0)
 )
 """
 

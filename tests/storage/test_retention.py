@@ -320,6 +320,8 @@ async def test_artifacts_go_when_nothing_can_refer_to_them_any_more(
     given_in = await stored("in an answer", used=100)
     again = await stored("stored again a moment ago", used=100, touched=0.001)
     ended = await stored("of a run that is over", used=100)
+    pinned = await stored("pinned in a draft", used=100)
+    shown = await stored("last result of a draft", used=100)
     outputs = f'{{"out": {{"$artifact": {{"hash": "{held.hash}"}}}}}}'
     await add_run(connection, accepted=110, ended=None, status="waiting", outputs=outputs)
     given = f'{{"file": {{"$artifact": {{"hash": "{asked.hash}"}}}}}}'
@@ -331,20 +333,31 @@ async def test_artifacts_go_when_nothing_can_refer_to_them_any_more(
             "INSERT INTO run_answers (run_id, step_key, organization_id, answer) VALUES (%s, 'a', %s, %s)",
             (uuid4(), OURS, f'{{"file": {{"$artifact": {{"hash": "{given_in.hash}"}}}}}}'),
         )
+        await owner.execute("INSERT INTO organizations (id, name, slug) VALUES (%s, 'o', 'o')", (OURS,))
+        await owner.execute(
+            "INSERT INTO workflows (id, organization_id, name, draft) VALUES (%s, %s, 'w', '{}')",
+            (OURS, OURS),
+        )
+        values = [f'{{"out": {{"$artifact": {{"hash": "{ref.hash}"}}}}}}' for ref in (pinned, shown)]
+        await owner.execute(
+            "INSERT INTO draft_nodes (workflow_id, node_id, organization_id, pinned, outputs)"
+            " VALUES (%s, 'a', %s, %s, %s)",
+            (OURS, OURS, *values),
+        )
     await sweep_all(retention, connection)
     there = {
         name: store.exists(OURS, ref.hash)
         for name, ref in {
             "unused": unused, "recent": recent, "held": held, "asked": asked, "again": again, "ended": ended,
-            "given_in": given_in,
+            "given_in": given_in, "pinned": pinned, "shown": shown,
         }.items()
     }  # fmt: skip
     assert there == {
         "unused": False, "recent": True, "held": True, "asked": True, "again": True, "ended": False,
-        "given_in": True,
+        "given_in": True, "pinned": True, "shown": True,
     }  # fmt: skip
     rows = await (await connection.execute("SELECT hash FROM artifacts")).fetchall()
-    assert {row[0] for row in rows} == {recent.hash, held.hash, asked.hash, given_in.hash}
+    assert {row[0] for row in rows} == {ref.hash for ref in (recent, held, asked, given_in, pinned, shown)}
 
 
 async def test_an_artifact_in_use_at_this_moment_is_passed_over(

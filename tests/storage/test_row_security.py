@@ -34,7 +34,7 @@ ENGINE_TABLES = {
     "worker_heartbeats",
     "workflow_executions",
 }
-ENGINE_READS = {"alembic_version", "connections", "run_limits", "workflow_versions"}
+ENGINE_READS = {"alembic_version", "connections", "run_limits", "workflow_versions", "draft_nodes"}
 
 VALUES: dict[str, Any] = {
     "uuid": uuid4,
