@@ -30,7 +30,7 @@ async def test_a_workflow_is_edited_without_a_mouse(open_page: OpenPage, site: S
     await expect(page.locator(".react-flow__node.selected")).to_have_attribute("data-id", "a")
     await page.keyboard.press("c")
     dialog = page.get_by_role("dialog", name="Connect")
-    await expect(dialog).to_be_visible()
+    await expect(dialog.get_by_role("combobox")).to_be_focused()
     await page.keyboard.type("set")
     await page.keyboard.press("Enter")
     await expect(dialog).to_have_count(0)

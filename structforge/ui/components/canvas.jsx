@@ -404,7 +404,8 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
       const box = root.current.getBoundingClientRect(), at = flow.flowToScreenPosition(node.position);
       const outside = at.x < box.left + 10 || at.y < box.top + 10 || at.x > box.right - 120 || at.y > box.bottom - 60;
       if (outside) flow.setCenter(node.position.x + width / 2, node.position.y + height / 2, { zoom: flow.getZoom(), duration: 150 });
-      setTimeout(() => focusNode(node.id), outside ? 220 : 20);
+      // Not when something is typed by then, as in the list that connects.
+      setTimeout(() => !typing(document.activeElement) && focusNode(node.id), outside ? 220 : 20);
     };
     const openPanel = () => {
       const id = only().id;
