@@ -404,8 +404,8 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
       const box = root.current.getBoundingClientRect(), at = flow.flowToScreenPosition(node.position);
       const outside = at.x < box.left + 10 || at.y < box.top + 10 || at.x > box.right - 120 || at.y > box.bottom - 60;
       if (outside) flow.setCenter(node.position.x + width / 2, node.position.y + height / 2, { zoom: flow.getZoom(), duration: 150 });
-      // Not when something is typed by then, as in the list that connects.
-      setTimeout(() => !typing(document.activeElement) && focusNode(node.id), outside ? 220 : 20);
+      // Not when the visitor is elsewhere by then: in the list that connects, or in the properties.
+      setTimeout(() => here() && !typing(document.activeElement) && focusNode(node.id), outside ? 220 : 20);
     };
     const openPanel = () => {
       const id = only().id;
@@ -413,7 +413,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
       // The panel of a node that was just reached is still on its way.
       const enter = (tries) => {
         const panel = [...document.querySelectorAll(latest.current.panel)].find((each) => each.dataset.item === id);
-        const field = panel?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button, [tabindex]");
+        const field = panel?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button:not(.fx-flip), [tabindex]");
         if (field) field.focus();
         else if (tries) setTimeout(() => enter(tries - 1), 100);
       };
