@@ -156,6 +156,8 @@ async def test_whatever_is_asked_a_stopped_run_ends_and_nothing_of_it_starts(liv
     open_statuses = ("running", "waiting", "pausing", "paused")
     runs = {}
     for status, before in product(open_statuses, ("pause", "resume", "stop")):
+        if (status, before) == ("paused", "resume"):
+            continue  # Nothing holds it then: it may be over before the stop comes.
         run = runs[status, before] = await live_stage.run_in(status)
         await live_stage.ask(before, run)
         await live_stage.ask("stop", run)
