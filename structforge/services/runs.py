@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 from psycopg import AsyncConnection
 
 from structforge.domain.access import Permission, Principal, authorize
@@ -31,6 +32,7 @@ from structforge.engine.environment import Environment
 from structforge.engine.execution import Execution
 from structforge.engine.order import RunOrder
 from structforge.engine.recorder import RunRecorder
+from structforge.engine.values import load_output
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.admission import Admission
 from structforge.services.targets import Target, Targets
@@ -222,6 +224,12 @@ class RunService:
         status = RunStatus(row.status)
         output = encode_json(row.output) if status is RunStatus.SUCCEEDED else None
         return StartResult(run_id, status, output, encode_json(row.error) if row.error else None)
+
+    async def whole_output(self, principal: Principal, result: StartResult) -> JsonValue:
+        """Return what a run gave with the large values in it that are stored apart."""
+        output = orjson.loads(result.output or b"null")
+        value: JsonValue = await load_output(output, self._environment, principal.organization_id)
+        return value
 
     async def _row(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:

@@ -55,6 +55,18 @@ async def runs_of(http: httpx.AsyncClient, workflow: str) -> int:
     return len((await http.get("/api/v1/runs", params={"workflow_id": workflow})).json()["items"])
 
 
+async def test_a_large_response_is_the_value_and_no_reference_to_it(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    large = [f"line {number}" for number in range(20_000)]
+    respond = {"status": 200, "headers": {}, "body": "{{ hook.body }}"}
+    _, responding = await made(http, respond=respond, response="respond", signature=False)
+    _, plain = await made(http, response="respond", signature=False)
+    async with installation.http() as caller:
+        assert (await caller.post(responding, json=large)).json() == large
+        assert (await caller.post(plain, json=large)).json() == {"got": large}
+
+
 async def test_respond_answers_with_status_headers_and_body(
     installation: Installation, http: httpx.AsyncClient
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -81,7 +80,8 @@ async def receive_hook(request: Request, services: ApiServices) -> Response:
         body_hash="" if key is None else _fingerprint(method, request.scope["query_string"], data),
     )
     result = await services.runs.start(hook.principal, hook.workflow_id, started)
-    return respond(hook, result)
+    whole = await services.runs.whole_output(hook.principal, result)
+    return respond(hook, result, whole)
 
 
 async def _resume_step(request: Request, services: ApiServices, token: str) -> Response:
@@ -119,7 +119,7 @@ def _other_method(method: str, rules: WebhookParameters | ResumeRules) -> Respon
     return problem_response(405, [problem], headers={"allow": ", ".join(rules.methods)})
 
 
-def respond(hook: Hook, result: StartResult) -> Response:
+def respond(hook: Hook, result: StartResult, output: JsonValue) -> Response:
     """Make the response of a run: what it responded, its output, or where it is."""
     if hook.parameters.response == "async" or not result.status.terminal:
         return _where(result)
@@ -131,9 +131,8 @@ def respond(hook: Hook, result: StartResult) -> Response:
             details={"run_id": str(result.run_id)},
         )
         return problem_response(502 if result.status is RunStatus.FAILED else 503, [problem])
-    output = orjson.loads(result.output or b"null")
     if not isinstance(output, dict) or output.keys() != RESPONSE_FIELDS or type(output["status"]) is not int:
-        return _raw(200, {}, result.output or b"null", "application/json")
+        return _raw(200, {}, encode_json(output), "application/json")
     body = output["body"]
     if isinstance(body, str):
         return _raw(output["status"], output["headers"], body.encode(), "text/plain; charset=utf-8")
