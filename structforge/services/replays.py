@@ -26,6 +26,7 @@ from structforge.engine.planner import Plan
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.replay import nodes_to_execute, taken_over
 from structforge.engine.values import references_in
+from structforge.services.audit import audited
 from structforge.services.runs import IDEMPOTENCY_TTL, key_taken
 from structforge.services.targets import Target, Targets
 from structforge.storage.database import Database
@@ -100,6 +101,7 @@ class ReplayService:
         prepared = await self._prepare(principal, run_id, request)
         row, target, given = prepared.earlier, prepared.target, prepared.input
         now = datetime.now(UTC)
+        kind = "replay" if request.from_nodes or request.from_start or request.version != "same" else "retry"
         run = RunIdentity(new_id(), row.organization_id, row.workflow_id, now.date())
         recorder = RunRecorder(
             self._journal,
@@ -114,9 +116,7 @@ class ReplayService:
                 input=encode_json(given),
                 created_by=principal.user_id,
                 origin_run_id=row.id,
-                origin_kind="replay"
-                if request.from_nodes or request.from_start or request.version != "same"
-                else "retry",
+                origin_kind=kind,
                 idempotency=_claim(row.id, request, now),
             ),
         )
@@ -126,11 +126,13 @@ class ReplayService:
             # In use again: retention must not take them away under the new run.
             for artifact in references_in(step.outputs or b""):
                 recorder.artifact(artifact)
-        pending = recorder.submit()
         made_id = run.run_id
+        details = {"made": str(made_id), "version": request.version, "from_nodes": list(request.from_nodes)}
         try:
-            if pending is not None:
-                await pending
+            async with audited(self._database, principal, f"run.{kind}", "run", row.id, **details):
+                pending = recorder.submit()
+                if pending is not None:
+                    await pending
             self._ring(made_id)
         except IdempotencyLostError as lost:
             if not lost.same_body:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
@@ -35,6 +36,7 @@ from structforge.engine.recorder import RunRecorder
 from structforge.engine.values import load_output
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.admission import Admission
+from structforge.services.audit import audited
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
@@ -233,10 +235,7 @@ class RunService:
 
     async def _row(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:
-            row = await Runs(session).get(principal.organization_id, run_id)
-        if row is None:
-            raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
-        return row
+            return await _found(session, principal, run_id)
 
     async def _target(self, principal: Principal, workflow_id: UUID, request: StartRequest) -> Target:
         if request.draft:
@@ -284,16 +283,11 @@ class RunService:
         return status
 
     async def _ask(self, principal: Principal, run_id: UUID, ask: Ask, action: str) -> RunStatus:
-        async with self._database.engine_pool.connection() as connection:
-            answered = await ask(connection, principal.organization_id, run_id)
-        if answered.asked is Asked.NOTHING or answered.status is None:
-            found = await self._result(principal, run_id)
-            where, details = f"runs.{run_id}", {"status": found.status.value}
-            if found.status.terminal:
-                said = f"The run is over: it {found.status}."
-                raise ConflictError(Problem("run.over", said, where, "Start a new one.", details))
-            said = f"The run is {found.status}: one cannot {action} it now."
-            raise ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
+        async with audited(self._database, principal, f"run.{action}", "run", run_id) as session:
+            async with self._database.engine_pool.connection() as connection:
+                answered = await ask(connection, principal.organization_id, run_id)
+            if answered.asked is Asked.NOTHING or answered.status is None:
+                raise await _refusal(session, principal, run_id, action)
         await self._publisher.asked(principal.organization_id, answered, action, self._ring)
         return answered.status
 
@@ -402,6 +396,24 @@ class RunService:
         async with self._hub.follow(f"{ORGANIZATION_CHANNEL}{principal.organization_id}") as messages:
             while True:
                 yield await messages.get()
+
+
+async def _found(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
+    row = await Runs(session).get(principal.organization_id, run_id)
+    if row is None:
+        raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+    return row
+
+
+async def _refusal(session: AsyncSession, principal: Principal, run_id: UUID, action: str) -> ConflictError:
+    """Say why this cannot be asked of the run. Raises: NotFoundError."""
+    status = RunStatus((await _found(session, principal, run_id)).status)
+    where, details = f"runs.{run_id}", {"status": status.value}
+    if status.terminal:
+        said = f"The run is over: it {status}."
+        return ConflictError(Problem("run.over", said, where, "Start a new one.", details))
+    said = f"The run is {status}: one cannot {action} it now."
+    return ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
 
 
 def key_taken(run_id: UUID) -> Problem:

@@ -1,7 +1,7 @@
 """Pause, resume, stop, retry and replay, with a real worker loop on real servers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from structforge.domain.workflow import WorkflowDocument
 from structforge.services.replays import ReplayRequest
 from structforge.services.run_views import RunViews
 from structforge.services.runs import StartRequest
+from structforge.storage.repositories.audit import Audit
 from structforge.storage.repositories.versions import Versions
 from structforge.storage.repositories.workflows import Workflows
 from structforge.storage.tables import ArtifactRow, WorkflowRow
@@ -237,3 +238,32 @@ async def test_two_runs_are_compared_step_by_step(installation: Installation) ->
     }
     with pytest.raises(NotFoundError):
         await installation.services.comparisons.compare(installation.second, first, second)
+
+
+async def test_what_a_person_does_with_one_run_is_in_the_audit_trail_and_what_is_refused_is_not(
+    installation: Installation,
+) -> None:
+    runs, me = installation.services.runs, installation.first
+    workflow = await publish(installation, document(node("a")))
+    # Planned for later, so that no worker takes it.
+    later = datetime.now(UTC) + timedelta(hours=1)
+    run = (await runs.start(me, workflow, StartRequest({}, run_at=later))).run_id
+    await runs.pause(me, run)
+    await runs.resume(me, run)
+    await runs.stop(me, run)
+    with pytest.raises(ConflictError):
+        await runs.stop(me, run)
+    with pytest.raises(NotFoundError):
+        await runs.stop(installation.second, run)
+    request = ReplayRequest(idempotency_key="k", from_start=True)
+    made = [(await installation.services.replays.replay(me, run, request)).run_id for _ in range(2)]
+    async with installation.engine.database.transaction(me.organization_id) as session:
+        entries = (await Audit(session).page(me.organization_id, object_id=str(run))).items
+    assert [entry.action for entry in reversed(entries)] == [
+        "run.pause",
+        "run.resume",
+        "run.stop",
+        "run.replay",
+    ]
+    assert {entry.actor_id for entry in entries} == {me.user_id}
+    assert {entries[0].details["made"]} == set(map(str, made))
