@@ -13,6 +13,9 @@ from uuid import UUID
 
 from structforge.domain.run import RunStatus, StepStatus
 
+WORKER_DIED = "step.worker_died"
+"""Code of the error of an attempt that was lost with its worker: no retry of the policy is used up by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
@@ -207,6 +210,8 @@ class StepHistory:
     error: Mapping[str, Any] | None
     started_at: datetime | None
     finished_at: datetime | None
+    lost_attempts: int = 0
+    """Attempts whose worker died; an open one is not among them yet."""
 
 
 class LeaseLostError(Exception):

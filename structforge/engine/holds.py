@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from structforge.domain.errors import Problem
-from structforge.domain.journal import StepHistory, StepRecord
+from structforge.domain.journal import WORKER_DIED, StepHistory, StepRecord
 from structforge.domain.run import StepStatus
 from structforge.domain.values import encode_json
 from structforge.engine.recorder import RunRecorder
@@ -38,7 +38,7 @@ def problem_of(step: Step) -> Problem:
 
 def lost_attempt(step: Step, history: StepHistory) -> StepRecord:
     """Return the row of the attempt that died with its worker."""
-    lost = Problem("step.worker_died", "The worker died while this attempt was running.")
+    lost = Problem(WORKER_DIED, "The worker died while this attempt was running.")
     return StepRecord(
         step.key,
         history.attempt,

@@ -36,6 +36,7 @@ def resume(
     step: Step, history: StepHistory, answers: Mapping[str, Any], recorder: RunRecorder
 ) -> Resumption | Outcome | Declared:
     """Set a step to where it was left, and say how it goes on; what was lost is recorded."""
+    step.lost_attempts = history.lost_attempts
     if holds.is_held(history):
         return _decided(step, history, answers, recorder)
     if history.status is StepStatus.WAITING:
@@ -46,7 +47,7 @@ def resume(
     if history.status is not StepStatus.RUNNING:
         return Resumption.GO_ON
     planned = step.planned
-    step.lost_attempts = 1
+    step.lost_attempts += 1
     rule = planned.policies.on_interrupted or ("hold" if planned.node.effect is Effect.ONCE else "retry")
     if rule == "hold":
         holds.hold(step, history, recorder)
@@ -66,7 +67,8 @@ def _decided(
         return Resumption.ASIDE
     if word["decision"] == holds.RETRY:
         recorder.step(holds.lost_attempt(step, history))
-        step.attempt, step.lost_attempts = history.attempt + 1, 1
+        step.attempt = history.attempt + 1
+        step.lost_attempts += 1
         return Resumption.GO_ON
     if word["decision"] == holds.DONE:
         return Declared({step.planned.default_port: word["fields"].get("output")})

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from structforge.domain.ids import child_id
-from structforge.domain.journal import CallEnd, Lease, RunIdentity, RunSnapshot, StepHistory
+from structforge.domain.journal import WORKER_DIED, CallEnd, Lease, RunIdentity, RunSnapshot, StepHistory
 from structforge.domain.run import RunStatus, StepStatus
 from structforge.storage.claims import PLANNING, claim
 
@@ -24,10 +24,15 @@ DEATHS_ALONE = 5
 Decode = Callable[[bytes], Any]
 """Reads JSON text of the database."""
 
-_HISTORY = """
+# Lost attempts are counted only where a step has gone on after an attempt: nearly nowhere.
+_HISTORY = f"""
 SELECT DISTINCT ON (run_id, step_key) run_id, step_key, node_id, status, settled, attempt, outputs::text, error::text,
-       started_at, finished_at
-FROM execution_steps
+       started_at, finished_at,
+       CASE WHEN settled THEN 0 WHEN attempt = 1 AND error IS NULL THEN 0 ELSE (
+           SELECT count(*) FROM execution_steps l
+           WHERE l.accepted_on = s.accepted_on AND l.run_id = s.run_id AND l.step_key = s.step_key
+               AND l.error ->> 'code' = '{WORKER_DIED}') END
+FROM execution_steps s
 WHERE accepted_on = ANY (%(days)s::date[]) AND run_id = ANY (%(runs)s::uuid[])
 ORDER BY run_id, step_key, settled DESC, attempt DESC
 """
@@ -188,6 +193,7 @@ class Leases:
                 error=decode(row[7].encode()) if row[7] else None,
                 started_at=row[8],
                 finished_at=row[9],
+                lost_attempts=row[10],
             )
         return history
 

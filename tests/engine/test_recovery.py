@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from structforge.domain.journal import WORKER_DIED, Commit
+from structforge.domain.run import StepStatus
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.control import RunControl
 from structforge.runtime.processes import ProcessPool
 from structforge.sdk import NodeRegistry
 from tests.support.eventually import eventually
 from tests.support.execution import Report, Workshop, lines_of
+from tests.support.memory_journal import decode, steps_of
 from tests.support.workflows import document, node
 
 
@@ -104,17 +107,38 @@ async def test_a_person_decides_about_a_step_that_must_not_be_repeated(
         assert report.code == "step.interrupted"
 
 
-async def test_an_interrupted_attempt_does_not_use_up_the_retries(workshop: Workshop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("crashes", [1, 2])
+async def test_interrupted_attempts_do_not_use_up_the_retries(
+    workshop: Workshop, tmp_path: Path, crashes: int
+) -> None:
     trace, gate = tmp_path / "trace", tmp_path / "gate"
     made = document(node("a", "test.gate", trace=str(trace), gate=str(gate)))
-    async with workshop.running(made, RunControl()) as running:
-        await eventually(lambda: lines_of(trace) and running.journal.commits)
-        durable = list(running.journal.commits)
-    failing = document(
-        node("a", "test.fail", times=2, policies={"retry": {"max_attempts": 2, "backoff_s": 0}})
-    )
+    durable: list[Commit] = []
+    for crash in range(crashes):
+        async with workshop.running(made, RunControl(), before=durable) as running:
+            await eventually(lambda: len(lines_of(trace)) > crash and running.journal.commits)  # noqa: B023
+            durable += running.journal.commits
+    policies = {"retry": {"max_attempts": 2, "backoff_s": 0}}
+    # The second of the attempts that the policy allows succeeds.
+    failing = document(node("a", "test.fail", times=crashes + 1, policies=policies))
     report = await workshop.run(failing, before=durable)
-    assert report.attempts["a"] == [(1, "failed"), (2, "failed"), (3, "succeeded")]
+    assert report.attempts["a"] == [
+        *((n, "failed") for n in range(1, crashes + 2)),
+        (crashes + 2, "succeeded"),
+    ]
+    # A crash between two attempts of the policy gives it none again.
+    key = ("a", crashes + 1)
+    between = next(
+        number
+        for number, commit in enumerate(report.commits)
+        if key in commit.steps and commit.steps[key].status is StepStatus.FAILED
+    )
+    again = await workshop.run(
+        document(node("a", "test.fail", times=9, policies=policies)), before=report.commits[: between + 1]
+    )
+    assert again.status == "failed"
+    codes = [(decode(row.error) or {})["code"] for row in steps_of(again.commits).values()]
+    assert len([code for code in codes if code != WORKER_DIED]) == policies["retry"]["max_attempts"]
 
 
 KINDS: dict[str, dict[str, Any]] = {

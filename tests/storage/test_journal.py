@@ -16,6 +16,7 @@ from structforge.config import Settings
 from structforge.domain.errors import Problem, UnavailableError
 from structforge.domain.ids import new_id
 from structforge.domain.journal import (
+    WORKER_DIED,
     Acceptance,
     Commit,
     IdempotencyClaim,
@@ -490,6 +491,26 @@ async def test_a_run_given_back_is_claimed_by_another_with_what_it_did(
     }
     with pytest.raises(LeaseLostError):
         await journal.submit(Commit(run, 1, change=DONE))
+
+
+async def test_whoever_claims_a_run_learns_how_many_attempts_of_a_step_died_with_their_workers(
+    desk: Desk, journal: PostgresJournal
+) -> None:
+    run = fresh_run()
+    await journal.submit(accepted(run))
+    await desk.claim("w1")
+    steps = {}
+    for attempt, code in enumerate((WORKER_DIED, "http.status", WORKER_DIED), 1):
+        error = f'{{"code": "{code}"}}'.encode()
+        steps["a", attempt] = StepRecord("a", attempt, "a", StepStatus.FAILED, False, error=error)
+    steps |= {**step("a", attempt=4, settled=False), **step("b", settled=False)}
+    change = RunChange(RunStatus.RUNNING, started_at=NOW)
+    await journal.submit(Commit(run, 1, change=change, steps=steps, release=True))
+    (again,) = await desk.claim("w2")
+    assert {name: (found.attempt, found.lost_attempts) for name, found in again.steps.items()} == {
+        "a": (4, 2),
+        "b": (1, 0),
+    }
 
 
 async def test_a_waiting_run_is_not_claimed(desk: Desk, journal: PostgresJournal) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from asyncio import Future
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from structforge.domain.journal import Commit, LeaseLostError, StepHistory, StepRecord
+from structforge.domain.journal import WORKER_DIED, Commit, LeaseLostError, StepHistory, StepRecord
 from structforge.domain.values import decode_json
 
 Steps = dict[tuple[str, int], StepRecord]
@@ -49,9 +50,11 @@ def events_of(commits: Sequence[Commit]) -> list[dict[str, Any]]:
 def history_of(commits: Sequence[Commit]) -> Mapping[str, StepHistory]:
     """Return what a worker that claims the run now would find."""
     history: dict[str, StepHistory] = {}
-    for (key, attempt), record in sorted(
-        steps_of(commits).items(), key=lambda item: (item[1].settled, item[0][1])
-    ):
+    rows = steps_of(commits)
+    lost = Counter(
+        key for (key, _), record in rows.items() if (decode(record.error) or {}).get("code") == WORKER_DIED
+    )
+    for (key, attempt), record in sorted(rows.items(), key=lambda item: (item[1].settled, item[0][1])):
         history[key] = StepHistory(
             node_id=record.node_id,
             status=record.status,
@@ -61,6 +64,7 @@ def history_of(commits: Sequence[Commit]) -> Mapping[str, StepHistory]:
             error=decode(record.error),
             started_at=record.started_at,
             finished_at=record.finished_at,
+            lost_attempts=lost[key],
         )
     return history
 
