@@ -17,6 +17,9 @@ import { Glyph } from "$/public/jsx/glyphs.jsx";
 export const ITEM_TYPE = "application/x-canvas-item";
 const LOOKS = new Set(["select", "changed", "open", "insert", "save"]);
 const FAR = 0.4;
+// A graph of so few nodes opens where it begins, large enough to read, instead of whole.
+const FEW = 60;
+const READABLE = 0.6;
 // A channel that nobody feeds.
 const NO_FACTS = "facts:";
 const farAway = (state) => state.transform[2] < FAR;
@@ -161,6 +164,15 @@ const typing = (target) => target instanceof Element && target.closest("input, t
 
 // ---- the canvas -----------------------------------------------------------------------------------------------
 
+async function openView(flow, pane, readOnly) {
+  await flow.fitView({ padding: 0.07, maxZoom: 1 });
+  const nodes = flow.getNodes();
+  if (!pane || readOnly || nodes.length > FEW || flow.getZoom() >= READABLE) return;
+  const box = flow.getNodesBounds(nodes);
+  const y = pane.clientHeight / 2 - (box.y + box.height / 2) * READABLE;
+  flow.setViewport({ x: 48 - box.x * READABLE, y, zoom: READABLE });
+}
+
 function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
@@ -207,7 +219,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
     setEdges(graph.edges.map(toEdge));
     // A server that was started anew has forgotten what is selected.
     if (!first && selected.current) act("select", selected.current.split(" "));
-    if (first) requestAnimationFrame(() => requestAnimationFrame(() => flow.fitView({ padding: 0.07, maxZoom: 1 })));
+    if (first) requestAnimationFrame(() => requestAnimationFrame(() => openView(flow, root.current, latest.current.readOnly)));
     for (const batch of state.waiting) mergeOps(batch);
   }, [graph, flow, mergeOps, act]);
 
@@ -547,7 +559,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
         >
           <Background gap={22} size={1.4} color="var(--line-strong)" />
           <Controls showInteractive={false} position="bottom-left" />
-          {nodes.length > 20 && !readOnly && <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
+          {nodes.length > 10 && !readOnly && <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
         </ReactFlow>
         {!readOnly && <AlignBar nodes={chosenNodes} texts={texts} onMove={(places) => act("move", places)} onFrame={frameSelected} />}
         {connectFrom && (
