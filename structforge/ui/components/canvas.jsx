@@ -20,6 +20,7 @@ const FAR = 0.4;
 // A graph of so few nodes opens where it begins, large enough to read, instead of whole.
 const FEW = 60;
 const READABLE = 0.6;
+const MINI = { width: 140, height: 84 };
 // A channel that nobody feeds.
 const NO_FACTS = "facts:";
 const farAway = (state) => state.transform[2] < FAR;
@@ -559,7 +560,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
         >
           <Background gap={22} size={1.4} color="var(--line-strong)" />
           <Controls showInteractive={false} position="bottom-left" />
-          {nodes.length > 10 && !readOnly && <MiniMap pannable zoomable position="bottom-right" nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
+          {nodes.length > 10 && !readOnly && <MiniMap pannable zoomable position="bottom-right" style={MINI} nodeColor={miniColor} maskColor="color-mix(in srgb, var(--bg) 70%, transparent)" ariaLabel={texts.minimap} />}
         </ReactFlow>
         {!readOnly && <AlignBar nodes={chosenNodes} texts={texts} onMove={(places) => act("move", places)} onFrame={frameSelected} />}
         {connectFrom && (

@@ -95,7 +95,7 @@ const Field = memo(function Field({ id, name, schema, inherited, root, value, on
         </div>
       )}
       {!inline && kind !== "group" && control}
-      {help && <p className="help" id={help}>{real.description}{bounds && <span className="bounds"> {bounds}</span>}</p>}
+      {help && <p className="help" id={help}>{withCode(real.description)}{bounds && <span className="bounds"> {bounds}</span>}</p>}
       {kind === "group" && control}
       {fault && <p className="error" id={`${id}-fault`} role="alert">{fault}</p>}
     </div>
@@ -114,6 +114,11 @@ export function SchemaForm(props) {
 
 // How long after its confirmation an own value shows at the most: by then the server's has come.
 const SETTLES_MS = 2_000;
+
+// Words between backticks are code.
+function withCode(text) {
+  return text?.split("`").map((part, number) => (number % 2 ? <code key={number}>{part}</code> : part));
+}
 
 function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
