@@ -130,18 +130,29 @@ class RemoveNote(_Edit):
     id: Annotated[str, Field(max_length=48)]
 
 
-class SetSettings(_Edit):
-    """Change the settings of the whole workflow."""
+class SetSetting(_Edit):
+    """Change one setting of the whole workflow; `seen` as in `SetParameter`."""
 
-    kind: Literal["set_settings"] = "set_settings"
-    settings: WorkflowSettings
+    kind: Literal["set_setting"] = "set_setting"
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    value: Any = None
+    seen: Seen | None = None
+
+
+class SetInputs(_Edit):
+    """Declare what a run takes, as a JSON Schema; an empty one takes any object. `seen` as in `SetParameter`."""
+
+    kind: Literal["set_inputs"] = "set_inputs"
+    value: dict[str, Any] = Field(default_factory=dict)
+    seen: Seen | None = None
 
 
 class SetDocumentation(_Edit):
-    """Change the workflow's own text."""
+    """Change the workflow's own text; `seen` as in `SetParameter`."""
 
     kind: Literal["set_documentation"] = "set_documentation"
     text: Annotated[str, Field(max_length=200_000)]
+    seen: Seen | None = None
 
 
 Edit = Annotated[
@@ -156,7 +167,8 @@ Edit = Annotated[
     | Move
     | PutNote
     | RemoveNote
-    | SetSettings
+    | SetSetting
+    | SetInputs
     | SetDocumentation,
     Field(discriminator="kind"),
 ]
@@ -209,7 +221,7 @@ def apply(document: WorkflowDocument, edits: Sequence[Edit]) -> Applied:
             continue
         if undo is not None:
             # What somebody saw decides this once, and is no part of what was done.
-            seen = isinstance(edit, SetParameter | SetPolicy) and edit.seen is not None
+            seen = getattr(edit, "seen", None) is not None
             made.append(edit.model_copy(update={"seen": None}) if seen else edit)
             inverse[:0] = undo
     return Applied(draft.document(), made, inverse, refused)
@@ -232,11 +244,13 @@ def _means(left: Any, right: Any) -> bool:
 
 
 def _conflict(node_id: str, part: str, name: str, theirs: Seen) -> _Refused:
+    """Refuse to overwrite a value of a node, or with an empty id one of the workflow itself."""
+    whose, where = (repr(node_id), f"nodes.{node_id}.{part}.{name}") if node_id else ("the workflow", name)
     return _Refused(
         Problem(
             "edit.conflict",
-            f"Somebody else changed {name} of {node_id!r} meanwhile.",
-            f"nodes.{node_id}.{part}.{name}",
+            f"Somebody else changed {name} of {whose} meanwhile.",
+            where,
             "Look at both and choose.",
             {"id": node_id, "part": part, "name": name, "theirs": theirs.value, "unset": theirs.unset},
         )
@@ -253,6 +267,7 @@ class _Draft:
         self._positions = dict(document.layout.positions)
         self._notes = {note.id: note for note in document.layout.notes}
         self._settings = document.settings
+        self._inputs = document.inputs
         self._documentation = document.documentation
         self._makers: Mapping[type[BaseModel], Callable[[Any], list[Edit] | None]] = {
             AddNode: self._add_node,
@@ -266,7 +281,8 @@ class _Draft:
             Move: self._move,
             PutNote: self._put_note,
             RemoveNote: self._remove_note,
-            SetSettings: self._set_settings,
+            SetSetting: self._set_setting,
+            SetInputs: self._set_inputs,
             SetDocumentation: self._set_documentation,
         }
 
@@ -279,6 +295,7 @@ class _Draft:
                 "nodes": tuple(self._nodes.values()),
                 "edges": tuple(self._edges),
                 "settings": self._settings,
+                "inputs": self._inputs,
                 "documentation": self._documentation,
                 "layout": Layout(positions=self._positions, notes=tuple(self._notes.values())),
             }
@@ -414,16 +431,35 @@ class _Draft:
         before = self._notes.pop(edit.id, None)
         return None if before is None else [PutNote(note=before)]
 
-    def _set_settings(self, edit: SetSettings) -> list[Edit] | None:
-        before = self._settings
-        if before == edit.settings:
+    def _set_setting(self, edit: SetSetting) -> list[Edit] | None:
+        old = self._settings.model_dump(mode="json")
+        try:
+            settings = WorkflowSettings.model_validate({**old, edit.name: edit.value})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(map(str, ("settings", *first["loc"])))
+            raise _Refused(Problem("edit.setting_invalid", f"{first['msg']}.", where)) from None
+        if settings == self._settings:
             return None
-        self._settings = edit.settings
-        return [SetSettings(settings=before)]
+        if edit.seen is not None and not _means(old[edit.name], edit.seen.value):
+            raise _conflict("", "settings", edit.name, Seen(value=old[edit.name]))
+        self._settings = settings
+        return [SetSetting(name=edit.name, value=old[edit.name])]
+
+    def _set_inputs(self, edit: SetInputs) -> list[Edit] | None:
+        before = self._inputs
+        if _same(before, edit.value):
+            return None
+        if edit.seen is not None and not _means(before, edit.seen.value):
+            raise _conflict("", "settings", "inputs", Seen(value=before))
+        self._inputs = edit.value
+        return [SetInputs(value=before)]
 
     def _set_documentation(self, edit: SetDocumentation) -> list[Edit] | None:
         before = self._documentation
         if before == edit.text:
             return None
+        if edit.seen is not None and before != edit.seen.value:
+            raise _conflict("", "settings", "documentation", Seen(value=before))
         self._documentation = edit.text
         return [SetDocumentation(text=before)]

@@ -32,7 +32,7 @@ class CallParameters(Parameters):
     workflow: str = parameter(
         title="Workflow",
         description="The id of a workflow of this organization, or its exact name.",
-        widget="text",
+        widget="workflow",
         placeholder="Send invoice",
         expressions=False,
         min_length=1,

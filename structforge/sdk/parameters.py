@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Widget = Literal[
     "text", "multiline", "code", "number", "checkbox", "select", "json", "file", "columns", "key_values",
-    "row_expression", "list", "credential", "password", "connection",
+    "row_expression", "list", "credential", "password", "connection", "workflow",
 ]  # fmt: skip
 
 

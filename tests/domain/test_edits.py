@@ -53,6 +53,10 @@ EDITS = st.one_of(
     ),
     st.builds(lambda name: {"kind": "remove_note", "id": name}, NAMES),
     st.builds(lambda text: {"kind": "set_documentation", "text": text}, st.text(max_size=3)),
+    st.builds(
+        lambda runs: {"kind": "set_setting", "name": "max_runs", "value": runs}, st.sampled_from([None, 1, 2])
+    ),
+    st.builds(lambda name: {"kind": "set_inputs", "value": {name: 1}}, NAMES),
 )
 
 
@@ -144,3 +148,41 @@ def test_a_value_that_somebody_else_changed_meanwhile_is_not_overwritten(
         assert applied.document == start
         assert applied.refused[0].details["theirs"] == ("old" if name == "url" else None)
     assert all("seen" not in each for each in edits_json(applied.made))
+
+
+WORKFLOW_EDITS = [
+    ({"kind": "set_setting", "name": "max_parallel", "value": 4, "seen": {"value": 2}}, []),
+    ({"kind": "set_setting", "name": "max_parallel", "value": 4, "seen": {"value": None}}, ["edit.conflict"]),
+    ({"kind": "set_setting", "name": "timeout_s", "value": 9, "seen": {"value": None}}, []),
+    ({"kind": "set_setting", "name": "timeout_s", "value": -1}, ["edit.setting_invalid"]),
+    ({"kind": "set_setting", "name": "nonsense", "value": 1}, ["edit.setting_invalid"]),
+    ({"kind": "set_inputs", "value": {"type": "object"}, "seen": {"value": {}}}, []),
+    ({"kind": "set_inputs", "value": {}, "seen": {"value": {"type": "array"}}}, []),
+    ({"kind": "set_inputs", "value": {"type": "object"}, "seen": {"value": {"a": 1}}}, ["edit.conflict"]),
+    ({"kind": "set_documentation", "text": "new", "seen": {"value": "old"}}, []),
+    ({"kind": "set_documentation", "text": "new", "seen": {"value": ""}}, ["edit.conflict"]),
+]
+
+
+@pytest.mark.parametrize(("edit", "codes"), WORKFLOW_EDITS)
+def test_a_part_of_the_workflow_changes_alone_and_not_over_somebody_else(
+    edit: dict[str, Any], codes: list[str]
+) -> None:
+    start = apply(
+        WorkflowDocument(),
+        parse_edits(
+            [
+                {"kind": "set_setting", "name": "max_parallel", "value": 2},
+                {"kind": "set_setting", "name": "when_full", "value": "reject"},
+                {"kind": "set_documentation", "text": "old"},
+            ]
+        ),
+    ).document
+    applied = apply(start, parse_edits([edit]))
+    assert [problem.code for problem in applied.refused] == codes
+    assert applied.document.settings.when_full == "reject"
+    if codes:
+        assert applied.document == start
+    else:
+        assert apply(applied.document, applied.inverse).document == start
+        assert all("seen" not in each for each in edits_json(applied.made))

@@ -4,7 +4,7 @@
 import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
 import { post } from "$/public/jsx/outbox.jsx";
 import {
-  AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, RowTools, SelectInput,
+  AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
   Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
 } from "$/public/jsx/inputs.jsx";
 
@@ -54,7 +54,9 @@ const WIDGETS = { select: SelectInput, number: NumberInput, list: List, pairs: P
 
 function Control(props) {
   const { id, schema, value, onChange, readOnly, described, asText } = props;
+  const { offers } = useContext(FormContext);
   const kind = kindOf(schema);
+  if (kind === "text" && offers?.[schema["x-widget"]]) return <PickInput {...props} offered={offers[schema["x-widget"]]} />;
   if (asText && CLOSED.has(kind)) return <TextInput {...props} schema={{ "x-placeholder": "{{ }}" }} />;
   if (kind === "checkbox") return <input id={id} type="checkbox" checked={Boolean(value ?? schema.default)} disabled={readOnly} aria-describedby={described} onChange={(event) => onChange(event.target.checked)} />;
   const Widget = WIDGETS[kind];
@@ -120,7 +122,7 @@ function withCode(text) {
   return text?.split("`").map((part, number) => (number % 2 ? <code key={number}>{part}</code> : part));
 }
 
-function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, preview, onSet: send, onUnset: sendUnset, onPreview }) {
+function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, offers, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
   const root = useRef(null);
   // What was sent shows at once, and the next commit builds on it; the answer replaces it.
@@ -171,7 +173,7 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
     near.scrollIntoView({ block: "center" });
     setTimeout(() => near.querySelector("input, textarea, select, [contenteditable=true], button")?.focus(), 60);
   }, [focus, subject]);
-  const context = useMemo(() => ({ texts, names, titles, scope, help, helpTexts, files, preview, onPreview, onBegin }), [texts, names, titles, scope, help, helpTexts, files, preview, onPreview, onBegin]);
+  const context = useMemo(() => ({ texts, names, titles, scope, help, helpTexts, files, offers, preview, onPreview, onBegin }), [texts, names, titles, scope, help, helpTexts, files, offers, preview, onPreview, onBegin]);
   const given = { ...values, ...sent };
   const defaults = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, given[name] ?? each.default]));
   const fields = Object.entries(schema.properties).filter(([, each]) => visible(each, defaults));

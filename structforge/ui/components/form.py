@@ -77,6 +77,8 @@ class SchemaForm(rx.Component):
     help_texts: rx.Var[dict[str, str]]
     files: rx.Var[str]
     """Address that lists files, and takes one under its name."""
+    offers: rx.Var[dict[str, Any]]
+    """A widget's name to the `{"value", "text"}` that fields with it offer beside free text."""
     preview: rx.Var[dict[str, Any]]
     refused: rx.Var[dict[str, Any]]
     """`{"subject", "name"}` of a value that was not taken: what the server holds shows again."""

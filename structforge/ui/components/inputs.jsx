@@ -271,6 +271,31 @@ export function ChoiceInput(props) {
   );
 }
 
+// One of what is offered, or a text of one's own. A value that is not offered shows as such a text.
+export function PickInput(props) {
+  const { id, value, offered, onChange, onUnset, readOnly } = props;
+  const { texts } = useContext(FormContext);
+  const [own, setOwn] = useState(false);
+  const text = shown(value);
+  const found = offered.find((each) => each.value === text) ?? offered.find((each) => each.text === text);
+  const free = own || (text !== "" && !found);
+  const choose = (next) => {
+    setOwn(next === "#");
+    if (next === "") onUnset();
+    else if (next !== "#") onChange(next);
+  };
+  return (
+    <>
+      <select id={id} className="input" value={free ? "#" : (found?.value ?? "")} disabled={readOnly} aria-label={props.label} aria-labelledby={props.labelledBy} aria-invalid={props.invalid || undefined} aria-describedby={props.described} onChange={(event) => choose(event.target.value)}>
+        <option value="">{texts.none}</option>
+        {offered.map((each) => <option key={each.value} value={each.value}>{each.text}</option>)}
+        <option value="#">{texts.other}</option>
+      </select>
+      {free && <TextInput {...props} id={`${id}-own`} />}
+    </>
+  );
+}
+
 // A file of the workspace by its path, or one to upload; `files` is the address that lists, takes and gives them.
 export function FileInput(props) {
   const { files, texts } = useContext(FormContext);

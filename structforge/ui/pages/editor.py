@@ -22,8 +22,11 @@ from structforge.ui.canvas_edits import additions, edits_of
 from structforge.ui.graph_view import cells_of, graph_of, palette_items
 from structforge.ui.pages.editor_draft import DRAFT_FEED, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
+from structforge.ui.pages.editor_input import InputState
+from structforge.ui.pages.editor_offers import OffersState
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_run import DraftRunState, FactsState
+from structforge.ui.pages.editor_settings import SettingsState, part_of
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, say, tell_problem, visitor_of
@@ -95,6 +98,8 @@ class EditorState(rx.State):
         draft._close()
         (await self.get_state(PanelState))._close()
         (await self.get_state(ExpressionState))._close()
+        (await self.get_state(SettingsState))._close()
+        (await self.get_state(InputState))._close()
         (await self.get_state(DraftRunState))._close()
         (await self.get_state(FactsState))._close()
         (await self.get_state(VersionsState))._close()
@@ -143,6 +148,7 @@ class EditorState(rx.State):
         self.error_count = sum(row["level"] == "error" for row in rows)
         draft.revision = revision
         (await self.get_state(PanelState))._show(document, rows)
+        (await self.get_state(SettingsState))._show(document, rows)
 
     async def _look_again(self, draft: DraftState, visitor: Visitor, workflow_id: UUID) -> None:
         """Look at the draft after somebody changed it: its problems, the selected node."""
@@ -215,14 +221,16 @@ class EditorState(rx.State):
         panel._choose(value)
         if not panel.selected:
             return
-        # The versions stood where the node's properties come.
+        # The versions or the settings stood where the node's properties come.
         (await self.get_state(VersionsState)).show_versions = False
+        (await self.get_state(SettingsState)).show_settings = False
         try:
             detail = await services().api.workflows.get(visitor.principal, workflow_id)
         except StructForgeError as error:
             await draft._refuse(error)
             return
         panel._show(detail.draft, self.problems)
+        await (await self.get_state(OffersState))._look(visitor, panel.panel.get("schema", {}))
         await (await self.get_state(ExpressionState))._look(visitor, workflow_id, panel.selected)
 
     @rx.event
@@ -279,8 +287,20 @@ class EditorState(rx.State):
     @rx.event
     async def jump(self, node: str, where: str) -> None:
         """Bring a node into view and select it; show the field that a problem is about."""
+        if not node:
+            await (await self.get_state(SettingsState))._open(self.problems, str(where))
+            return
         self.focus = {"ids": [str(node)]}
         (await self.get_state(PanelState))._go_to(str(node), str(where))
+
+    @rx.event
+    async def toggle_settings(self) -> None:
+        """Open or close the settings of the workflow."""
+        settings = await self.get_state(SettingsState)
+        if settings.show_settings:
+            settings.show_settings = False
+        else:
+            await settings._open(self.problems)
 
     @rx.event
     def toggle_problems(self) -> None:
@@ -348,5 +368,6 @@ def _problem_row(problem: Problem, document: WorkflowDocument) -> dict[str, str]
         "hint": problem.hint,
         "where": where,
         "node": node if known else "",
+        "field": part_of(where),
         "level": "warning" if is_warning(problem) else "error",
     }

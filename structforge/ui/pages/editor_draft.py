@@ -15,6 +15,7 @@ import reflex as rx
 from structforge.domain.edits import Edit, edits_json, parse_edits
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem, StructForgeError
 from structforge.domain.workflow import WorkflowDocument
+from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import draft_patch
 from structforge.ui.live import Feed, Message, Patch
 from structforge.ui.services import Visitor, services
@@ -102,36 +103,35 @@ class DraftState(rx.State):
             else:
                 await tell_problem(self, InvalidError(problem))
 
+    async def _make(self, edit: dict[str, Any], key: str = "") -> None:
+        """Make one edit of a field, told and confirmed to the browser."""
+        visitor, workflow_id = await self._here()
+        if visitor is None or workflow_id is None:
+            return
+        try:
+            await self._edit(visitor, workflow_id, [edit], key)
+        except StructForgeError as error:
+            await self._refuse(error)
+        self._confirm(key)
+
     def _show_conflict(self, edit: dict[str, Any], problem: Problem) -> None:
-        found = problem.details
+        found, mine = problem.details, edit.get("text", edit.get("value"))
         self.conflict = {
             "node": found["id"], "part": found["part"], "name": found["name"],
             "subject": f"{found['part']}:{found['id']}",
-            "mine": None if edit.get("unset") else edit.get("value"), "mine_unset": bool(edit.get("unset")),
-            "mine_text": "" if edit.get("unset") else as_text(edit.get("value")),
+            "mine": None if edit.get("unset") else mine, "mine_unset": bool(edit.get("unset")),
+            "mine_text": "" if edit.get("unset") else as_text(mine),
             "theirs_text": "" if found["unset"] else as_text(found["theirs"]),
         }  # fmt: skip
 
     @rx.event
     async def settle_conflict(self, mine: bool) -> None:
         """Put the own value in the place of the other one, or leave the other one."""
-        found, self.conflict = self.conflict, {}
-        visitor, workflow_id = await self._here()
-        if mine is not True or not found or visitor is None or workflow_id is None:
-            return
-        kind = "set_policy" if found["part"] == "policies" else "set_parameter"
-        edit: dict[str, Any] = {
-            "kind": kind,
-            "id": found["node"],
-            "name": found["name"],
-            "value": found["mine"],
-        }
-        if found["mine_unset"] and kind == "set_parameter":
-            edit |= {"unset": True}
-        try:
-            await self._edit(visitor, workflow_id, [edit])
-        except StructForgeError as error:
-            await self._refuse(error)
+        found, self.conflict = self.get_value("conflict"), {}
+        if mine is True and found:
+            await self._make(
+                field_edit(found["subject"], found["name"], found["mine"], unset=found["mine_unset"])
+            )
 
     @rx.event
     async def bring_back(self) -> None:

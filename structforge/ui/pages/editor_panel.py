@@ -11,14 +11,12 @@ from typing import Any
 import orjson
 import reflex as rx
 
-from structforge.domain.errors import StructForgeError
-from structforge.domain.policies import Policies
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import NOTE_PREFIX
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.services import services
 
-DEFAULT_POLICIES = Policies().model_dump(mode="json")
 TABS = ("parameters", "policies", "docs")
 
 
@@ -63,21 +61,12 @@ class PanelState(rx.State):
     @rx.event
     async def set_field(self, subject: str, name: str, value: Any, seen: Any, key: str = "") -> None:
         """Give a parameter or a policy of a node a value; `seen` is what it had where it was edited."""
-        part, _, node = str(subject).partition(":")
-        kind = "set_policy" if part == "policies" else "set_parameter"
-        edit = {"kind": kind, "id": node, "name": str(name), "value": value, "seen": _seen(seen, part, name)}
-        await self._set(edit, key)
+        await self._set(field_edit(subject, name, value, seen=seen), key)
 
     @rx.event
     async def unset_field(self, subject: str, name: str, seen: Any, key: str = "") -> None:
         """Let the default of a parameter or a policy hold again."""
-        part, _, node = str(subject).partition(":")
-        edit: dict[str, Any] = {"id": node, "name": str(name), "seen": _seen(seen, part, name)}
-        if part == "policies":
-            edit |= {"kind": "set_policy", "value": DEFAULT_POLICIES.get(str(name))}
-        else:
-            edit |= {"kind": "set_parameter", "unset": True}
-        await self._set(edit, key)
+        await self._set(field_edit(subject, name, None, unset=True, seen=seen), key)
 
     @rx.event
     async def set_title(self, title: str) -> None:
@@ -103,24 +92,8 @@ class PanelState(rx.State):
             self.tab = name
 
     async def _set(self, edit: dict[str, Any], key: str = "") -> None:
-        draft = await self.get_state(DraftState)
-        visitor, workflow_id = await draft._here()
-        if visitor is None or workflow_id is None or not edit["id"]:
-            return
-        try:
-            await draft._edit(visitor, workflow_id, [edit], key)
-        except StructForgeError as error:
-            await draft._refuse(error)
-        draft._confirm(key)
-
-
-def _seen(seen: Any, part: str, name: str) -> dict[str, Any] | None:
-    """Return what the browser says it saw; a policy it did not hold had its default."""
-    if not isinstance(seen, dict):
-        return None
-    if part == "policies" and seen.get("unset"):
-        return {"value": DEFAULT_POLICIES.get(str(name))}
-    return {"value": seen.get("value"), "unset": bool(seen.get("unset"))}
+        if edit.get("id"):
+            await (await self.get_state(DraftState))._make(edit, key)
 
 
 def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
@@ -138,13 +111,13 @@ def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
         "values": spec.parameters,
         "raw": "" if node else orjson.dumps(spec.parameters, option=orjson.OPT_INDENT_2).decode(),
         "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
-        "problems": _at_fields(f"nodes.{spec.id}.parameters.", problems),
-        "policy_problems": _at_fields(f"nodes.{spec.id}.policies.", problems),
+        "problems": at_fields(f"nodes.{spec.id}.parameters.", problems),
+        "policy_problems": at_fields(f"nodes.{spec.id}.policies.", problems),
         "docs": node.documentation() if node else "",
     }
 
 
-def _at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
+def at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
     """Return by field what is wrong there: the sentences, and the characters they are about."""
     fields: dict[str, Any] = {}
     for row in problems:

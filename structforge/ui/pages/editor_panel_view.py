@@ -17,7 +17,10 @@ from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_text, parameter_titles
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
+from structforge.ui.pages.editor_offers import OffersState
 from structforge.ui.pages.editor_panel import TABS, PanelState
+from structforge.ui.pages.editor_settings import SettingsState
+from structforge.ui.pages.editor_settings_view import settings_view
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import versions_view
@@ -50,6 +53,7 @@ def _form(part: str, schema: Any, values: Any, problems: Any, **more: Any) -> rx
         help=rx.Var.create(LANGUAGE),
         help_texts=labels("fn"),
         preview=ExpressionState.preview,
+        offers=OffersState.offers,
         refused=DraftState.conflict,
         on_set=PanelState.set_field,
         on_unset=PanelState.unset_field,
@@ -174,9 +178,12 @@ def keys_list() -> rx.Component:
 def nothing_selected() -> rx.Component:
     """Return what stands there when no node, or several, are selected."""
     return rx.el.aside(
-        rx.cond(
-            VersionsState.show_versions,
-            versions_view(),
+        rx.match(
+            rx.cond(
+                SettingsState.show_settings, "settings", rx.cond(VersionsState.show_versions, "versions", "")
+            ),
+            ("settings", settings_view()),
+            ("versions", versions_view()),
             rx.el.div(
                 rx.el.h2(t("editor.properties")),
                 rx.el.p(t("editor.select_hint"), class_name="muted"),

@@ -12,11 +12,12 @@ from uuid import UUID
 
 import reflex as rx
 
-from structforge.domain.errors import StructForgeError
+from structforge.domain.errors import InvalidError, StructForgeError
 from structforge.services.draft_runs import DraftRunRequest
 from structforge.ui.draft_facts import channel_of, fact_rows
 from structforge.ui.live import TOPIC_CHARACTERS
 from structforge.ui.pages.editor_draft import DraftState
+from structforge.ui.pages.editor_input import InputState
 from structforge.ui.run_feed import RUN_FEED
 from structforge.ui.run_rows import snapshot_of
 from structforge.ui.services import Visitor, services
@@ -108,14 +109,37 @@ class DraftRunState(rx.State):
         """Run one node on the results that are there."""
         await self._start(DraftRunRequest(str(node), "any"))
 
-    async def _start(self, request: DraftRunRequest) -> None:
+    @rx.event
+    async def ask_input(self) -> None:
+        """Ask for the input of a run, whether or not the draft declares any."""
+        await self._start(DraftRunRequest(), ask=True)
+
+    @rx.event
+    async def run_with_input(self) -> None:
+        """Start the run that waits for its input."""
+        asked = await self.get_state(InputState)
+        request = await asked._filled() if asked.asking else None
+        if request is not None:
+            await self._start(request)
+
+    async def _start(self, request: DraftRunRequest, *, ask: bool = False) -> None:
         visitor, workflow_id = await (await self.get_state(DraftState))._here()
         if visitor is None or workflow_id is None:
             return
+        asked = await self.get_state(InputState)
         try:
+            if request.input is None:
+                completed = await asked._complete(visitor, workflow_id, request, ask=ask)
+                if completed is None:
+                    return
+                request = completed
             started = await services().api.draft_runs.start(visitor.principal, workflow_id, request)
+            asked._close()
             self.show_values = True
             await self._follow(visitor, started.run_id)
+        except InvalidError as error:
+            if not asked._refuse(error):
+                await tell_problem(self, error)
         except StructForgeError as error:
             await tell_problem(self, error)
 

@@ -25,10 +25,12 @@ from structforge.ui.pages.editor import VIEWS, EditorState
 from structforge.ui.pages.editor_dock_view import dock
 from structforge.ui.pages.editor_draft import DraftOpsState, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
+from structforge.ui.pages.editor_input_view import input_dialog
 from structforge.ui.pages.editor_notebook_view import notebook
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import keys_list, nothing_selected, panel_view
 from structforge.ui.pages.editor_run import DraftRunState, FactsState
+from structforge.ui.pages.editor_settings import SettingsState
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import comparison_view
@@ -68,7 +70,8 @@ def _top_bar() -> rx.Component:
             tool("redo-2", "editor.redo", EditorState.act("redo", None, ""), disabled=~DraftState.can_redo),
             tool("layout-dashboard", "editor.arrange", EditorState.arrange),
             tool("sticky-note", "editor.add_note", EditorState.act("add_note", {"x": 0, "y": -160}, "")),
-            tool("history", "editor.versions", VersionsState.toggle_versions),
+            tool("settings-2", "editor.settings", EditorState.toggle_settings),
+            tool("history", "editor.versions", [SettingsState.hide, VersionsState.toggle_versions]),
             tool("keyboard", "editor.keys", EditorState.toggle_keys),
             class_name="ed-tools",
         ),
@@ -89,12 +92,15 @@ def _top_bar() -> rx.Component:
                 class_name="btn danger",
                 on_click=DraftRunState.stop,
             ),
-            rx.el.button(
-                rx.icon("play", size=15),
-                t("editor.run"),
-                type="button",
-                class_name="btn",
-                on_click=DraftRunState.run,
+            rx.fragment(
+                tool("braces", "editor.run_with_input", DraftRunState.ask_input),
+                rx.el.button(
+                    rx.icon("play", size=15),
+                    t("editor.run"),
+                    type="button",
+                    class_name="btn",
+                    on_click=DraftRunState.run,
+                ),
             ),
         ),
         rx.el.button(
@@ -112,7 +118,7 @@ def _problem_view(row: rx.Var[dict[str, str]]) -> rx.Component:
             rx.el.span(row["hint"], class_name="muted"),
             type="button",
             on_click=EditorState.jump(row["node"], row["where"]),
-            disabled=row["node"] == "",
+            disabled=(row["node"] == "") & (row["field"] == ""),
         ),
         class_name=rx.cond(row["level"] == "error", "problem error", "problem warning"),
     )
@@ -226,13 +232,17 @@ def _conflict() -> rx.Component:
         return shown
 
     return dialog(
-        rx.el.p(t("conflict.hint"), " ", rx.el.code(found["node"], " · ", found["name"])),
+        rx.el.p(
+            t("conflict.hint"),
+            " ",
+            rx.el.code(rx.cond(found["node"], found["node"].to(str) + " · ", ""), found["name"]),
+        ),
         rx.el.div(
             side("conflict.mine", found["mine_text"], "conflict.keep_mine", True),
             side("conflict.theirs", found["theirs_text"], "conflict.keep_theirs", False),
             class_name="ed-conflict",
         ),
-        open=rx.cond(found["node"], True, False),
+        open=rx.cond(found["subject"], True, False),
         label=t("conflict.title"),
         close_text=t("conflict.keep_theirs"),
         wide=True,
@@ -243,7 +253,7 @@ def _conflict() -> rx.Component:
 def editor_page() -> rx.Component:
     """The page."""
     # A cell of the notebook has its form inside.
-    beside = (EditorState.view == "graph") | VersionsState.show_versions
+    beside = (EditorState.view == "graph") | VersionsState.show_versions | SettingsState.show_settings
     shown = rx.el.div(
         rx.el.div(_top_bar(), _gone()),
         rx.el.div(
@@ -290,7 +300,9 @@ def editor_page() -> rx.Component:
             rx.cond(
                 beside,
                 rx.cond(
-                    PanelState.panel["id"] & ~VersionsState.show_versions, panel_view(), nothing_selected()
+                    PanelState.panel["id"] & ~VersionsState.show_versions & ~SettingsState.show_settings,
+                    panel_view(),
+                    nothing_selected(),
                 ),
             ),
             class_name=rx.cond(beside, "ed-body", "ed-body as-notebook"),
@@ -324,7 +336,7 @@ def editor_page() -> rx.Component:
         ),
         rx.match(
             EditorState.state,
-            ("shown", rx.fragment(shown, keys, _conflict())),
+            ("shown", rx.fragment(shown, keys, input_dialog(), _conflict())),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
             ("broken", notice(t("editor.broken"), rx.el.p(EditorState.load_problem), retry)),
             skeleton(),
