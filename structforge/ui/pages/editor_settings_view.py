@@ -30,11 +30,12 @@ def settings_view() -> rx.Component:
         on_set=SettingsState.set_field,
         on_unset=SettingsState.unset_field,
     )
-    return rx.fragment(
+    shown: rx.Component = rx.fragment(
         rx.el.div(
-            rx.el.h2(t("editor.settings"), class_name="ed-name"),
+            rx.el.h2(t("editor.settings")),
             tool("x", "app.close", SettingsState.hide),
             class_name="ed-panel-head ed-settings-head",
         ),
         rx.el.div(form, class_name="ed-panel-body"),
     )
+    return shown
