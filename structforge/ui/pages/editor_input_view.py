@@ -36,7 +36,7 @@ def input_dialog() -> rx.Component:
                 class_name="btn primary",
                 on_click=DraftRunState.run_with_input,
             ),
-            class_name="row ed-input-actions",
+            class_name="row end",
         ),
         open=InputState.asking,
         label=t("editor.input"),
