@@ -17,6 +17,7 @@ from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import NotFoundError, Problem
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
+from structforge.engine.summaries import summaries_of
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import Cursor, Page
 from structforge.storage.repositories.runs import AttemptRow, Group, RunFilter, Runs
@@ -44,6 +45,8 @@ class RunPicture:
     """In the order they began; without those of iterations when there are more than `MAX_ATTEMPTS`."""
     groups: dict[str, int]
     """The loops and lists whose iterations were left out, and how many there are."""
+    given: dict[str, dict[str, list[Any]]]
+    """`[items, beginning]` of each port of the steps outside loops; of short runs only, and not of large values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,20 @@ class Relatives:
     origin: NamedRun | None
     """The run it retries or replays."""
     parent: NamedRun | None
-    """The run that called it."""
+    """The run that called it, or whose failure it handles."""
+    parent_step: str
+    """The step that called it; empty where none did."""
+    calls: Sequence[NamedRun]
+    """Runs that its steps called, or its failure started, the newest first."""
     descendants: Sequence[NamedRun]
-    """Retries, replays and sub-runs, the newest first."""
+    """Retries and replays, the newest first."""
 
 
 MAX_ATTEMPTS = 3_000
 MAX_RELATIVES = 50
+MAX_SUMMARIZED = 300
+"""A run with more attempts is shown without what travelled on its edges."""
+MAX_SUMMARIZED_BYTES = 2_000_000
 
 
 class RunViews:
@@ -114,11 +124,15 @@ class RunViews:
             runs, where = Runs(session), (organization_id, run_id, run.accepted_on)
             attempts = await runs.attempts(*where, limit=MAX_ATTEMPTS + 1)
             groups: dict[str, int] = {}
+            outputs: dict[str, dict[str, Any]] = {}
+            if len(attempts) <= MAX_SUMMARIZED:
+                outputs = await runs.whole_outputs(*where, max_bytes=MAX_SUMMARIZED_BYTES)
             if len(attempts) > MAX_ATTEMPTS:
                 attempts = await runs.attempts(*where, top_only=True, limit=MAX_ATTEMPTS)
                 groups = await runs.groups(*where)
         document = WorkflowDocument() if version is None else parse_document(version.document)
-        return RunPicture(named, document, attempts, groups)
+        given = {key: summaries_of(ports) for key, ports in outputs.items()}
+        return RunPicture(named, document, attempts, groups, given)
 
     async def iterations(self, principal: Principal, run_id: UUID, group: Group) -> Sequence[AttemptRow]:
         """Return the attempts in some iterations of a loop or elements of a list. Raises: NotFoundError."""
@@ -144,11 +158,13 @@ class RunViews:
             rows = [row for row in before.values() if row is not None]
             rows += await runs.relatives(principal.organization_id, run_id, limit=MAX_RELATIVES)
             named = {one.run.id: one for one in await _named(session, principal, rows)}
-        descendants = [one for one in named.values() if one.run.id not in before]
+        after = [one for one in named.values() if one.run.id not in before]
+        calls = [one for one in after if one.run.parent_run_id == run_id]
+        descendants = [one for one in after if one.run.parent_run_id != run_id]
         origin, parent = (
             None if other is None else named.get(other) for other in (run.origin_run_id, run.parent_run_id)
         )
-        return Relatives(origin, parent, descendants)
+        return Relatives(origin, parent, run.parent_step_key or "", calls, descendants)
 
     async def step(self, principal: Principal, run_id: UUID, step_key: str) -> Sequence[StepRow]:
         """Return all attempts of one step, with outputs and errors. Raises: NotFoundError."""

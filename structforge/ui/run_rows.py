@@ -35,6 +35,8 @@ class RunItem(TypedDict):
     """Why it failed."""
     origin: str
     """`retry` or `replay`."""
+    step: str
+    """Among relatives: the step that made the call between the two runs."""
 
 
 class StepItem(TypedDict, total=False):
@@ -51,6 +53,8 @@ class StepItem(TypedDict, total=False):
     note: str
     tries: list[list[Any]]
     """Attempts before the last one: `[number, began, ended, why it failed]`."""
+    out: dict[str, list[Any]]
+    """`[items, beginning]` of what each port gave."""
     inner: bool
     """A node inside a loop: its row shows the latest iteration."""
     more: int
@@ -66,8 +70,8 @@ class TryItem(TypedDict):
     note: str
 
 
-def run_item(named: NamedRun) -> RunItem:
-    """Return a run as a row."""
+def run_item(named: NamedRun, step: str = "") -> RunItem:
+    """Return a run as a row; `step` made the call that it is shown for."""
     run = named.run
     return {
         "id": str(run.id),
@@ -81,6 +85,7 @@ def run_item(named: NamedRun) -> RunItem:
         "finished_at": _at(run.finished_at),
         "note": str((run.error or {}).get("message", ""))[:NOTE_CHARACTERS],
         "origin": run.origin_kind or "",
+        "step": step,
     }
 
 
@@ -99,6 +104,8 @@ def step_items(picture: RunPicture) -> list[StepItem]:
                 item["status"] = latest[node_id]["status"]
         if node_id in picture.groups:
             item["more"] = picture.groups[node_id]
+        if node_id in picture.given:
+            item["out"] = picture.given[node_id]
         items.append(item)
     return items + list(steps.values())
 

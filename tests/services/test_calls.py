@@ -11,6 +11,7 @@ from structforge.config import Settings
 from structforge.domain.run import RunStatus
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.replays import ReplayRequest
+from structforge.services.run_views import RunViews
 from structforge.services.runs import StartRequest
 from structforge.services.workflows import Labels
 from structforge.storage.callees import stop_abandoned
@@ -104,6 +105,16 @@ async def test_a_called_run_gives_its_output_and_knows_where_it_comes_from(
     ((_, status, step, waits, depth, kind, by),) = await children(installation, run)
     assert (status, step, waits, depth, kind) == ("succeeded", "call", True, 1, "call")
     assert by == installation.first.user_id
+    views = RunViews(installation.engine.database)
+    caller = await views.relatives(installation.first, run)
+    (called,) = caller.calls
+    assert (called.run.parent_step_key, caller.parent, caller.descendants) == ("call", None, [])
+    back = await views.relatives(installation.first, called.run.id)
+    assert back.parent is not None and (back.parent.run.id, back.parent_step) == (run, "call")
+    assert (back.calls, back.origin) == ([], None)
+    # What travelled on the edges is told of a run that is over as well.
+    picture = await views.picture(installation.first, run)
+    assert picture.given == {"call": {"out": [None, "n: 5"]}, "twice": {"out": [None, "n: 10"]}}
 
 
 async def test_calls_in_a_loop_and_for_each_element_have_runs_of_their_own(

@@ -58,6 +58,15 @@ GREET: dict[str, Any] = {
     ],
     "edges": [{"source": "start", "target": "greet"}, {"source": "start", "target": "same"}],
 }
+CALLS = "Calls another"
+CALL: dict[str, Any] = {
+    "nodes": [
+        {"id": "start", "type": "trigger.manual"},
+        {"id": "who", "type": "data.set", "parameters": {"fields": {"name": "Call me"}}},
+        {"id": "call", "type": "flow.call", "parameters": {"workflow": GREETS}},
+    ],
+    "edges": [{"source": "start", "target": "who"}, {"source": "who", "target": "call"}],
+}
 
 
 def action(page: Page, name: str) -> Any:
@@ -163,6 +172,27 @@ async def test_a_run_is_run_again_with_another_input_and_compared(open_page: Ope
     await expect(page.locator("#lineage")).to_contain_text("Replay")
     await page.goto(f"{site.url}{ListFilter(workflow=workflow).path}")
     await expect(page.locator("table.data tbody tr")).to_have_count(2)
+
+
+async def test_a_run_shows_what_travelled_and_leads_to_the_runs_it_called_and_back(
+    open_page: OpenPage, site: Site
+) -> None:
+    await publish(site, GREETS, GREET)
+    await publish(site, CALLS, CALL)
+    run = await site.start(CALLS, mode="sync")
+    page = await open_page(f"/runs/{run}")
+    await expect(page.locator("header [data-status=succeeded]")).to_be_visible(timeout=15_000)
+    # A page that no event reached.
+    await page.reload()
+    await expect(page.locator(".cv-travel[title*='Call me']")).to_have_text("1")
+    calls = page.locator("#lineage")
+    await expect(calls).to_contain_text("Called runs")
+    await expect(calls.locator("[data-status=succeeded]")).to_have_count(1)
+    await calls.get_by_role("link", name=GREETS).click()
+    await expect(calls).to_contain_text("Called by")
+    await expect(calls.locator("code")).to_have_text("call")
+    await calls.get_by_role("link", name=CALLS).click()
+    await page.wait_for_url(f"**/runs/{run}")
 
 
 async def test_the_page_heals_itself_after_the_server_was_killed(

@@ -224,6 +224,28 @@ class Runs:
         )
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
+    async def whole_outputs(
+        self, organization_id: UUID, run_id: UUID, accepted_on: date, *, max_bytes: int
+    ) -> dict[str, dict[str, Any]]:
+        """Return what the steps outside loops and lists gave, by key; the smallest first, `max_bytes` in all."""
+        size = func.octet_length(cast(col(StepRow.outputs), String))
+        weighed = (
+            select(
+                col(StepRow.step_key),
+                col(StepRow.outputs),
+                func.sum(size).over(order_by=(size, col(StepRow.step_key)), rows=(None, 0)).label("total"),
+            )
+            .where(
+                *_of_run(StepRow, organization_id, run_id, accepted_on),
+                col(StepRow.settled),
+                col(StepRow.outputs).is_not(None),
+                col(StepRow.step_key).op("!~")(_NESTED),
+            )
+            .subquery()
+        )
+        statement = select(weighed.c.step_key, weighed.c.outputs).where(weighed.c.total <= max_bytes)
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
+
     async def last_of_nodes(
         self, organization_id: UUID, run_id: UUID, accepted_on: date, node_ids: Sequence[str]
     ) -> dict[str, StepRow]:

@@ -62,7 +62,7 @@ export function applySnapshot(name, snapshot) {
   if (snapshot.seq < channel.seq) return;
   channel.seq = snapshot.seq;
   const before = [...channel.rows.keys()];
-  // Snapshots hold no values: what patches told of one stays as long as the row is of the same result.
+  // Snapshots of long runs hold no values: what patches told of one stays as long as the row is of the same result.
   const told = (row, old) => (old?.out && !row.out && Date.parse(old.finished_at) === Date.parse(row.finished_at) ? { ...row, out: old.out } : row);
   channel.rows = new Map(snapshot.rows.map(([key, row]) => [key, told(row, channel.rows.get(key))]));
   channel.order = snapshot.rows.map(([key]) => key).filter((key) => key !== "");

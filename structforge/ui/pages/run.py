@@ -51,6 +51,8 @@ class RunState(rx.State):
     """The run it retries or replays, if there is one."""
     parent: list[RunItem] = []
     """The run that called it, if there is one."""
+    calls: list[RunItem] = []
+    """Runs that its steps called, or its failure started."""
     descendants: list[RunItem] = []
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
@@ -68,7 +70,7 @@ class RunState(rx.State):
         if str(run_id) != self.channel:
             self.state, self.snapshot, self.extra, self.result, self.problem = "loading", {}, [], "", {}
             self.graph, self.selected, self.output, self.tries, self.input = {}, "", {}, [], ""
-            self.origin, self.parent, self.descendants = [], [], []
+            self.origin, self.parent, self.calls, self.descendants = [], [], [], []
         await self._follow(visitor, run_id)
 
     @rx.event
@@ -159,12 +161,13 @@ class RunState(rx.State):
             self.state, self.load_problem = "broken", str(error.problem)
             return False
         self._show(view)
-        for name, named in (
-            ("origin", [relatives.origin] if relatives.origin else []),
-            ("parent", [relatives.parent] if relatives.parent else []),
-            ("descendants", relatives.descendants),
+        parent = relatives.parent
+        for name, items in (
+            ("origin", [run_item(relatives.origin)] if relatives.origin else []),
+            ("parent", [run_item(parent, relatives.parent_step)] if parent else []),
+            ("calls", [run_item(one, one.run.parent_step_key or "") for one in relatives.calls]),
+            ("descendants", [run_item(one) for one in relatives.descendants]),
         ):
-            items = [run_item(one) for one in named]
             if getattr(self, name) != items:
                 setattr(self, name, items)
         await (await self.get_state(QuestionsState))._read(visitor, run_id)

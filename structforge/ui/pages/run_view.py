@@ -3,6 +3,7 @@
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined, arg-type"
 
+from collections.abc import Callable
 from typing import Any
 
 import reflex as rx
@@ -89,41 +90,55 @@ def _facts() -> rx.Component:
     )
 
 
-def _relative(row: rx.Var[RunItem]) -> rx.Component:
+def _relative(row: rx.Var[RunItem], what: rx.Component | rx.Var[str], *more: rx.Component) -> rx.Component:
     return rx.el.li(
         status_mark(status=row["status"], label=label_of("status", row["status"])),
         rx.el.a(row["workflow"], href=routes.RUNS + "/" + row["id"].to(str)),
-        rx.el.span(
-            rx.cond(row["origin"] != "", label_of("origin", row["origin"]), t("run.sub_run")),
-            " · ",
-            when(at=row["created_at"], locale=language_tag()),
-            class_name="muted small",
-        ),
+        rx.el.span(what, " · ", when(at=row["created_at"], locale=language_tag()), class_name="muted small"),
+        *more,
+        class_name="relative",
+    )
+
+
+def _call(row: rx.Var[RunItem]) -> rx.Component:
+    step = rx.fragment(t("run.call_step"), " ", rx.el.code(row["step"]))
+    return _relative(row, rx.cond(row["step"] != "", step, rx.fragment(t("run.on_failure"))))
+
+
+def _again(row: rx.Var[RunItem]) -> rx.Component:
+    return _relative(
+        row,
+        rx.cond(row["origin"] != "", label_of("origin", row["origin"]), t("run.first")),
         rx.el.a(
             t("run.compare"),
             href=routes.RUNS + "/" + RunState.channel + "/compare/" + row["id"].to(str),
             class_name="small push",
         ),
-        class_name="relative",
     )
 
 
 def _relatives() -> rx.Component:
-    def group(title: str, rows: rx.Var[list[RunItem]]) -> rx.Component:
+    def group(
+        title: str, rows: rx.Var[list[RunItem]], row: Callable[[rx.Var[RunItem]], rx.Component]
+    ) -> rx.Component:
         return rx.cond(
             rows.length() > 0,
-            rx.fragment(rx.el.h3(t(title)), rx.el.ul(rx.foreach(rows, _relative), class_name="relatives")),
+            rx.fragment(rx.el.h3(t(title)), rx.el.ul(rx.foreach(rows, row), class_name="relatives")),
         )
 
     some = (
-        (RunState.origin.length() > 0) | (RunState.parent.length() > 0) | (RunState.descendants.length() > 0)
+        (RunState.origin.length() > 0)
+        | (RunState.parent.length() > 0)
+        | (RunState.calls.length() > 0)
+        | (RunState.descendants.length() > 0)
     )
     return rx.cond(
         some,
         rx.el.section(
-            group("run.origin", RunState.origin),
-            group("run.parent", RunState.parent),
-            group("run.descendants", RunState.descendants),
+            group("run.parent", RunState.parent, _call),
+            group("run.calls", RunState.calls, _call),
+            group("run.origin", RunState.origin, _again),
+            group("run.descendants", RunState.descendants, _again),
             class_name="card pad stack tight",
             aria_label=t("run.lineage"),
             id="lineage",
