@@ -381,6 +381,8 @@ class ReplayBody(Body):
 
     from_nodes: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=5_000)] = []
     """Node ids to begin from; none retries what had not succeeded."""
+    from_start: bool = False
+    """Everything runs again, nothing is taken over; `from_nodes` says nothing then."""
     version: Annotated[int, Field(ge=1)] | Literal["same", "draft"] = "same"
     input: Any = None
     """A new input; leave it out to keep the earlier one."""
@@ -480,6 +482,8 @@ class BulkBody(Body):
     filter: BulkFilter = BulkFilter()
     from_nodes: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=5_000)] = []
     """For `replay`: node ids to begin from."""
+    from_start: bool = False
+    """For `replay`: everything runs again."""
     version: Annotated[int, Field(ge=1)] | Literal["same", "draft"] = "same"
     """For `replay`."""
     count_only: bool = False

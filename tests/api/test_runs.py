@@ -64,6 +64,21 @@ async def test_an_async_run_is_queued_and_can_be_stopped(http: httpx.AsyncClient
     assert [event["type"] for event in seen] == ["run.accepted", "run.finished"]
 
 
+async def test_a_replay_takes_results_over_or_begins_from_the_start(
+    http: httpx.AsyncClient, workflow: str
+) -> None:
+    body = {"mode": "sync", "input": {"name": "Ada"}}
+    run = (await http.post(f"/api/v1/workflows/{workflow}/runs", json=body)).json()["run_id"]
+    some = (await http.post(f"/api/v1/runs/{run}/replay", json={"from_nodes": ["greet"]})).json()
+    assert (some["reused"], some["again"]) == (1, ["greet"])
+    anew = await http.post(f"/api/v1/runs/{run}/replay", json={"from_start": True})
+    assert (anew.status_code, anew.json()["reused"], anew.json()["again"]) == (202, 0, ["greet", "start"])
+    request = {"action": "replay", "filter": {"run_ids": [run]}, "from_start": True}
+    (made,) = (await http.post("/api/v1/runs/bulk", json=request)).json()["started"]
+    steps = (await http.get(f"/api/v1/runs/{made}/steps")).json()["items"]
+    assert steps == [], "nothing is taken over"
+
+
 async def test_events_resume_after_the_cursor_and_end(http: httpx.AsyncClient, workflow: str) -> None:
     started = await http.post(
         f"/api/v1/workflows/{workflow}/runs", json={"mode": "sync", "input": {"name": 1}}

@@ -66,13 +66,14 @@ async def replay_run(
     """Start a new run that takes over from this one the steps that need not run again.
 
     Without `from_nodes` what had not succeeded runs again (a retry); with them these nodes and all that depends on
-    them. 409 while the run is not over. With an `Idempotency-Key` the same request made again makes no second run.
+    them; `from_start` takes nothing over.
+    409 while the run is not over. With an `Idempotency-Key` the same request made again makes no second run.
     """
     key = request.headers.get("idempotency-key")
     if key is not None:
         check_key(key)
     given = body.input if "input" in body.model_fields_set else KEEP_INPUT
-    wanted = ReplayRequest(tuple(body.from_nodes), body.version, given, key)
+    wanted = ReplayRequest(tuple(body.from_nodes), body.version, given, key, body.from_start)
     made = await services.replays.replay(principal, run_id, wanted)
     return JsonResponse({"run_id": made.run_id, "reused": made.reused, "again": list(made.again)}, 202)
 
@@ -96,7 +97,7 @@ async def steer_many(
         BulkRequest(
             action=body.action,
             only=body.filter.runs(),
-            replay=ReplayRequest(tuple(body.from_nodes), body.version),
+            replay=ReplayRequest(tuple(body.from_nodes), body.version, from_start=body.from_start),
             job_id=body.job_id,
             cursor=None if body.cursor is None else Cursor.decode(body.cursor),
             limit=body.limit,
