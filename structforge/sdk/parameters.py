@@ -66,6 +66,15 @@ def parameter(
     return Field(default, title=title, description=description, json_schema_extra=extra, **constraints)
 
 
+def fields_with(model: type[BaseModel], widget: Widget) -> tuple[str, ...]:
+    """Return the names of the top-level parameters that are edited with this widget."""
+    return tuple(
+        name
+        for name, field in model.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-widget") == widget
+    )
+
+
 def literal_fields(model: type[BaseModel]) -> frozenset[str]:
     """Return the names of the top-level parameters in which the engine must not resolve expressions."""
     return frozenset(

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from structforge.domain.ports import Port
 from structforge.sdk.node import Node
-from structforge.sdk.parameters import literal_fields
+from structforge.sdk.parameters import fields_with, literal_fields
 from structforge.sdk.registry import NodeRegistry
 
 
@@ -56,6 +56,11 @@ class RegisteredShape:
     def literal_parameters(self) -> frozenset[str]:
         """The top-level parameters in which nothing is resolved."""
         return literal_fields(self._node.Parameters)
+
+    @cached_property
+    def connection_parameters(self) -> tuple[str, ...]:
+        """The top-level parameters that name a connection."""
+        return fields_with(self._node.Parameters, "connection")
 
     @cached_property
     def fixed_ports(self) -> bool:

@@ -29,6 +29,7 @@ from structforge.domain.edits import (
 from structforge.domain.errors import NotFoundError, Problem
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
+from structforge.services.connection_use import authorize_use
 from structforge.storage.database import Database
 from structforge.storage.repositories.workflows import Workflows
 
@@ -87,6 +88,7 @@ class DraftService:
                 )
             document = parse_document(row.draft)
             applied = apply(document, edits(document) if callable(edits) else edits)
+            authorize_use(principal, applied.document, document)
             revision = row.draft_revision
             if applied.made:
                 await workflows.change_draft(

@@ -20,6 +20,7 @@ from structforge.domain.validation import NodeShape, errors_of, parse_document, 
 from structforge.domain.workflow import WorkflowDocument
 from structforge.interchange.own import Labels, WorkflowFile, check_labels
 from structforge.services.audit import audit
+from structforge.services.connection_use import authorize_use, missing_connections
 from structforge.services.targets import CHANNEL
 from structforge.services.triggers import derive_triggers
 from structforge.storage.database import Database
@@ -210,7 +211,8 @@ class WorkflowService:
             if revision is not None and revision != row.draft_revision:
                 raise _stale(row, revision)
             document = parse_document(row.draft)
-            self._require_publishable(document)
+            authorize_use(principal, document)
+            await self._require_publishable(session, principal, document)
             versions = Versions(session)
             if row.published_version_id is not None:
                 known = await versions.get(principal.organization_id, row.published_version_id)
@@ -310,6 +312,7 @@ class WorkflowService:
     async def _create(
         self, principal: Principal, labels: Labels, document: WorkflowDocument, action: str, **details: object
     ) -> WorkflowDetail:
+        authorize_use(principal, document)
         async with self._database.transaction(principal.organization_id) as session:
             row = await Workflows(session).add(
                 WorkflowRow(
@@ -332,6 +335,9 @@ class WorkflowService:
         document: WorkflowDocument,
         revision: int,
     ) -> None:
+        if not principal.may(Permission.CONNECTION_USE):
+            before = await _workflow(session, principal, workflow_id)
+            authorize_use(principal, document, parse_document(before.draft))
         changed = await Workflows(session).change_draft(
             principal.organization_id,
             workflow_id,
@@ -356,14 +362,22 @@ class WorkflowService:
         await audit(session, principal, action, "workflow", workflow_id)
         await _announce(session, workflow_id)
 
-    def _require_publishable(self, document: WorkflowDocument) -> None:
+    async def _require_publishable(
+        self, session: AsyncSession, principal: Principal, document: WorkflowDocument
+    ) -> None:
         if not document.nodes:
             raise InvalidError(
                 Problem("workflow.empty", "The workflow has no nodes.", "nodes", "Add a trigger and a node.")
             )
-        errors = errors_of(validate(document, self._shapes))
+        errors = errors_of(await self._problems(session, principal, document))
         if errors:
             raise InvalidError(*errors)
+
+    async def _problems(
+        self, session: AsyncSession, principal: Principal, document: WorkflowDocument
+    ) -> list[Problem]:
+        missing = await missing_connections(session, principal.organization_id, document, self._shapes)
+        return validate(document, self._shapes) + missing
 
     async def _detail(self, session: AsyncSession, principal: Principal, row: WorkflowRow) -> WorkflowDetail:
         document = parse_document(row.draft)
@@ -371,7 +385,8 @@ class WorkflowService:
         if row.published_version_id is not None:
             version = await Versions(session).get(principal.organization_id, row.published_version_id)
             number = None if version is None else version.number
-        return WorkflowDetail(_summary(row), document, number, tuple(validate(document, self._shapes)))
+        problems = await self._problems(session, principal, document)
+        return WorkflowDetail(_summary(row), document, number, tuple(problems))
 
 
 def workflow_not_found(workflow_id: UUID) -> NotFoundError:

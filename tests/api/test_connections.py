@@ -1,11 +1,29 @@
 """Connections by the API: a secret goes in and never comes out, and is not taken along to another address."""
 
-import httpx
+from typing import Any
 
-from structforge.domain.access import Role
+import httpx
+import pytest
+
+from structforge.domain.access import Permission, Role
+from structforge.domain.edits import SetParameter, SetTitle
+from structforge.domain.errors import ForbiddenError
+from structforge.domain.validation import parse_document
+from structforge.interchange.own import Labels
+from structforge.runtime.events import connect_async
+from structforge.services.drafts import DraftService
 from tests.support.installation import Installation
 
 SECRET = "hunter2-hunter2"
+READ: dict[str, Any] = {
+    "id": "read",
+    "type": "database.query",
+    "parameters": {"connection": "warehouse", "statement": "SELECT 1"},
+}
+READS: dict[str, Any] = {
+    "nodes": [{"id": "start", "type": "trigger.manual"}, READ],
+    "edges": [{"source": "start", "target": "read"}],
+}
 SETTINGS = {"host": "db.example.org", "database": "sales", "user": "reader"}
 
 
@@ -100,18 +118,48 @@ async def test_trying_one_says_what_is_wrong_and_keeps_it(
 async def test_one_that_published_workflows_use_is_deleted_only_by_force(http: httpx.AsyncClient) -> None:
     connection = await made(http)
     path = f"/api/v1/connections/{connection['id']}"
-    read = {
-        "id": "read",
-        "type": "database.query",
-        "parameters": {"connection": "warehouse", "statement": "SELECT 1"},
-    }
-    document = {
-        "nodes": [{"id": "start", "type": "trigger.manual"}, read],
-        "edges": [{"source": "start", "target": "read"}],
-    }
-    workflow = (await http.post("/api/v1/workflows", json={"name": "Sales", "document": document})).json()
+    workflow = (await http.post("/api/v1/workflows", json={"name": "Sales", "document": READS})).json()
     assert (await http.post(f"/api/v1/workflows/{workflow['id']}/publish")).status_code == 201
     kept = await http.delete(path)
     assert (kept.status_code, kept.json()["details"]["workflows"]) == (409, ["Sales"])
     assert (await http.delete(f"{path}?force=true")).status_code == 204
     assert (await http.get(path)).status_code == 404
+
+
+async def test_a_workflow_that_names_no_known_connection_is_kept_and_not_published(
+    http: httpx.AsyncClient,
+) -> None:
+    workflow = (await http.post("/api/v1/workflows", json={"name": "Sales", "document": READS})).json()
+    (problem,) = workflow["problems"]
+    assert (problem["code"], problem["where"]) == ("connection.not_found", "nodes.read.parameters.connection")
+    assert problem["hint"]
+    refused = await http.post(f"/api/v1/workflows/{workflow['id']}/publish")
+    assert (refused.status_code, refused.json()["code"]) == (422, "connection.not_found")
+    await made(http)
+    assert (await http.post(f"/api/v1/workflows/{workflow['id']}/publish")).status_code == 201
+
+
+async def test_only_who_may_use_connections_writes_and_publishes_nodes_that_do(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    await made(http)
+    workflows, owner = installation.services.workflows, installation.first
+    without = owner.narrowed(owner.permissions - {Permission.CONNECTION_USE})
+    labels, document = Labels("Sales"), parse_document(READS)
+    with pytest.raises(ForbiddenError):
+        await workflows.create(without, labels, document)
+    workflow = (await workflows.create(owner, labels, document)).summary.id
+    with pytest.raises(ForbiddenError):
+        await workflows.publish(without, workflow)
+    redis = connect_async(installation.settings.redis_server_url)
+    drafts = DraftService(installation.engine.database, redis)
+    dropped = SetParameter(id="read", name="statement", value="DROP TABLE sales")
+    with pytest.raises(ForbiddenError):
+        await drafts.edit(without, workflow, [dropped])
+    changed = parse_document({**READS, "nodes": [READS["nodes"][0], {**READ, "type": "database.execute"}]})
+    with pytest.raises(ForbiddenError):
+        await workflows.update_draft(without, workflow, changed, revision=1)
+    # What leaves those nodes as they are is anybody's who may edit.
+    assert (await drafts.edit(without, workflow, [SetTitle(id="read", title="Sales")])).revision == 2
+    assert (await drafts.edit(owner, workflow, [dropped])).revision == 3
+    await redis.aclose()

@@ -35,6 +35,11 @@ class NodeShape(Protocol):
         ...
 
     @property
+    def connection_parameters(self) -> tuple[str, ...]:
+        """Top-level parameters that name a connection of the organization."""
+        ...
+
+    @property
     def fixed_ports(self) -> bool:
         """The ports do not depend on the parameters."""
         ...
