@@ -79,6 +79,7 @@ async def test_the_workflow_is_set_up_and_run_with_input(open_page: OpenPage, si
     await expect(dialog.get_by_label("days")).to_have_value("2")
     await start.click()
     await expect(city.get_by_role("alert")).to_have_text("This is needed.")
+    await expect(city.locator(".cm-content")).to_be_focused()
     await write(city.locator(".cm-content"), "No")
     await start.click()
     await expect(city.get_by_role("alert")).to_contain_text("too short")

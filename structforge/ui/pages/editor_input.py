@@ -32,12 +32,15 @@ class InputState(rx.State):
     """The JSON Schema of the form."""
     values: dict[str, Any] = {}
     problems: dict[str, Any] = {}
+    field: dict[str, str] = {}
+    """`{"subject", "path"}`: the field to write in."""
     problem: str = ""
     """What is wrong with the input as a whole."""
     _schema: dict[str, Any] = {}
     _until: str = ""
     _reuse: Reuse = "nothing"
     _asked: int = 0
+    _jumps: int = 0
 
     def _close(self) -> None:
         self.asking, self.form, self.values, self.problems, self.problem = False, {}, {}, {}, ""
@@ -64,8 +67,14 @@ class InputState(rx.State):
         self._schema, self._until, self._reuse = schema, request.until or "", request.reuse
         self.subject, self.form = f"input:{self._asked}", form_schema(schema)
         self.values, self.problems, self.problem = first_values(schema, last), {}, ""
+        self._go_to(next(iter(self.form["properties"])))
         self.asking = True
         return None
+
+    def _go_to(self, path: str) -> None:
+        # The number makes a second jump to the same field another one.
+        self._jumps += 1
+        self.field = {"subject": self.subject, "path": path, "number": str(self._jumps)}
 
     async def _filled(self) -> DraftRunRequest | None:
         """Return the request that waited with the input of the form, or None when a field is missing."""
@@ -75,6 +84,7 @@ class InputState(rx.State):
         needed = message(locale, "editor.input_needed")
         self.problems, self.problem = {name: {"message": needed, "spans": []} for name in missing}, ""
         if missing:
+            self._go_to(missing[0])
             return None
         return DraftRunRequest(self._until or None, self._reuse, input_of(schema, values))
 
@@ -83,6 +93,8 @@ class InputState(rx.State):
         if not self.asking or any(problem.code != "input.invalid" for problem in error.problems):
             return False
         self.problems, self.problem = faults_of(self.get_value("_schema"), error.problems)
+        if self.problems:
+            self._go_to(next(iter(self.problems)))
         return True
 
     @rx.event

@@ -20,6 +20,7 @@ def input_dialog() -> rx.Component:
         values=InputState.values,
         problems=InputState.problems,
         texts=labels("form"),
+        focus=InputState.field,
         on_set=InputState.set_field,
         on_unset=InputState.unset_field,
     )
