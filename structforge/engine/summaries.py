@@ -9,7 +9,8 @@ from typing import Any
 
 from structforge.sdk.context import ArtifactRef
 
-CHARACTERS = 48
+CHARACTERS = 28
+"""As many as a node on a canvas has room for: the text goes to every viewer with every step."""
 _PARTS = 3
 
 

@@ -6,8 +6,10 @@ socket event and the `_rx_state_` suffix of vars (tests/ui/test_live.py holds th
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +47,7 @@ def patch_of(run_id: str, messages: list[Message]) -> Patch:
         if event.get("type") == "step.retrying":
             _keep_try(fields, event)
         fields.update(fields_of(event))
-    changed = [[key, fields] for key, fields in rows.items() if fields]
+    changed = [[key, _short(fields)] for key, fields in rows.items() if fields]
     return [run_id, events[0]["seq"], events[-1]["seq"], changed]
 
 
@@ -74,6 +76,19 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
     if node_id and key != node_id:
         fields["node_id"] = node_id
     return fields
+
+
+def _short(fields: dict[str, Any]) -> dict[str, Any]:
+    """Tell both times of a row as `ran`, `[end in ms since 1970, ms it took]`: they go with every step."""
+    if not fields.get("started_at") or not fields.get("finished_at"):
+        return fields
+    began, ended = (_milliseconds(fields[name]) for name in ("started_at", "finished_at"))
+    kept = {name: value for name, value in fields.items() if name not in ("started_at", "finished_at")}
+    return kept | {"ran": [ended, ended - began]}
+
+
+def _milliseconds(at: str) -> int:
+    return math.floor(datetime.fromisoformat(at).timestamp() * 1000)
 
 
 def _keep_try(fields: dict[str, Any], event: dict[str, Any]) -> None:

@@ -81,6 +81,8 @@ def site(
         "STRUCTFORGE_PORT": str(port),
         "STRUCTFORGE_ADMIN_EMAIL": EMAIL,
         "STRUCTFORGE_ADMIN_PASSWORD": PASSWORD,
+        # The session of `Site.cookies` lasts as long as the tests do.
+        "STRUCTFORGE_ACCESS_TOKEN_TTL_S": "7200",
         "DATABASE_URL": servers.postgres.url(database=database),
         "REDIS_URL": servers.redis.url,
     }

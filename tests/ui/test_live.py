@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from reflex_base.constants.event import SocketEvent
 
+from structforge.engine.summaries import summaries_of
 from structforge.ui.app import app
 from structforge.ui.live import GAP, Message, patch_of
 from structforge.ui.run_feed import RUN_FEED, RunPatchState
@@ -41,7 +42,7 @@ def retrying(seq: int, attempt: int) -> dict[str, Any]:
             [
                 "r", 4, 6,
                 [
-                    ["a", {"status": "succeeded", "started_at": AT, "finished_at": LATER}],
+                    ["a", {"status": "succeeded", "ran": [1_795_167_001_000, 1_000]}],
                     ["b", {"status": "running", "started_at": AT}],
                 ],
             ],
@@ -95,7 +96,11 @@ def test_the_patch_state_has_nothing_but_the_patch() -> None:
 
 def test_one_status_change_costs_little_on_the_wire() -> None:
     event = finished(
-        123, "fetch_the_orders", at="2026-11-20T09:30:01.123456Z", started_at="2026-11-20T09:30:00.123456Z"
+        123,
+        "fetch_the_orders",
+        at="2026-11-20T09:30:01.123456Z",
+        started_at="2026-11-20T09:30:00.123456Z",
+        summary=summaries_of({"out": ["a long beginning of a list", *range(1_000)]}),
     )
     run_id = "01a20b0d-a6c3-7000-be89-1b85a88b9746"
     update = RUN_FEED.update_of(patch_of(run_id, [{"events": [event]}]))

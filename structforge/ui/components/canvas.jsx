@@ -424,13 +424,16 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
       const id = only().id;
       act("open", id);
       // The panel of a node that was just reached is still on its way.
-      const enter = (tries) => {
+      // A field whose editor is loaded late is replaced, and the focus falls out of the panel: once more then.
+      const enter = (tries, entered) => {
         const panel = [...document.querySelectorAll(latest.current.panel)].find((each) => each.dataset.item === id);
         const field = panel?.querySelector("[contenteditable=true], input:not([type=file]), select, textarea, button:not(.fx-flip), [tabindex]");
-        if (field) field.focus();
-        else if (tries) setTimeout(() => enter(tries - 1), 100);
+        const lost = document.activeElement === document.body;
+        if (field && (!entered || lost)) field.focus();
+        else if (entered && !lost && !panel?.contains(document.activeElement)) return;
+        if (tries) setTimeout(() => enter(tries - 1, entered || Boolean(field)), 100);
       };
-      enter(40);
+      enter(40, false);
     };
     const command = {
       z: (event) => act(event.shiftKey ? "redo" : "undo", null),

@@ -20,10 +20,12 @@ function tell(channel, keys, orderChanged) {
 }
 
 // `+name` is added to the list `name`; an entry that does not tell when it began did so when the row did.
+// `ran` tells both times: when it ended, in ms since 1970, and how many ms it took.
 function joined(before, fields) {
   const row = { ...before };
   for (const [name, value] of Object.entries(fields)) {
-    if (!name.startsWith("+")) row[name] = value;
+    if (name === "ran") [row.started_at, row.finished_at] = [value[0] - value[1], value[0]].map((ms) => new Date(ms).toISOString());
+    else if (!name.startsWith("+")) row[name] = value;
     else {
       const list = name.slice(1);
       const known = before?.[list] ?? [];
