@@ -1,5 +1,7 @@
 """The viewers of values, in the page of a run: tables of any length, trees, charts, text, Markdown, logs."""
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -55,6 +57,8 @@ async def test_a_large_table_is_searched_sorted_charted_and_unfolded(open_page: 
     await expect(box.get_by_label("Copy the expression for read[0].weather")).to_be_attached()
     async with page.expect_download() as download:
         await box.get_by_role("link", name="CSV").click()
+    told = Path(await (await download.value).path()).read_text()
+    assert told.startswith("date,precipitation"), told[:300]
     assert (await download.value).suggested_filename == "read.csv"
     await box.get_by_role("tab", name="Logs").click()
     await expect(box.locator(".log-view, .muted").last).to_be_visible()

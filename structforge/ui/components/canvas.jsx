@@ -481,6 +481,8 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
         if (next) goTo(next);
       } else if (event.key === "Enter" && onNode && only()) {
         event.preventDefault();
+        // The focus may be on its way still: the canvas would select the node it leaves.
+        event.stopPropagation();
         openPanel();
       } else {
         const does = event.ctrlKey || event.metaKey ? command[key] : event.altKey ? null : plain[key];
