@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -99,7 +98,7 @@ async def _view(
                 found.complete += 1
                 return
             if key and fields.get("status") == "succeeded":
-                ended = datetime.fromisoformat(fields["finished_at"]).timestamp() * 1000
+                ended = fields["ran"][0]
                 found.delays_ms.append(now_ms - ended)
 
 
