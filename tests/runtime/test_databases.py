@@ -214,7 +214,8 @@ async def test_a_worker_that_dies_between_effect_and_outcome_repeats_nothing_and
         node("read", "database.query", connection="warehouse", statement="SELECT name FROM cities"),
         # Whose name is the password: what the server says of it must not be told.
         node("bad", "database.query", connection="misnamed", statement="SELECT 1", policies={"on_error": "continue"}),
-        edges=["write>read"],
+        # In this order: what fails the run would cancel what is still at work.
+        edges=["bad>write", "write>read"],
     )  # fmt: skip
     await target.made.services.connections.create(
         target.made.first,

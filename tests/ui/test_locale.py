@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structforge.ui
-from structforge.plugins import load_registry
+from structforge.nodes import builtin
+from structforge.sdk import NodeRegistry
 from structforge.ui.locale import CATALOGUES
 from structforge.ui.node_texts import PARAMETERS, TEXTS
 
 UI = Path(structforge.ui.__file__).parent
+BUILT_IN = NodeRegistry()
+builtin.register(BUILT_IN)
 
 
 def test_all_languages_have_the_same_messages_with_the_same_places() -> None:
@@ -92,7 +95,7 @@ def test_literal_text_would_be_found() -> None:
 
 
 def test_every_built_in_node_type_is_told_in_chinese() -> None:
-    types = {node.type for node in load_registry()}
+    types = {node.type for node in BUILT_IN}
     assert types - TEXTS.keys() == set()
     assert TEXTS.keys() - types == set()
     for texts in TEXTS.values():
@@ -112,7 +115,7 @@ def _titles(schema: object) -> Iterator[str]:
 
 def test_every_parameter_is_titled_in_chinese() -> None:
     titles = set()
-    for node in load_registry():
+    for node in BUILT_IN:
         schema = node.Parameters.model_json_schema()
         for body in (schema, *schema.get("$defs", {}).values()):
             titles.update(_titles(list(body.get("properties", {}).values())))
