@@ -43,7 +43,7 @@ class Drag:
 
 
 def grid(chains: int, length: int) -> Document:
-    """Return a trigger and `chains` rows of `length` pure nodes, laid out."""
+    """Return a trigger and `chains` rows of `length` pure nodes, laid out; the last of all ends alone, later."""
     nodes: list[Document] = [{"id": "start", "type": "trigger.manual"}]
     edges: list[Document] = []
     places = {"start": {"x": 0, "y": chains * NODE_HEIGHT // 2}}
@@ -55,6 +55,7 @@ def grid(chains: int, length: int) -> Document:
             edges.append({"source": before, "target": name})
             places[name] = {"x": (column + 1) * NODE_WIDTH, "y": row * NODE_HEIGHT}
             before = name
+    nodes[-1] |= {"type": "flow.delay", "parameters": {"seconds": 1}}
     return {"format": 1, "nodes": nodes, "edges": edges, "layout": {"positions": places}}
 
 
@@ -88,7 +89,7 @@ async def drag(page: Page, *, seconds: float = 2.0) -> Drag:
         socket.on("framereceived", heard)
     box = await page.locator(".cv").bounding_box()
     assert box is not None
-    x, y = await _node_near(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    _, x, y = await _node_near(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     await page.mouse.move(x, y)
     await page.mouse.down()
     await page.mouse.move(x + 12, y + 12)
@@ -124,10 +125,7 @@ async def edit_seen_ms(here: Page, there: Page, *, times: int = 10) -> list[floa
     assert box is not None
     figures = []
     for _ in range(times):
-        x, y = await _node_near(here, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        name = await here.evaluate(
-            "([x, y]) => document.elementFromPoint(x, y).closest('.react-flow__node').dataset.id", [x, y]
-        )
+        name, x, y = await _node_near(here, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         style = await there.locator(f".react-flow__node[data-id='{name}']").get_attribute("style")
         await here.mouse.move(x, y)
         await here.mouse.down()
@@ -210,15 +208,18 @@ async def _still(until: float) -> None:
     await asyncio.sleep(max(0.0, until - time.monotonic()))
 
 
-async def _node_near(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Return the middle of the node nearest to a point of the window."""
+async def _node_near(page: Page, x: float, y: float) -> tuple[str, float, float]:
+    """Return the id and the middle of the node nearest to a point of the window that nothing lies above."""
     found = await page.evaluate(
-        """([x, y]) => [...document.querySelectorAll(".react-flow__node")].map((node) => node.getBoundingClientRect())
-          .map((box) => [box.x + box.width / 2, box.y + box.height / 2])
-          .sort((a, b) => Math.hypot(a[0] - x, a[1] - y) - Math.hypot(b[0] - x, b[1] - y))[0]""",
+        """([x, y]) => [...document.querySelectorAll(".react-flow__node")].map((node) => {
+            const box = node.getBoundingClientRect();
+            return [node.dataset.id, box.x + box.width / 2, box.y + box.height / 2];
+          })
+          .filter(([id, ...at]) => document.elementFromPoint(...at)?.closest(".react-flow__node")?.dataset.id === id)
+          .sort((a, b) => Math.hypot(a[1] - x, a[2] - y) - Math.hypot(b[1] - x, b[2] - y))[0]""",
         [x, y],
     )
-    return found[0], found[1]
+    return found[0], found[1], found[2]
 
 
 async def _changed(page: Page, name: str, before: str) -> None:

@@ -58,9 +58,10 @@ async def test_a_graph_of_1000_nodes_is_edited_run_and_watched(open_page: OpenPa
     ).to_have_count(0)
     heard = await web.status_bytes(page, lambda: _run_here(page))
     assert sum(changes for _, changes in heard) >= 1000
-    alone = [size for size, changes in heard if changes == 1]
+    # The end of the last step tells of itself and of the run: a message of its own, the dearest kind.
+    dearest = [size / changes for size, changes in heard if changes <= 2]
     shared = sum(size for size, _ in heard) / max(1, sum(changes for _, changes in heard))
-    assert all(size <= 300 for size in alone)
+    assert max(dearest) <= 300
     assert shared <= 300
 
 

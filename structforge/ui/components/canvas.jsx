@@ -163,6 +163,9 @@ function mergeEdges(edges, items) {
 
 const typing = (target) => target instanceof Element && target.closest("input, textarea, select, [contenteditable]");
 
+const holds = ({ width, height }, { x, y, zoom }, box) =>
+  box.x * zoom + x >= 0 && box.y * zoom + y >= 0 && (box.x + box.width) * zoom + x <= width && (box.y + box.height) * zoom + y <= height;
+
 // ---- the canvas -----------------------------------------------------------------------------------------------
 
 async function openView(flow, pane, readOnly) {
@@ -224,14 +227,17 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
     for (const batch of state.waiting) mergeOps(batch);
   }, [graph, flow, mergeOps, act]);
 
-  // What lies beside the canvas opens and closes: its middle stays in the middle.
+  // What lies beside the canvas opens and closes: its middle stays in the middle, and what was wholly seen is so still.
   useEffect(() => {
     let before = null;
     const watcher = new ResizeObserver(([entry]) => {
       const { width, height } = entry.contentRect;
       if (before && height && width) {
         const { x, y, zoom } = flow.getViewport();
-        flow.setViewport({ x: x + (width - before.width) / 2, y: y + (height - before.height) / 2, zoom });
+        const box = flow.getNodesBounds(flow.getNodes());
+        const moved = { x: x + (width - before.width) / 2, y: y + (height - before.height) / 2, zoom };
+        if (holds(before, { x, y, zoom }, box) && !holds({ width, height }, moved, box)) flow.fitView({ padding: 0.04, maxZoom: zoom });
+        else flow.setViewport(moved);
       }
       if (height && width) before = { width, height };
     });
