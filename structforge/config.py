@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -389,7 +389,12 @@ def load_settings(**overrides: Any) -> Settings:
             variable = variables.get(name, name)
             hint = "docs/settings.md lists what it may be."
             problems.append(
-                Problem("settings.invalid", f"{variable}: {fault['msg']}.", where=variable, hint=hint)
+                Problem(
+                    "settings.invalid",
+                    sentence("{variable}: {msg}.", variable=variable, msg=fault["msg"]),
+                    where=variable,
+                    hint=hint,
+                )
             )
         raise InvalidError(*problems) from None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.nodes import builtin
 from structforge.sdk import NodeRegistry
 
@@ -73,7 +73,12 @@ def _admit(registry: NodeRegistry, point: EntryPoint) -> tuple[NodeRegistry, Plu
     ) as error:  # a plugin is foreign code: whatever it raises becomes a problem people can read
         problem = Problem(
             "plugin.failed",
-            f"The plugin `{point.name}` was left out: {type(error).__name__}: {error}",
+            sentence(
+                "The plugin `{name}` was left out: {error___name}: {error}",
+                name=point.name,
+                error___name=type(error).__name__,
+                error=error,
+            ),
             where=f"entry point {point.value}",
             hint="Update or remove the package, or list the plugin among the denied ones.",
         )

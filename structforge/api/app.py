@@ -40,7 +40,7 @@ from structforge.api.routes import (
     workflows,
 )
 from structforge.api.services import ApiServices
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, StructForgeError, sentence
 from structforge.domain.values import path_of
 
 logger = logging.getLogger(__name__)
@@ -177,7 +177,14 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         where = ""
         for part in rest:
             where = path_of(where, part).removeprefix(".")
-        problems.append(Problem("query.invalid", f"{where}: {fault['msg']}.", where, "See /api/docs."))
+        problems.append(
+            Problem(
+                "query.invalid",
+                sentence("{where}: {msg}.", where=where, msg=fault["msg"]),
+                where,
+                "See /api/docs.",
+            )
+        )
     return problem_response(422, problems, request_id=request_id)
 
 
@@ -190,7 +197,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
             "route.not_found", "There is nothing at this address.", request.url.path[:200], "See /api/docs."
         )
     elif error.status_code == 405:
-        problem = Problem("route.method", f"{request.method} is not possible here.", hint="See /api/docs.")
+        problem = Problem(
+            "route.method",
+            sentence("{method} is not possible here.", method=request.method),
+            hint="See /api/docs.",
+        )
     else:
         problem = Problem("request.refused", str(error.detail)[:500])
     return problem_response(error.status_code, [problem], request_id=request_id, headers=error.headers)
@@ -204,6 +215,6 @@ def _broken(request_id: str) -> Response:
     problem = Problem(
         "internal",
         "Something went wrong here; it is not your request.",
-        hint=f"The log has more under request {request_id}.",
+        hint=sentence("The log has more under request {request_id}.", request_id=request_id),
     )
     return problem_response(500, [problem], request_id=request_id)

@@ -12,7 +12,13 @@ from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from structforge.domain.errors import InvalidError, Problem, StructForgeError, TooLargeError
+from structforge.domain.errors import (
+    InvalidError,
+    Problem,
+    StructForgeError,
+    TooLargeError,
+    sentence,
+)
 from structforge.domain.values import JsonValue, decode_json, path_of
 
 FORM_MAX_BYTES = 64 * 1024
@@ -62,7 +68,9 @@ async def read_json(request: Request, *, optional: bool = False, at_least_bytes:
         raise UnsupportedMediaError(
             Problem(
                 "body.media_type",
-                f"This route takes application/json, not {media_type[:80]!r}.",
+                sentence(
+                    "This route takes application/json, not {media_type}.", media_type=repr(media_type[:80])
+                ),
                 "Content-Type",
                 "Send JSON with the header Content-Type: application/json.",
             )
@@ -114,7 +122,14 @@ def field_problems(error: ValidationError) -> list[Problem]:
         code = {"missing": "body.missing", "extra_forbidden": "body.unknown_field"}.get(
             fault["type"], "body.invalid"
         )
-        problems.append(Problem(code, f"{where or 'The body'}: {fault['msg']}.", where, "See /api/docs."))
+        problems.append(
+            Problem(
+                code,
+                sentence("{where}: {msg}.", where=where or "The body", msg=fault["msg"]),
+                where,
+                "See /api/docs.",
+            )
+        )
     return problems
 
 
@@ -129,7 +144,7 @@ def _too_large(max_bytes: int) -> TooLargeError:
     return TooLargeError(
         Problem(
             "body.too_large",
-            f"The body is larger than {max_bytes} bytes.",
+            sentence("The body is larger than {max_bytes} bytes.", max_bytes=max_bytes),
             hint="Send less, upload large data as a file, or raise the limit in the settings.",
             details={"max_bytes": max_bytes},
         )

@@ -16,7 +16,7 @@ from rich.markdown import Markdown
 from structforge.commands.output import JsonOption, console, print_json, print_problems
 from structforge.commands.validate import read_workflow_file
 from structforge.config import Settings, load_settings
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 from structforge.domain.run import RunStatus
 from structforge.domain.validation import require_valid
 from structforge.domain.values import decode_json
@@ -61,7 +61,12 @@ def address_of(settings: Settings) -> str:
     if settings.embedded_postgres:
         hint = "Start it with `make up DETACH=1`; `structforge validate FILE` needs nothing running."
         raise UnavailableError(
-            Problem("instance.not_running", f"Nothing runs on {settings.home}.", str(settings.home), hint)
+            Problem(
+                "instance.not_running",
+                sentence("Nothing runs on {home}.", home=settings.home),
+                str(settings.home),
+                hint,
+            )
         )
     return settings.local_url
 

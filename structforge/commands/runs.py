@@ -17,7 +17,7 @@ from structforge.commands.comparison import show_comparison
 from structforge.commands.output import JsonOption, console, print_json, print_problems
 from structforge.commands.run import address_of
 from structforge.config import Settings, load_settings
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.run import RunStatus
 from structforge.embedded.setup import open_services
 from structforge.local_api import Json, LocalApi, open_api
@@ -202,7 +202,11 @@ async def _filter(
         known = await api.find_workflow(workflow)
         if known is None:
             raise NotFoundError(
-                Problem("workflow.not_found", f"There is no workflow {workflow!r}.", "--workflow")
+                Problem(
+                    "workflow.not_found",
+                    sentence("There is no workflow {workflow}.", workflow=repr(workflow)),
+                    "--workflow",
+                )
             )
         only["workflow_id"] = known["id"]
     if statuses:

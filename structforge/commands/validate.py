@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from structforge.commands.output import JsonOption, console, print_json, print_problems
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.validation import errors_of, is_warning, validate
 from structforge.interchange import own
 from structforge.plugins import load_registry
@@ -46,7 +46,12 @@ def read_workflow_file(file: Path) -> own.WorkflowFile:
     except OSError as error:
         hint = "Give the path of a workflow file."
         raise InvalidError(
-            Problem("file.unreadable", f"{file} cannot be read: {error.strerror}.", str(file), hint)
+            Problem(
+                "file.unreadable",
+                sentence("{file} cannot be read: {strerror}.", file=file, strerror=error.strerror),
+                str(file),
+                hint,
+            )
         ) from error
     return own.read(data, name=file.stem)
 

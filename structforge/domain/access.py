@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from structforge.domain.errors import ForbiddenError, Problem
+from structforge.domain.errors import ForbiddenError, Problem, sentence
 
 
 class Permission(StrEnum):
@@ -198,8 +198,12 @@ def authorize(principal: Principal, permission: Permission) -> None:
     raise ForbiddenError(
         Problem(
             "access.forbidden",
-            f"{who} may not {meaning(permission)}.",
-            hint=f"It needs {permission}, which the role {roles[0]} has; ask an administrator for it.",
+            sentence("{who} may not {permission}.", who=who, permission=meaning(permission)),
+            hint=sentence(
+                "It needs {permission}, which the role {roles} has; ask an administrator for it.",
+                permission=permission,
+                roles=roles[0],
+            ),
             details={"permission": permission.value, "roles": [role.value for role in roles]},
         )
     )

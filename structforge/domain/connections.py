@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """What workflows call a connection; it never changes, since documents hold it."""
@@ -60,7 +60,7 @@ def check_name(name: str) -> None:
         raise InvalidError(
             Problem(
                 "connection.name",
-                f"`{name[:80]}` cannot be the name of a connection.",
+                sentence("`{name}` cannot be the name of a connection.", name=name[:80]),
                 "name",
                 "Begin with a small letter; go on with small letters, digits and `_`, at most 63 in all.",
             )
@@ -76,9 +76,9 @@ def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
         raise InvalidError(
             Problem(
                 "connection.kind",
-                f"There is no kind of connection `{kind[:80]}`.",
+                sentence("There is no kind of connection `{kind}`.", kind=kind[:80]),
                 "kind",
-                f"Known are: {known}.",
+                sentence("Known are: {known}.", known=known),
             )
         ) from None
     try:
@@ -88,7 +88,7 @@ def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
             *(
                 Problem(
                     "connection.setting",
-                    f"{fault['msg']}.",
+                    sentence("{msg}.", msg=fault["msg"]),
                     ".".join(("settings", *map(str, fault["loc"]))),
                     "docs/connections.md lists the settings of each kind.",
                 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.policies import Policies
 from structforge.domain.values import canonical_json, encode_json
 from structforge.domain.workflow import (
@@ -196,7 +196,11 @@ def parse_edits(body: object) -> list[Edit]:
     except ValidationError as error:
         raise InvalidError(
             *(
-                Problem("edit.invalid", f"{fault['msg']}.", ".".join(map(str, ("edits", *fault["loc"]))))
+                Problem(
+                    "edit.invalid",
+                    sentence("{msg}.", msg=fault["msg"]),
+                    ".".join(map(str, ("edits", *fault["loc"]))),
+                )
                 for fault in error.errors(include_url=False, include_context=False, include_input=False)[:20]
             )
         ) from None
@@ -249,7 +253,7 @@ def _conflict(node_id: str, part: str, name: str, theirs: Seen) -> _Refused:
     return _Refused(
         Problem(
             "edit.conflict",
-            f"Somebody else changed {name} of {whose} meanwhile.",
+            sentence("Somebody else changed {name} of {whose} meanwhile.", name=name, whose=whose),
             where,
             "Look at both and choose.",
             {"id": node_id, "part": part, "name": name, "theirs": theirs.value, "unset": theirs.unset},
@@ -306,7 +310,7 @@ class _Draft:
             raise _Refused(
                 Problem(
                     "edit.node_gone",
-                    f"The node {node_id!r} is not there any more.",
+                    sentence("The node {node_id} is not there any more.", node_id=repr(node_id)),
                     f"nodes.{node_id}",
                     "Somebody removed it meanwhile; undo their change or make the node again.",
                 )
@@ -317,12 +321,18 @@ class _Draft:
         if edit.node.id in self._nodes:
             raise _Refused(
                 Problem(
-                    "edit.id_taken", f"There is a node {edit.node.id!r} already.", f"nodes.{edit.node.id}"
+                    "edit.id_taken",
+                    sentence("There is a node {id} already.", id=repr(edit.node.id)),
+                    f"nodes.{edit.node.id}",
                 )
             )
         if len(self._nodes) >= MAX_NODES:
             raise _Refused(
-                Problem("edit.too_many_nodes", f"A workflow has at most {MAX_NODES} nodes.", "nodes")
+                Problem(
+                    "edit.too_many_nodes",
+                    sentence("A workflow has at most {max_nodes} nodes.", max_nodes=MAX_NODES),
+                    "nodes",
+                )
             )
         self._nodes[edit.node.id] = edit.node
         self._positions[edit.node.id] = edit.position
@@ -382,7 +392,9 @@ class _Draft:
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(map(str, ("nodes", edit.id, "policies", *first["loc"])))
-            raise _Refused(Problem("edit.policy_invalid", f"{first['msg']}.", where)) from None
+            raise _Refused(
+                Problem("edit.policy_invalid", sentence("{msg}.", msg=first["msg"]), where)
+            ) from None
         if policies == before.policies:
             return None
         if edit.seen is not None and not edit.seen.unset and not _means(old[edit.name], edit.seen.value):
@@ -397,7 +409,11 @@ class _Draft:
         self._node(edit.edge.target)
         if len(self._edges) >= MAX_EDGES:
             raise _Refused(
-                Problem("edit.too_many_edges", f"A workflow has at most {MAX_EDGES} edges.", "edges")
+                Problem(
+                    "edit.too_many_edges",
+                    sentence("A workflow has at most {max_edges} edges.", max_edges=MAX_EDGES),
+                    "edges",
+                )
             )
         self._edges[edit.edge] = None
         return [RemoveEdge(edge=edit.edge)]
@@ -438,7 +454,9 @@ class _Draft:
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(map(str, ("settings", *first["loc"])))
-            raise _Refused(Problem("edit.setting_invalid", f"{first['msg']}.", where)) from None
+            raise _Refused(
+                Problem("edit.setting_invalid", sentence("{msg}.", msg=first["msg"]), where)
+            ) from None
         if settings == self._settings:
             return None
         if edit.seen is not None and not _means(old[edit.name], edit.seen.value):

@@ -3,8 +3,64 @@
 Invariant: a `Problem` never holds a stack trace or a secret; codes are stable and documented in docs/errors.md.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
+
+
+class Sentence(str):
+    """A sentence that still knows its pattern and what was filled in, so that it can be told in another language.
+
+    To everybody else it is the text. Cutting it or adding to it gives plain text, which stays as it is.
+    """
+
+    __slots__ = ("pattern", "values")
+
+    pattern: str
+    """The sentence with a `{name}` for each value; braces that are meant are doubled, as `str.format` has it."""
+    values: Mapping[str, Any]
+    """Texts, numbers, or sentences again."""
+
+    def __new__(cls, text: str, pattern: str, values: Mapping[str, Any]) -> Self:
+        """Make the sentence that reads `text`."""
+        made = super().__new__(cls, text)
+        made.pattern = pattern
+        made.values = values
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sentence, (str(self), self.pattern, dict(self.values))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `read_sentence` needs beside the text."""
+        values = {
+            name: {"text": str(value)} | value.as_json() if isinstance(value, Sentence) else value
+            for name, value in self.values.items()
+        }
+        return {"pattern": self.pattern, "values": values}
+
+
+def sentence(pattern: str, /, **values: object) -> Sentence:
+    """Return the sentence with the values in their places. Raises: KeyError."""
+    kept = {
+        name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()
+    }
+    return Sentence(pattern.format(**kept), pattern, kept)
+
+
+def read_sentence(text: str, body: object) -> str:
+    """Return the sentence of `as_json`, and the text alone when the body is none (it may be a stranger's)."""
+    match body:
+        case {"pattern": str(pattern), "values": dict(values)}:
+            return Sentence(text, pattern, {str(name): _value(value) for name, value in values.items()})
+    return text
+
+
+def _value(value: object) -> object:
+    match value:
+        case {"text": str(text)}:
+            return read_sentence(text, value)
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +87,25 @@ class Problem:
             body["hint"] = self.hint
         if self.details:
             body["details"] = self.details
+        sentences = {
+            name: text.as_json()
+            for name, text in (("message", self.message), ("hint", self.hint))
+            if isinstance(text, Sentence)
+        }
+        if sentences:
+            body["sentences"] = sentences
         return body
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Problem":
         """Read what `as_json` wrote."""
+        sentences = body.get("sentences")
+        told = sentences if isinstance(sentences, dict) else {}
         return cls(
             code=body["code"],
-            message=body["message"],
+            message=read_sentence(body["message"], told.get("message")),
             where=body.get("where", ""),
-            hint=body.get("hint", ""),
+            hint=read_sentence(body.get("hint", ""), told.get("hint")),
             details=body.get("details", {}),
         )
 

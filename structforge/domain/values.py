@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 
 JsonValue = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
 
@@ -59,7 +59,11 @@ def decode_json(data: bytes, *, max_bytes: int) -> JsonValue:
     if len(data) > max_bytes:
         raise InvalidValueError(
             "value.too_large",
-            f"The JSON has {len(data)} bytes; at most {max_bytes} are accepted.",
+            sentence(
+                "The JSON has {count} bytes; at most {max_bytes} are accepted.",
+                count=len(data),
+                max_bytes=max_bytes,
+            ),
             hint="Send less, or put large data into a file.",
         )
     if _BIG_DIGIT_RUN.search(data):
@@ -125,7 +129,7 @@ def journal_safe_bytes(value: object) -> tuple[JsonValue, bytes]:
     except Exception as error:  # The object's own code failed; that must not reach the journal.
         raise InvalidValueError(
             "value.unsupported",
-            f"The value could not be read: {type(error).__name__}.",
+            sentence("The value could not be read: {name}.", name=type(error).__name__),
             "$",
             "Return plain numbers, text, lists and objects.",
         ) from error
@@ -201,7 +205,7 @@ def _depth_is_fine(value: JsonValue) -> bool:
 def _refuse_depth(where: str) -> NoReturn:
     raise InvalidValueError(
         "value.too_deep",
-        f"The value is nested deeper than {MAX_DEPTH} levels.",
+        sentence("The value is nested deeper than {max_depth} levels.", max_depth=MAX_DEPTH),
         where,
         "Flatten it; a value that contains itself has no end.",
     )
@@ -240,7 +244,7 @@ def _decode_explaining(data: bytes) -> JsonValue:
     except UnicodeDecodeError as error:
         raise InvalidValueError(
             "value.not_utf8",
-            f"This is not UTF-8: {error.reason}.",
+            sentence("This is not UTF-8: {reason}.", reason=error.reason),
             f"byte {error.start}",
             "Save it as UTF-8.",
         ) from error
@@ -252,7 +256,12 @@ def _decode_explaining(data: bytes) -> JsonValue:
     except json.JSONDecodeError as error:
         raise InvalidValueError(
             "value.syntax",
-            f"This is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).",
+            sentence(
+                "This is not JSON: {msg} (line {lineno}, column {colno}).",
+                msg=error.msg,
+                lineno=error.lineno,
+                colno=error.colno,
+            ),
             f"byte {_byte_offset(text, error.pos)}",
             "Check for a missing comma, quote or bracket.",
         ) from error
@@ -276,7 +285,7 @@ def _lexical_problems(text: str) -> Iterator[InvalidValueError]:
             if depth > MAX_DEPTH:
                 yield InvalidValueError(
                     "value.too_deep",
-                    f"The JSON is nested deeper than {MAX_DEPTH} levels.",
+                    sentence("The JSON is nested deeper than {max_depth} levels.", max_depth=MAX_DEPTH),
                     f"byte {_byte_offset(text, match.start())}",
                     "Flatten it.",
                 )
@@ -285,7 +294,7 @@ def _lexical_problems(text: str) -> Iterator[InvalidValueError]:
         elif token[-1] in "Ny":
             yield InvalidValueError(
                 "value.not_finite",
-                f"{token} is not JSON.",
+                sentence("{token} is not JSON.", token=token),
                 f"byte {_byte_offset(text, match.start())}",
                 "Use null for a missing number.",
             )
@@ -294,7 +303,7 @@ def _lexical_problems(text: str) -> Iterator[InvalidValueError]:
         elif ("e" in token or "E" in token) and math.isinf(float(token)):
             yield InvalidValueError(
                 "value.not_finite",
-                f"The number {token} is too large for a floating point number.",
+                sentence("The number {token} is too large for a floating point number.", token=token),
                 f"byte {_byte_offset(text, match.start())}",
                 "Send it as text.",
             )
@@ -305,14 +314,18 @@ def _number_problems(token: str, where: str) -> Iterator[InvalidValueError]:
         if math.isinf(float(token)):
             yield InvalidValueError(
                 "value.not_finite",
-                f"The number {token[:24]}… is too large for a floating point number.",
+                sentence("The number {token}… is too large for a floating point number.", token=token[:24]),
                 where,
                 "Send it as text.",
             )
     elif len(token.lstrip("-")) > MAX_DIGITS:
         yield InvalidValueError(
             "value.too_many_digits",
-            f"The integer has {len(token.lstrip('-'))} digits; at most {MAX_DIGITS} are accepted.",
+            sentence(
+                "The integer has {count} digits; at most {max_digits} are accepted.",
+                count=len(token.lstrip("-")),
+                max_digits=MAX_DIGITS,
+            ),
             where,
             "Send it as text.",
         )
@@ -388,7 +401,9 @@ class _Converter:
         if self._weight > MAX_WEIGHT:
             raise InvalidValueError(
                 "value.too_large",
-                f"The value is larger than {MAX_WEIGHT} characters and items.",
+                sentence(
+                    "The value is larger than {max_weight} characters and items.", max_weight=MAX_WEIGHT
+                ),
                 where,
                 "Write it to a file and pass the file on.",
             )
@@ -424,7 +439,9 @@ class _Converter:
             if not isinstance(key, str):
                 raise InvalidValueError(
                     "value.key_not_text",
-                    f"An object has a key of type {type(key).__name__}; JSON keys are text.",
+                    sentence(
+                        "An object has a key of type {name}; JSON keys are text.", name=type(key).__name__
+                    ),
                     where,
                     "Convert the keys with str().",
                 )
@@ -437,7 +454,7 @@ def _integer(value: int, where: str) -> int:
     if value.bit_length() > MAX_INTEGER_BITS:
         raise InvalidValueError(
             "value.too_many_digits",
-            f"The integer has more than {MAX_DIGITS} digits.",
+            sentence("The integer has more than {max_digits} digits.", max_digits=MAX_DIGITS),
             where,
             "Return it as text, or as a floating point number.",
         )
@@ -448,7 +465,9 @@ def _float(value: float, where: str) -> float:
     if not math.isfinite(value):
         raise InvalidValueError(
             "value.not_finite",
-            f"The number is {'not a number (NaN)' if math.isnan(value) else 'infinite'}.",
+            sentence(
+                "The number is {value}.", value="not a number (NaN)" if math.isnan(value) else "infinite"
+            ),
             where,
             "Use None for a missing number, and check for a division by zero.",
         )
@@ -475,7 +494,7 @@ def _refuse_type(value: object, where: str) -> NoReturn:
     }
     raise InvalidValueError(
         "value.unsupported",
-        f"A value of type {name} is not JSON.",
+        sentence("A value of type {name} is not JSON.", name=name),
         where,
         hints.get(name, "Return plain numbers, text, lists and objects."),
     )

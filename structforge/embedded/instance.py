@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from structforge.domain.errors import ConflictError, Problem
+from structforge.domain.errors import ConflictError, Problem, sentence
 from structforge.embedded.processes import ProcessIdentity
 
 LOCK_NAME = "supervisor.lock"
@@ -77,7 +77,9 @@ class InstanceLock:
             raise AlreadyRunningError(
                 Problem(
                     "instance.already_running",
-                    f"StructForge already runs on {self.run_dir.parent}{who}.",
+                    sentence(
+                        "StructForge already runs on {parent}{who}.", parent=self.run_dir.parent, who=who
+                    ),
                     where=str(self.run_dir.parent),
                     hint="Use it, or `structforge down`, or set STRUCTFORGE_HOME to another folder.",
                 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from structforge.config import POSTGRES_SOCKET_NAME, DatabaseRole, child_environment
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.embedded.processes import ProcessIdentity, find_process, start_process
 from structforge.embedded.system_user import Account, EmbeddedServerError, let_through, server_account
 
@@ -118,7 +118,12 @@ class EmbeddedPostgres:
             raise EmbeddedServerError(
                 Problem(
                     "embedded.postgres_version",
-                    f"The data in {self.data_dir} is of PostgreSQL {found}, the server is {MAJOR_VERSION}.",
+                    sentence(
+                        "The data in {data_dir} is of PostgreSQL {found}, the server is {major_version}.",
+                        data_dir=self.data_dir,
+                        found=found,
+                        major_version=MAJOR_VERSION,
+                    ),
                     hint="Dump it with that version and load it into a new home folder, "
                     "or point DATABASE_URL at a server of that version.",
                 )
@@ -186,7 +191,10 @@ class EmbeddedPostgres:
             raise EmbeddedServerError(
                 Problem(
                     "embedded.postgres_initdb",
-                    f"PostgreSQL could not create its data folder: {done.stderr.strip()[-500:]}",
+                    sentence(
+                        "PostgreSQL could not create its data folder: {stderr}",
+                        stderr=done.stderr.strip()[-500:],
+                    ),
                     where=str(self.data_dir),
                     hint="Check free disk space and the permissions of the home folder.",
                 )
@@ -209,7 +217,7 @@ class EmbeddedPostgres:
                 raise EmbeddedServerError(
                     Problem(
                         "embedded.postgres_start",
-                        f"PostgreSQL {what}: {tail(self.log_file)}",
+                        sentence("PostgreSQL {what}: {log_file}", what=what, log_file=tail(self.log_file)),
                         where=str(self.log_file),
                         hint="`structforge doctor` looks for the usual causes: disk space, permissions, "
                         "another server on the same folder.",
@@ -239,7 +247,9 @@ def binaries() -> Path:
     raise EmbeddedServerError(
         Problem(
             "embedded.postgres_missing",
-            f"The PostgreSQL {MAJOR_VERSION} programs are not installed.",
+            sentence(
+                "The PostgreSQL {major_version} programs are not installed.", major_version=MAJOR_VERSION
+            ),
             hint="Run `make up` again to install them, or point DATABASE_URL at a server.",
         )
     )
@@ -257,7 +267,12 @@ def private_folder(folder: Path, account: Account) -> None:
         raise EmbeddedServerError(
             Problem(
                 "embedded.folder_owner",
-                f"The folder {folder} belongs to user {status.st_uid}, not to user {account.uid}.",
+                sentence(
+                    "The folder {folder} belongs to user {st_uid}, not to user {uid}.",
+                    folder=folder,
+                    st_uid=status.st_uid,
+                    uid=account.uid,
+                ),
                 hint="Start StructForge as the user that did before, or remove the folder.",
             )
         )
@@ -285,7 +300,11 @@ def _check_runnable(account: Account) -> None:
         raise EmbeddedServerError(
             Problem(
                 "embedded.postgres_unreachable",
-                f"The system user of PostgreSQL (id {account.uid}) cannot run {binaries() / 'postgres'}.",
+                sentence(
+                    "The system user of PostgreSQL (id {uid}) cannot run {binaries}.",
+                    uid=account.uid,
+                    binaries=binaries() / "postgres",
+                ),
                 hint="Move the checkout to a place other users may enter, or run as an ordinary user.",
             )
         )

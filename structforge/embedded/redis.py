@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from structforge.config import child_environment
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.embedded.postgres import private_folder, tail
 from structforge.embedded.processes import ProcessIdentity, find_process, start_process
 from structforge.embedded.system_user import EmbeddedServerError, let_through, server_account
@@ -126,7 +126,7 @@ class EmbeddedRedis:
                 raise EmbeddedServerError(
                     Problem(
                         "embedded.redis_start",
-                        f"Redis {what}: {tail(self.log_file)}",
+                        sentence("Redis {what}: {log_file}", what=what, log_file=tail(self.log_file)),
                         where=str(self.log_file),
                         hint="Is its append-only file damaged? Remove the redis folder of the home folder: "
                         "queued wake-ups are found again in PostgreSQL.",

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from structforge.config import Settings
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 from structforge.embedded.postgres import EmbeddedPostgres, tail
 from structforge.embedded.redis import EmbeddedRedis
 from structforge.embedded.supervisor import Service, Step, Supervisor
@@ -74,7 +74,11 @@ def prepare_home(settings: Settings) -> None:
         raise UnavailableError(
             Problem(
                 "home.not_writable",
-                f"The home folder {settings.home} cannot be used: {error.strerror}.",
+                sentence(
+                    "The home folder {home} cannot be used: {strerror}.",
+                    home=settings.home,
+                    strerror=error.strerror,
+                ),
                 where=str(settings.home),
                 hint="Set STRUCTFORGE_HOME to a folder you can write.",
             )
@@ -218,9 +222,17 @@ def _not_healthy(settings: Settings, name: str, answer: str | None) -> Unavailab
     return UnavailableError(
         Problem(
             "up.not_healthy",
-            f"{name} did not become ready{said}. The end of its log:\n{tail(log_file, 1200)}",
+            sentence(
+                "{name} did not become ready{said}. The end of its log:\n{log_file}",
+                name=name,
+                said=said,
+                log_file=tail(log_file, 1200),
+            ),
             where=str(log_file),
-            hint=f"The whole log is {log_file}; `structforge doctor` looks for the usual causes.",
+            hint=sentence(
+                "The whole log is {log_file}; `structforge doctor` looks for the usual causes.",
+                log_file=log_file,
+            ),
         )
     )
 
@@ -249,7 +261,12 @@ def _run_setup(supervisor: Supervisor, arguments: list[str], on_line: Callable[[
             problem
             or Problem(
                 "up.setup_failed",
-                f"Set-up ({arguments[0]}) ended with code {code}: {tail(log_file, 1500)}",
+                sentence(
+                    "Set-up ({arguments}) ended with code {code}: {log_file}",
+                    arguments=arguments[0],
+                    code=code,
+                    log_file=tail(log_file, 1500),
+                ),
                 where=str(log_file),
                 hint="`structforge doctor` looks for the usual causes.",
             )

@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 
 ACCOUNT = "structforge"
 FALLBACK_ACCOUNT = "nobody"
@@ -56,7 +56,9 @@ def server_account() -> Account:
             Problem(
                 "embedded.no_account",
                 "PostgreSQL does not run as root, and no other system user could be found or created.",
-                hint=f"Create one (useradd --system {ACCOUNT}) or run as an ordinary user.",
+                hint=sentence(
+                    "Create one (useradd --system {account}) or run as an ordinary user.", account=ACCOUNT
+                ),
             )
         )
     return Account(entry.pw_uid, entry.pw_gid, switch=True)

@@ -6,7 +6,7 @@ Invariant: every node is answered for exactly once, as ready or as dead, however
 from collections.abc import Mapping
 from typing import Any
 
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, StructForgeError, sentence
 from structforge.engine.planner import EdgeKind, InEdge, Plan, Region
 
 DEAD: Mapping[str, Any] = {}
@@ -129,7 +129,10 @@ class Activation:
                 raise StructForgeError(
                     Problem(
                         "graph.two_live_edges",
-                        f"Two live edges end in the single-value port {edge.target_port!r}.",
+                        sentence(
+                            "Two live edges end in the single-value port {target_port}.",
+                            target_port=repr(edge.target_port),
+                        ),
                         f"nodes.{self._plan.nodes[index].id}",
                         "Put a Merge node in front of it.",
                     )

@@ -6,6 +6,7 @@ Invariant: results keep the order of the items, however many run side by side an
 from collections.abc import Mapping
 from typing import Any
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions import CompiledValue, compile_value
 from structforge.domain.policies import EachPolicy
 from structforge.engine.activation import NOTHING, Activation
@@ -76,7 +77,7 @@ class Loop:
         if not self._over and self._begun >= self._parameters.max_iterations:
             raise NodeError(
                 "loop.limit",
-                f"The loop has not ended after {self._begun} iterations.",
+                sentence("The loop has not ended after {begun} iterations.", begun=self._begun),
                 where=f"nodes.{self.step.planned.id}.parameters.max_iterations",
                 hint="Mend its condition, or let it run longer.",
             )
@@ -137,7 +138,8 @@ def make_loop(step: Step, activation: Activation) -> Loop:
     parameters = parameters_of(step)
     if not isinstance(parameters, LoopParameters):
         raise NodeError(
-            "loop.parameters", f"{step.planned.node.title} does not declare the parameters of a loop."
+            "loop.parameters",
+            sentence("{title} does not declare the parameters of a loop.", title=step.planned.node.title),
         )
     return Loop(step, parameters, activation)
 
@@ -155,13 +157,19 @@ def _as_list(items: Any, step: Step) -> list[Any]:
         )
         raise NodeError(
             "items.not_a_list",
-            f"The items are {kind}, not a list.",
+            sentence("The items are {kind}, not a list.", kind=kind),
             where=where,
             hint="Name a list, such as rows.",
         )
     if len(items) > MAX_ITEMS:
         raise NodeError(
-            "items.too_many", f"There are {len(items)} items; at most {MAX_ITEMS} are taken.", where=where
+            "items.too_many",
+            sentence(
+                "There are {count} items; at most {max_items} are taken.",
+                count=len(items),
+                max_items=MAX_ITEMS,
+            ),
+            where=where,
         )
     return items
 

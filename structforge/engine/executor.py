@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, StructForgeError, sentence
 from structforge.domain.journal import (
     LeaseLostError,
     StepHistory,
@@ -152,7 +152,9 @@ class Executor:
     def _out_of_time(self, code: str) -> None:
         what = "The run" if code == "run.timeout" else "The branch behind `finally`"
         if self._failure is None:
-            self._failure = Problem(code, f"{what} took longer than it may.", hint="Raise its time limit.")
+            self._failure = Problem(
+                code, sentence("{what} took longer than it may.", what=what), hint="Raise its time limit."
+            )
         self._control.notify()
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.journal import WORKER_DIED, StepHistory, StepRecord
 from structforge.domain.run import StepStatus
 from structforge.domain.values import encode_json
@@ -30,7 +30,10 @@ def problem_of(step: Step) -> Problem:
     """Say what happened."""
     return Problem(
         INTERRUPTED,
-        f"The worker died while {step.key!r} was running, and this step must not be repeated silently.",
+        sentence(
+            "The worker died while {key} was running, and this step must not be repeated silently.",
+            key=repr(step.key),
+        ),
         f"nodes.{step.planned.id}",
         "Find out whether its effect happened, then let it run again, declare it done, or let it fail.",
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions import CompiledValue, compile_value
 from structforge.domain.graph import AGAIN_PORT, Graph
 from structforge.domain.policies import Policies
@@ -169,7 +169,7 @@ def make_plan(document: WorkflowDocument, registry: NodeRegistry) -> Plan:
     problems = [
         Problem(
             "node.unknown_type",
-            f"Node type {spec.type!r} is not installed.",
+            sentence("Node type {type} is not installed.", type=repr(spec.type)),
             f"nodes.{spec.id}.type",
             "Install the plugin that brings it, or replace the node.",
         )
@@ -323,9 +323,13 @@ def validate_parameters(spec: NodeSpec, node: Node[Any], values: Mapping[str, An
             *(
                 Problem(
                     "parameter.invalid",
-                    f"{'.'.join(str(part) for part in found['loc']) or 'parameters'}: {found['msg']}.",
+                    sentence(
+                        "{loc}: {msg}.",
+                        loc=".".join(str(part) for part in found["loc"]) or "parameters",
+                        msg=found["msg"],
+                    ),
                     f"nodes.{spec.id}.parameters.{'.'.join(str(part) for part in found['loc'])}",
-                    f"See the documentation of {node.title}.",
+                    sentence("See the documentation of {title}.", title=node.title),
                 )
                 for found in error.errors(include_url=False)
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes
 from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
 from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
@@ -56,7 +56,12 @@ def _store_large(ports: Mapping[str, Any], environment: Environment, organizatio
         if len(data) > limits.max_value_bytes:
             raise NodeError(
                 "value.too_large",
-                f"The value of port {port!r} has {len(data)} bytes; the limit is {limits.max_value_bytes}.",
+                sentence(
+                    "The value of port {port} has {count} bytes; the limit is {max_value_bytes}.",
+                    port=repr(port),
+                    count=len(data),
+                    max_value_bytes=limits.max_value_bytes,
+                ),
                 where=f"ports.{port}",
                 hint="Write it to a file and pass the file on, or filter it earlier.",
             )
@@ -141,7 +146,13 @@ def safe_problem(problem: Problem) -> Problem:
 
 
 def _safe_text(text: object) -> str:
-    """Return text that PostgreSQL takes, of bounded length."""
+    """Return text that PostgreSQL takes, of bounded length; a sentence that is short enough stays one."""
+    if isinstance(text, Sentence) and len(text) <= MAX_TEXT:
+        values = {
+            name: _safe_text(value) if isinstance(value, str) else value
+            for name, value in text.values.items()
+        }
+        return Sentence(_safe_text(str(text)), text.pattern, values)
     if not isinstance(text, str):
         text = f"({type(text).__name__})"
     return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_TEXT]
@@ -151,6 +162,6 @@ def crash_problem(error: BaseException) -> Problem:
     """Describe a failure nobody foresaw, without a stack trace and without its arguments' secrets."""
     return Problem(
         "step.crashed",
-        f"The node failed unexpectedly: {type(error).__name__}.",
+        sentence("The node failed unexpectedly: {name}.", name=type(error).__name__),
         hint="This is a fault of the node, not of your data; the system log has the details.",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.validation import parse_document
 from structforge.domain.values import decode_json
 from structforge.domain.workflow import WorkflowDocument
@@ -81,7 +81,11 @@ def read(data: bytes | Mapping[str, Any], *, name: str = "Imported workflow") ->
         raise InvalidError(
             Problem(
                 "file.newer_format",
-                f"The file has format {version}; this installation reads up to {FORMAT}.",
+                sentence(
+                    "The file has format {version}; this installation reads up to {format}.",
+                    version=version,
+                    format=FORMAT,
+                ),
                 "structforge.format",
                 "Update StructForge.",
             )
@@ -104,7 +108,11 @@ def check_labels(value: Mapping[str, Any], *, where: str = "") -> tuple[Labels, 
         found = value.get(key, "")
         if not isinstance(found, str) or len(found) > limit:
             problems.append(
-                Problem("workflow.label", f"`{key}` is a text of at most {limit} characters.", place + key)
+                Problem(
+                    "workflow.label",
+                    sentence("`{key}` is a text of at most {limit} characters.", key=key, limit=limit),
+                    place + key,
+                )
             )
             return ""
         return found.strip()
@@ -118,6 +126,8 @@ def check_labels(value: Mapping[str, Any], *, where: str = "") -> tuple[Labels, 
     usable = isinstance(tags, list | tuple) and len(tags) <= MAX_TAGS
     if not usable or not all(isinstance(tag, str) and 0 < len(tag) <= MAX_TAG_CHARACTERS for tag in tags):
         limit = f"at most {MAX_TAGS} texts of 1 to {MAX_TAG_CHARACTERS} characters"
-        problems.append(Problem("workflow.label", f"`tags` is a list of {limit}.", f"{place}tags"))
+        problems.append(
+            Problem("workflow.label", sentence("`tags` is a list of {limit}.", limit=limit), f"{place}tags")
+        )
         tags = ()
     return Labels(name, description, folder, tuple(dict.fromkeys(tags))), problems

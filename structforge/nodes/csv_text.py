@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from structforge.domain.errors import sentence
 from structforge.nodes.tables import json_cells
 from structforge.sdk import NodeError
 
@@ -100,7 +101,13 @@ def _check_rows(text: str, source: str, delimiter: str, has_header: bool) -> tup
             elif len(row) != len(names):
                 raise NodeError(
                     "file.csv_row",
-                    f"Line {line} of {source} has {len(row)} values, but there are {len(names)} columns.",
+                    sentence(
+                        "Line {line} of {source} has {count} values, but there are {columns} columns.",
+                        line=line,
+                        source=source,
+                        count=len(row),
+                        columns=len(names),
+                    ),
                     where=f"line {line}",
                     hint="Look for a missing or extra delimiter, or a text with the delimiter that is not in "
                     "quotes.",
@@ -112,7 +119,12 @@ def _check_rows(text: str, source: str, delimiter: str, has_header: bool) -> tup
     except csv.Error as error:
         raise NodeError(
             "file.csv_quote",
-            f"The row that starts at line {line} of {source} is not valid CSV: {error}.",
+            sentence(
+                "The row that starts at line {line} of {source} is not valid CSV: {error}.",
+                line=line,
+                source=source,
+                error=error,
+            ),
             where=f"line {line}",
             hint="A quoted text must end with a quote before the next delimiter; a quote inside it is "
             "doubled.",
@@ -120,7 +132,9 @@ def _check_rows(text: str, source: str, delimiter: str, has_header: bool) -> tup
         ) from error
     if names is None:
         raise NodeError(
-            "file.empty", f"{source} has no rows.", hint="Choose a file with at least a header row."
+            "file.empty",
+            sentence("{source} has no rows.", source=source),
+            hint="Choose a file with at least a header row.",
         )
     return names, blank
 
@@ -131,7 +145,11 @@ def _names(row: list[str], source: str, line: int) -> list[str]:
     if twice:
         raise NodeError(
             "file.csv_header",
-            f"The header of {source} names the column `{twice[0]}` more than once.",
+            sentence(
+                "The header of {source} names the column `{twice}` more than once.",
+                source=source,
+                twice=twice[0],
+            ),
             where=f"line {line}",
             hint="Give each column a name of its own.",
             line=line,

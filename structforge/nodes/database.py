@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from structforge.domain.errors import sentence
 from structforge.sdk import (
     Effect,
     Example,
@@ -118,7 +119,7 @@ class DatabaseQuery(Node[QueryParameters]):
         if found.cut and parameters.on_more == "error":
             raise NodeError(
                 "database.too_many_rows",
-                f"The query gives more than {parameters.row_limit} rows.",
+                sentence("The query gives more than {row_limit} rows.", row_limit=parameters.row_limit),
                 where="parameters.row_limit",
                 hint="Ask for fewer rows, raise the limit, or choose to keep the first ones.",
             )

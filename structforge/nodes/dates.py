@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from structforge.domain.errors import sentence
 from structforge.sdk import NodeError
 
 DatePart = Literal[
@@ -95,7 +96,9 @@ def checked_moment(frame: pl.DataFrame, column: pl.Expr, *, where: str, pattern:
         )
         raise NodeError(
             "table.not_a_date",
-            f"Row {row} has `{value}`, which is not {expected}.",
+            sentence(
+                "Row {row} has `{value}`, which is not {expected}.", row=row, value=value, expected=expected
+            ),
             where=where,
             hint="Clean the column first (`Transform`, cast with a pattern), or filter such rows out.",
             row=row,

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from structforge.domain.errors import InvalidError
+from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import decode_json
 from structforge.nodes.csv_text import parse_csv, write_csv
 from structforge.nodes.tables import json_cells, read_table, table_result
@@ -143,7 +143,10 @@ class ReadFile(Node[ReadFileParameters]):
             )
         if not data:
             raise NodeError(
-                "file.empty", f"{source} is empty.", where=source, hint="Check how the file was made."
+                "file.empty",
+                sentence("{source} is empty.", source=source),
+                where=source,
+                hint="Check how the file was made.",
             )
         _refuse_undecodable(data, source)
         suffix = PurePosixPath(source.lower()).suffix
@@ -265,7 +268,7 @@ def file_path(folder: Path, path: str) -> Path:
     if "\0" in path or not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0]:
         raise NodeError(
             "file.path",
-            f"`{path}` is not a path inside the organization's files.",
+            sentence("`{path}` is not a path inside the organization's files.", path=path),
             where="parameters.file",
             hint="Give a path such as `data/orders.csv`: no leading `/`, no `..`.",
         )
@@ -277,18 +280,20 @@ def file_path(folder: Path, path: str) -> Path:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NodeError(
                 "file.not_found",
-                f"There is no file `{path}`.",
+                sentence("There is no file `{path}`.", path=path),
                 where="parameters.file",
                 hint=_neighbours(folder, path),
             ) from error
         except OSError as error:
             raise NodeError(
-                "file.path", f"`{path[:200]}` cannot be a path: {error.strerror}.", where="parameters.file"
+                "file.path",
+                sentence("`{path}` cannot be a path: {strerror}.", path=path[:200], strerror=error.strerror),
+                where="parameters.file",
             ) from error
         if stat.S_ISLNK(mode):
             raise NodeError(
                 "file.link",
-                f"`{path}` leads over a symbolic link, which is not followed.",
+                sentence("`{path}` leads over a symbolic link, which is not followed.", path=path),
                 where="parameters.file",
                 hint="Put the file itself into the folder.",
             )
@@ -302,12 +307,18 @@ def _read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) -
         descriptor = os.open(path, flags)
     except OSError as error:
         raise NodeError(
-            "file.unreadable", f"{source} cannot be opened: {error.strerror}.", where=source, final=False
+            "file.unreadable",
+            sentence("{source} cannot be opened: {strerror}.", source=source, strerror=error.strerror),
+            where=source,
+            final=False,
         ) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NodeError(
-            "file.not_a_file", f"{source} is not a file.", where=source, hint="Name a file in it."
+            "file.not_a_file",
+            sentence("{source} is not a file.", source=source),
+            where=source,
+            hint="Name a file in it.",
         )
     with os.fdopen(descriptor, "rb") as stream:
         data = stream.read(limit + 1)
@@ -315,7 +326,9 @@ def _read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) -
             size = os.fstat(descriptor).st_size
             raise NodeError(
                 "file.too_large",
-                f"{source} has {size} bytes; the limit is {limit}.",
+                sentence(
+                    "{source} has {size} bytes; the limit is {limit}.", source=source, size=size, limit=limit
+                ),
                 where=source,
                 hint="Split the file, or filter it where it is made.",
                 size_bytes=size,
@@ -331,7 +344,13 @@ def _refuse_undecodable(data: bytes, source: str) -> None:
         line = data.count(b"\n", 0, error.start) + 1
         raise NodeError(
             "file.not_utf8",
-            f"{source} is not UTF-8: byte {error.start} (line {line}) is 0x{data[error.start]:02x}.",
+            sentence(
+                "{source} is not UTF-8: byte {start} (line {line}) is 0x{data}.",
+                source=source,
+                start=error.start,
+                line=line,
+                data=f"{data[error.start]:02x}",
+            ),
             where=f"line {line}",
             hint="Save the file with the encoding UTF-8.",
             line=line,
@@ -342,7 +361,12 @@ def _refuse_undecodable(data: bytes, source: str) -> None:
         line = data.count(b"\n", 0, nul) + 1
         raise NodeError(
             "file.nul",
-            f"{source} holds a NUL character at byte {nul} (line {line}).",
+            sentence(
+                "{source} holds a NUL character at byte {nul} (line {line}).",
+                source=source,
+                nul=nul,
+                line=line,
+            ),
             where=f"line {line}",
             hint="This looks like a binary file; text cannot hold NUL.",
             line=line,
@@ -370,11 +394,8 @@ def _neighbours(folder: Path, path: str) -> str:
     try:
         names = sorted(entry.name for entry in parent.iterdir() if entry.is_file() and not entry.is_symlink())
     except OSError:
-        return f"There is no folder `{PurePosixPath(path).parent}` either."
+        return sentence("There is no folder `{folder}` either.", folder=PurePosixPath(path).parent)
     if not names:
         return "The folder holds no files."
-    return (
-        "The folder holds: "
-        + ", ".join(f"`{name}`" for name in names[:10])
-        + (" …" if len(names) > 10 else ".")
-    )
+    shown = ", ".join(f"`{name}`" for name in names[:10])
+    return sentence("The folder holds: {names}.", names=shown + (" …" if len(names) > 10 else ""))

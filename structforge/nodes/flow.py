@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from structforge.domain.errors import sentence
 from structforge.domain.ports import ERROR_PORT
 from structforge.sdk import (
     ArtifactRef,
@@ -83,7 +84,7 @@ def _truth(value: Any, where: str) -> bool:
     shown = value if isinstance(value, str) else type(value).__name__
     raise NodeError(
         "if.not_boolean",
-        f"The condition gives neither true nor false, but `{shown[:80]}`.",
+        sentence("The condition gives neither true nor false, but `{shown}`.", shown=shown[:80]),
         where=where,
         hint="Write one expression in `{{ }}` that compares: `{{ rows | length > 0 }}`.",
     )
@@ -349,15 +350,21 @@ class Merge(Node[MergeParameters]):
             if ArtifactRef.from_json(value) is not None:
                 raise NodeError(
                     "merge.not_a_list",
-                    f"The value of edge {index + 1} is a large table or a file, which this mode does not "
-                    "open.",
+                    sentence(
+                        "The value of edge {index} is a large table or a file, which this mode does "
+                        "not open.",
+                        index=index + 1,
+                    ),
                     where=f"input in[{index}]",
                     hint="Use the node `Append tables`.",
                 )
             if not isinstance(value, list):
                 raise NodeError(
                     "merge.not_a_list",
-                    f"The value of edge {index + 1} is not a list, so it cannot be joined to one.",
+                    sentence(
+                        "The value of edge {index} is not a list, so it cannot be joined to one.",
+                        index=index + 1,
+                    ),
                     where=f"input in[{index}]",
                     hint="Use the mode `all`.",
                 )
@@ -374,7 +381,12 @@ def _by_key(lists: list[list[Any]], key: str) -> list[Any]:
             if value is None or isinstance(value, (dict, list)):
                 raise NodeError(
                     "merge.no_key",
-                    f"Element {index} of edge {edge + 1} has no text or number in the field {key!r}.",
+                    sentence(
+                        "Element {index} of edge {edge} has no text or number in the field {key}.",
+                        index=index,
+                        edge=edge + 1,
+                        key=repr(key),
+                    ),
                     where=f"input in[{edge}][{index}]",
                     hint="Name a field that every object has.",
                 )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from structforge.domain.errors import sentence
 from structforge.domain.run import RunStatus
 from structforge.sdk import (
     Effect,
@@ -132,7 +133,10 @@ class CallWorkflow(Node[CallParameters]):
             if now >= until:
                 raise NodeError(
                     "call.timeout",
-                    f"The called run was not over after {parameters.time_limit_s:g} seconds.",
+                    sentence(
+                        "The called run was not over after {time_limit_s} seconds.",
+                        time_limit_s=f"{parameters.time_limit_s:g}",
+                    ),
                     where="parameters.time_limit_s",
                     hint="It is stopped. Give it more time, or look why it is slow.",
                     final=False,
@@ -149,14 +153,18 @@ def _output(end: CallEnd) -> Any:
     if end.status is RunStatus.CANCELLED:
         raise NodeError(
             "call.cancelled",
-            f"The called run {run_id} was stopped.",
+            sentence("The called run {run_id} was stopped.", run_id=run_id),
             hint="Somebody stopped it, or the run that called it.",
             run_id=run_id,
         )
     error = dict(end.error or {})
     raise NodeError(
         "call.failed",
-        f"The called run {run_id} failed: {str(error.get('message', ''))[:1_000]}",
+        sentence(
+            "The called run {run_id} failed: {error}",
+            run_id=run_id,
+            error=str(error.get("message", ""))[:1_000],
+        ),
         hint="Open that run to see the step.",
         final=False,
         run_id=run_id,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import field_validator, model_validator
 
+from structforge.domain.errors import sentence
 from structforge.sdk import (
     Effect,
     Example,
@@ -121,7 +122,7 @@ class WaitUntil(Node[WaitUntilParameters]):
         if due - now > timedelta(seconds=MAX_WAIT_S):
             raise NodeError(
                 "wait.time",
-                f"{parameters.time} is more than a year away.",
+                sentence("{time} is more than a year away.", time=parameters.time),
                 where="parameters.time",
                 hint="A schedule is made for what comes so late.",
             )
@@ -134,7 +135,7 @@ def _moment(text: str, zone: str) -> datetime:
     except ValueError:
         raise NodeError(
             "wait.time",
-            f"{text!r} is no date and time.",
+            sentence("{text} is no date and time.", text=repr(text)),
             where="parameters.time",
             hint="Write it as 2027-01-31T09:00.",
         ) from None
@@ -143,7 +144,7 @@ def _moment(text: str, zone: str) -> datetime:
     except (ValueError, OSError, OverflowError, KeyError):
         raise NodeError(
             "wait.time_zone",
-            f"There is no time zone {zone!r}, or it does not know this time.",
+            sentence("There is no time zone {zone}, or it does not know this time.", zone=repr(zone)),
             where="parameters.time_zone",
             hint="Write it as Europe/Paris.",
         ) from None

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
-from structforge.domain.errors import InvalidError
+from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import decode_json
 from structforge.sdk import (
     Effect,
@@ -210,7 +210,7 @@ async def _body(context: NodeContext, parameters: HttpRequestParameters, respons
         except InvalidError as error:
             raise NodeError(
                 "http.not_json",
-                f"The answer is not JSON: {error.problem.message}",
+                sentence("The answer is not JSON: {message}", message=error.problem.message),
                 where=error.problem.where,
                 hint="Read the answer as text to see what it is.",
                 status=response.status_code,
@@ -235,7 +235,7 @@ def _text(content: bytes, options: str) -> str:
     except (UnicodeDecodeError, LookupError) as error:
         raise NodeError(
             "http.not_text",
-            f"The answer is not text in the encoding `{charset[:40]}`.",
+            sentence("The answer is not text in the encoding `{charset}`.", charset=charset[:40]),
             hint="Read the answer as a file.",
         ) from error
 
@@ -249,7 +249,13 @@ def _status_error(method: str, place: str, response: HttpResponse) -> NodeError:
     retryable = status in RETRYABLE_STATUS or status >= 500
     return NodeError(
         "http.status",
-        f"{method} {place} answered {status}{phrase}.",
+        sentence(
+            "{method} {place} answered {status}{phrase}.",
+            method=method,
+            place=place,
+            status=status,
+            phrase=phrase,
+        ),
         where="parameters.url",
         hint="The server may recover: a retry can help."
         if retryable

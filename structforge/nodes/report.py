@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from structforge.domain.errors import sentence
 from structforge.sdk import Example, Inputs, Node, NodeContext, NodeError, Parameters, Port, Result, parameter
 
 _MARKER = re.compile(r"^[ \t]*\[\[table:\s*(?P<name>[^\]\n]+?)\s*\]\][ \t]*$", re.MULTILINE)
@@ -101,9 +102,11 @@ class Report(Node[ReportParameters]):
             if name not in rendered:
                 raise NodeError(
                     "report.unknown_table",
-                    f"The text asks for the table `{name}`, which is not among the tables.",
+                    sentence(
+                        "The text asks for the table `{name}`, which is not among the tables.", name=name
+                    ),
                     where="parameters.markdown",
-                    hint=f"The tables are: {', '.join(rendered) or 'none'}.",
+                    hint=sentence("The tables are: {rendered}.", rendered=", ".join(rendered) or "none"),
                 )
             placed.add(name)
             return rendered[name]
@@ -124,7 +127,7 @@ def _table(name: str, rows: Any, decimals: int | None, max_rows: int) -> str:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise NodeError(
             "report.table",
-            f"The table `{name}` is not a list of objects.",
+            sentence("The table `{name}` is not a list of objects.", name=name),
             where=f"parameters.tables.{name}",
             hint="Give the rows as one expression, such as `{{ monthly }}`, with nothing before or after it.",
         )

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 from jinja2 import nodes
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions import ExpressionError, parse_expression
 from structforge.nodes.dates import DATE_PARTS, checked_moment, part_of
 from structforge.nodes.tables import has_lost_columns, type_error, unknown_column
@@ -312,12 +313,12 @@ class _Compiler:
                 )
                 return (end - start).dt.total_days()
         near = difflib.get_close_matches(name, FUNCTIONS, n=1)
-        hint = f"Did you mean `{near[0]}`? " if near else ""
+        hint = sentence("Did you mean `{name}`? ", name=near[0]) if near else ""
         raise NodeError(
             "row_expression.unknown_function",
-            f"There is no function `{name}`.",
+            sentence("There is no function `{name}`.", name=name),
             where=self._place(node),
-            hint=f"{hint}There are: {', '.join(FUNCTIONS)}.",
+            hint=sentence("{hint}There are: {functions}.", hint=hint, functions=", ".join(FUNCTIONS)),
         )
 
     def _count(self, name: str, arguments: list[nodes.Expr], least: int, most: int) -> None:
@@ -325,7 +326,12 @@ class _Compiler:
             wanted = str(least) if least == most else f"{least} to {most}"
             raise NodeError(
                 "row_expression.arguments",
-                f"`{name}` takes {wanted} values, but {len(arguments)} are given.",
+                sentence(
+                    "`{name}` takes {wanted} values, but {count} are given.",
+                    name=name,
+                    wanted=wanted,
+                    count=len(arguments),
+                ),
                 where=self.where,
             )
 
@@ -346,7 +352,7 @@ class _Compiler:
     def _refused(self, what: str, node: nodes.Node) -> NodeError:
         return NodeError(
             "row_expression.not_allowed",
-            f"A row expression cannot use {what}.",
+            sentence("A row expression cannot use {what}.", what=what),
             where=self._place(node),
             hint="It may use columns, numbers, texts, `+ - * / // % **`, comparisons, `and or not in`, "
             "`a if b else c` and the listed functions.",
@@ -378,7 +384,12 @@ def checked_number(frame: pl.DataFrame, value: pl.Expr, *, whole: bool, where: s
         row, shown = wrong.item(0, "row"), wrong.item(0, "value")
         raise NodeError(
             "table.not_a_number",
-            f"Row {row} has `{shown}`, which is not a {'whole ' if whole else ''}number.",
+            sentence(
+                "Row {row} has `{shown}`, which is not a {value}number.",
+                row=row,
+                shown=shown,
+                value="whole " if whole else "",
+            ),
             where=where,
             hint="Clean the column first, or filter such rows out.",
             row=row,

@@ -5,6 +5,7 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
 from structforge.nodes.dates import checked_moment, moment
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
@@ -159,7 +160,7 @@ class Transform(Node[TransformParameters]):
             if twice is not None:
                 raise NodeError(
                     "transform.name",
-                    f"Two columns would be called `{twice}`.",
+                    sentence("Two columns would be called `{twice}`.", twice=twice),
                     where="parameters.rename",
                     hint="Choose another name, or remove one of the columns.",
                 )
@@ -196,8 +197,8 @@ def _boolean(frame: pl.DataFrame, column: pl.Expr, lenient: bool, where: str) ->
         if len(wrong):
             raise NodeError(
                 "table.not_a_boolean",
-                f"`{wrong[0]}` is neither true nor false.",
+                sentence("`{wrong}` is neither true nor false.", wrong=wrong[0]),
                 where=where,
-                hint=f"Understood are: {', '.join(_TRUE + _FALSE)}.",
+                hint=sentence("Understood are: {words}.", words=", ".join(_TRUE + _FALSE)),
             )
     return value

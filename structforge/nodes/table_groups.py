@@ -5,6 +5,7 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from structforge.domain.errors import sentence
 from structforge.nodes.dates import DatePart, date_part
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
 from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
@@ -164,7 +165,7 @@ def _output_names(parameters: AggregateParameters) -> list[str]:
     if twice is not None:
         raise NodeError(
             "aggregate.name",
-            f"Two columns of the result would be called `{twice}`.",
+            sentence("Two columns of the result would be called `{twice}`.", twice=twice),
             where="parameters.measures",
             hint="Give one of them a name of its own.",
         )
@@ -175,14 +176,20 @@ def _figure(figure: Measure, frame: pl.DataFrame, where: str) -> pl.Expr:
     if not figure.column:
         if figure.function != "count":
             raise NodeError(
-                "aggregate.column", f"`{figure.function}` needs a column.", where=f"{where}.column"
+                "aggregate.column",
+                sentence("`{function}` needs a column.", function=figure.function),
+                where=f"{where}.column",
             )
         return pl.len()
     dtype = frame.schema[figure.column]
     if figure.function in NUMBERS_ONLY and not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
         raise NodeError(
             "table.wrong_type",
-            f"`{figure.function}` needs numbers, but the column `{figure.column}` holds text.",
+            sentence(
+                "`{function}` needs numbers, but the column `{column}` holds text.",
+                function=figure.function,
+                column=figure.column,
+            ),
             where=f"{where}.column",
             hint="Turn it into numbers first (`Transform`, cast).",
         )

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from structforge.domain.errors import sentence
 from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
@@ -96,7 +97,11 @@ class Join(Node[JoinParameters]):
         if len(right_on) != len(parameters.left_on):
             raise NodeError(
                 "join.keys",
-                f"The left key has {len(parameters.left_on)} columns, the right key {len(right_on)}.",
+                sentence(
+                    "The left key has {count} columns, the right key {others}.",
+                    count=len(parameters.left_on),
+                    others=len(right_on),
+                ),
                 where="parameters.right_on",
                 hint="Name as many columns on both sides.",
             )
@@ -124,7 +129,10 @@ class Join(Node[JoinParameters]):
         except pl.exceptions.DuplicateError as error:
             raise NodeError(
                 "join.name",
-                f"Two columns of the result would have the same name: {str(error).splitlines()[0]}.",
+                sentence(
+                    "Two columns of the result would have the same name: {said}.",
+                    said=str(error).splitlines()[0],
+                ),
                 where="parameters.suffix",
                 hint="Choose another suffix.",
             ) from error
@@ -244,7 +252,11 @@ def _refuse_explosion(
     if rows > MAX_JOINED_ROWS:
         raise NodeError(
             "join.too_large",
-            f"The join would have {rows} rows; the limit is {MAX_JOINED_ROWS}.",
+            sentence(
+                "The join would have {rows} rows; the limit is {max_joined_rows}.",
+                rows=rows,
+                max_joined_rows=MAX_JOINED_ROWS,
+            ),
             where="parameters.left_on",
             hint="The keys repeat in both tables: add a key column, or aggregate one table first.",
             rows=rows,

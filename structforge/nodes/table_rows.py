@@ -5,6 +5,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
 from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
 from structforge.sdk import (
@@ -227,7 +228,11 @@ def _test(condition: Condition, dtype: pl.DataType, where: str) -> pl.Expr:
     if operator in ("in", "not_in", "between"):
         if not isinstance(condition.value, list) or (operator == "between" and len(condition.value) != 2):
             wanted = "a list of two values" if operator == "between" else "a list"
-            raise NodeError("filter.value", f"`{operator}` needs {wanted}.", where=f"{where}.value")
+            raise NodeError(
+                "filter.value",
+                sentence("`{operator}` needs {wanted}.", operator=operator, wanted=wanted),
+                where=f"{where}.value",
+            )
         values = [_fitting(value, dtype, where) for value in condition.value]
         if operator == "between":
             return column.is_between(pl.lit(values[0]), pl.lit(values[1])).fill_null(False)
@@ -240,7 +245,7 @@ def _test(condition: Condition, dtype: pl.DataType, where: str) -> pl.Expr:
             return column.is_not_null()
         raise NodeError(
             "filter.value",
-            f"`{operator}` needs a value.",
+            sentence("`{operator}` needs a value.", operator=operator),
             where=f"{where}.value",
             hint="Use `is_empty` for empty cells.",
         )
@@ -271,7 +276,7 @@ def _text_test(operator: str, column: pl.Expr, value: Any, where: str) -> pl.Exp
     except pl.exceptions.ComputeError as error:
         raise NodeError(
             "filter.pattern",
-            f"`{text}` is not a regular expression.",
+            sentence("`{text}` is not a regular expression.", text=text),
             where=f"{where}.value",
             hint="Look-around and back-references are not supported.",
         ) from error
@@ -290,7 +295,9 @@ def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
         except ValueError as error:
             raise NodeError(
                 "filter.value",
-                f"The column holds numbers, but it is compared with the text `{value}`.",
+                sentence(
+                    "The column holds numbers, but it is compared with the text `{value}`.", value=value
+                ),
                 where=f"{where}.value",
                 hint="Give a number, or turn the column into text first.",
             ) from error
@@ -298,7 +305,11 @@ def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
         kind = "numbers" if dtype.is_numeric() else "text"
         raise NodeError(
             "filter.value",
-            f"The column holds {kind}, but it is compared with {str(value).lower()}.",
+            sentence(
+                "The column holds {kind}, but it is compared with {value}.",
+                kind=kind,
+                value=str(value).lower(),
+            ),
             where=f"{where}.value",
         )
     if dtype == pl.Boolean and isinstance(value, str) and value.lower() in ("true", "false"):
@@ -306,7 +317,7 @@ def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
     if dtype == pl.String and isinstance(value, (int, float)):
         raise NodeError(
             "filter.value",
-            f"The column holds text, but it is compared with the number {value}.",
+            sentence("The column holds text, but it is compared with the number {value}.", value=value),
             where=f"{where}.value",
             hint="Put the value in quotes, or turn the column into numbers first (`Transform`, cast).",
         )

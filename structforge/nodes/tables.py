@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from structforge.domain.errors import sentence
 from structforge.sdk import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
 
 MAX_INLINE_BYTES = 64 * 1024
@@ -36,7 +37,9 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
         if ref.media_type != TABLE_MEDIA_TYPE:
             raise NodeError(
                 "table.not_a_table",
-                f"A table is expected, but this is a file of type {ref.media_type}.",
+                sentence(
+                    "A table is expected, but this is a file of type {media_type}.", media_type=ref.media_type
+                ),
                 where=where,
                 hint="Read it with the node `Read file` first.",
             )
@@ -45,14 +48,18 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
         value = [value]
     if not isinstance(value, list):
         raise NodeError(
-            "table.not_a_table", f"A table is expected, but this is {_kind(value)}.", where=where,
+            "table.not_a_table", sentence("A table is expected, but this is {value}.", value=_kind(value)), where=where,
             hint="A table is a list of objects, one for each row.",
         )  # fmt: skip
     for index, row in enumerate(value):
         if not isinstance(row, dict):
             raise NodeError(
                 "table.not_a_table",
-                f"A table is expected, but element {index} of the list is {_kind(row)}.",
+                sentence(
+                    "A table is expected, but element {index} of the list is {row}.",
+                    index=index,
+                    row=_kind(row),
+                ),
                 where=where,
                 hint="Each element must be an object: column name to value.",
             )
@@ -61,7 +68,10 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
         raise NodeError(
             "table.mixed_column",
-            f"The rows do not fit into columns of one type each: {str(error).splitlines()[0]}.",
+            sentence(
+                "The rows do not fit into columns of one type each: {said}.",
+                said=str(error).splitlines()[0],
+            ),
             where=where,
             hint="Give each column values of one kind, or turn nested values into text first.",
         ) from error
@@ -139,12 +149,12 @@ def unknown_column(name: str, columns: list[str], *, where: str, **details: Any)
     """Build the error of a column that is not there, with the nearest names."""
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.6)
     known = ", ".join(f"`{column}`" for column in columns[:20]) + (" …" if len(columns) > 20 else "")
-    hint = f"Did you mean `{near[0]}`? " if near else ""
+    hint = sentence("Did you mean `{name}`? ", name=near[0]) if near else ""
     return NodeError(
         "table.unknown_column",
-        f"The table has no column `{name}`.",
+        sentence("The table has no column `{name}`.", name=name),
         where=where,
-        hint=f"{hint}Its columns are: {known or 'none'}.",
+        hint=sentence("{hint}Its columns are: {known}.", hint=hint, known=known or "none"),
         column=name,
         columns=columns[:100],
         **details,
@@ -155,7 +165,7 @@ def type_error(error: pl.exceptions.PolarsError, *, where: str) -> NodeError:
     """Turn polars' refusal of an operation into an error for people."""
     return NodeError(
         "table.wrong_type",
-        f"The values do not allow this: {str(error).splitlines()[0]}.",
+        sentence("The values do not allow this: {said}.", said=str(error).splitlines()[0]),
         where=where,
         hint="Change the column's type first (`Transform`, cast), or use `number(column)` or `text(column)`.",
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import InvalidError, NotFoundError, Problem
+from structforge.domain.errors import InvalidError, NotFoundError, Problem, sentence
 from structforge.domain.ids import child_id
 from structforge.domain.journal import Acceptance, Commit, RunIdentity
 from structforge.domain.run import RunStatus
@@ -72,7 +72,7 @@ class CalleeService:
         if above.depth >= self._max_depth:
             raise NodeError(
                 "call.too_deep",
-                f"This run is {above.depth} calls deep, and may call no further.",
+                sentence("This run is {depth} calls deep, and may call no further.", depth=above.depth),
                 hint="A workflow that calls itself needs a condition that ends it; the administrator sets the limit.",
                 depth=above.depth,
             )
@@ -156,7 +156,9 @@ class CalleeService:
             if acceptance is None:
                 found = await caller_of(connection, run)
                 if found is None:
-                    raise NotFoundError(Problem("run.not_found", f"There is no run {run.run_id}."))
+                    raise NotFoundError(
+                        Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run.run_id))
+                    )
                 return found
             number = await version_number(connection, run.organization_id, acceptance.version_id)
         return Caller(
@@ -191,8 +193,13 @@ class CalleeService:
                 return callee.workflow_id, await self._draft(connection, organization_id, callee, above)
         version_id = callee.published_version_id if number is None else callee.version_id
         if version_id is None:
-            missing = "no published version" if number is None else f"no version {number}"
-            raise _cannot(f"The workflow {call.workflow[:200]!r} has {missing}.", "Publish it first.")
+            name = repr(call.workflow[:200])
+            said = (
+                sentence("The workflow {name} has no published version.", name=name)
+                if number is None
+                else sentence("The workflow {name} has no version {number}.", name=name, number=number)
+            )
+            raise _cannot(said, "Publish it first.")
         return callee.workflow_id, version_id
 
     async def _draft(

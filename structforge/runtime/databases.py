@@ -21,7 +21,7 @@ from psycopg import AsyncConnection, errors, sql
 from psycopg.types.json import Json, Jsonb
 
 from structforge.domain.connections import ConnectionKind, OpenedConnection, PostgresqlSettings
-from structforge.domain.errors import StructForgeError
+from structforge.domain.errors import StructForgeError, sentence
 from structforge.domain.values import journal_safe
 from structforge.sdk.context import NodeError, QueryResult, WriteResult
 from structforge.security.cipher import Cipher
@@ -89,7 +89,7 @@ class Databases:
         if stored is None:
             raise NodeError(
                 "connection.not_found",
-                f"There is no connection `{name}`.",
+                sentence("There is no connection `{name}`.", name=name),
                 where="parameters.connection",
                 hint="Choose one of the organization's connections, or make one of that name.",
                 final=False,
@@ -181,7 +181,7 @@ class Databases:
         wrong = "authentication failed" in said or "does not exist" in said
         return NodeError(
             "database.connection",
-            f"The connection `{opened.name}` cannot be opened: {said}",
+            sentence("The connection `{name}` cannot be opened: {said}", name=opened.name, said=said),
             where="parameters.connection",
             hint="Check user, password and database of the connection."
             if wrong
@@ -200,14 +200,14 @@ class Databases:
         if isinstance(error, psycopg.ProgrammingError) and not state:
             return NodeError(
                 "database.placeholder",
-                f"The statement and its values do not fit: {said}.",
+                sentence("The statement and its values do not fit: {said}.", said=said),
                 where="parameters.values",
                 hint="A value is written `%(name)s` and named in the values; a percent sign is written `%%`.",
             )
         if isinstance(error, errors.ReadOnlySqlTransaction):
             return NodeError(
                 "database.read_only",
-                f"This node only reads: {said}.",
+                sentence("This node only reads: {said}.", said=said),
                 where="parameters.statement",
                 hint="Use the node `Database: write`.",
             )
@@ -217,7 +217,7 @@ class Databases:
             details["position"] = int(error.diag.statement_position)
         return NodeError(
             "database.refused",
-            f"`{opened.name}` refused: {said}.",
+            sentence("`{name}` refused: {said}.", name=opened.name, said=said),
             where="parameters.statement",
             hint="Trying again may help." if passing else "Mend the statement or its values.",
             final=not passing,
@@ -268,7 +268,7 @@ class OrganizationDatabases:
                     if size > max_bytes:
                         raise NodeError(
                             "database.too_large",
-                            f"The result is larger than {max_bytes} bytes.",
+                            sentence("The result is larger than {max_bytes} bytes.", max_bytes=max_bytes),
                             where="parameters.statement",
                             hint="Ask for fewer rows or columns.",
                         )
@@ -302,7 +302,10 @@ class OrganizationDatabases:
                 if recorded is None:
                     raise NodeError(
                         "database.key_vanished",
-                        f"The key of this step stood in {EFFECTS_TABLE} and is gone, or has no result.",
+                        sentence(
+                            "The key of this step stood in {effects_table} and is gone, or has no result.",
+                            effects_table=EFFECTS_TABLE,
+                        ),
                         hint="Remove rows of that table only after their runs are long over.",
                         final=False,
                     )
@@ -337,10 +340,16 @@ async def _create_effects(database: AsyncConnection[Any]) -> None:
     except errors.InsufficientPrivilege as error:
         raise NodeError(
             "database.no_effects_table",
-            f"The table {EFFECTS_TABLE}, which makes writes exact, is missing and may not be made.",
+            sentence(
+                "The table {effects_table}, which makes writes exact, is missing and may not be made.",
+                effects_table=EFFECTS_TABLE,
+            ),
             where="parameters.connection",
-            hint=f"Let an administrator of the database run: {_CREATE_EFFECTS.as_string()}; and grant SELECT, "
-            "INSERT and UPDATE on it.",
+            hint=sentence(
+                "Let an administrator of the database run: {statement}; and grant SELECT, "
+                "INSERT and UPDATE on it.",
+                statement=_CREATE_EFFECTS.as_string(),
+            ),
         ) from error
 
 
@@ -367,7 +376,7 @@ async def _write(
             if len(found) > row_limit:
                 raise NodeError(
                     "database.too_many_rows",
-                    f"The statement returns more than {row_limit} rows.",
+                    sentence("The statement returns more than {row_limit} rows.", row_limit=row_limit),
                     where="parameters.row_limit",
                     hint="Return fewer rows, or raise the limit. Nothing was changed.",
                 )
@@ -380,7 +389,9 @@ def _refuse_transaction(statement: str) -> None:
     if found is not None:
         raise NodeError(
             "database.transaction",
-            f"`{found[1].upper()}` has no place here: the node makes the transaction itself.",
+            sentence(
+                "`{word}` has no place here: the node makes the transaction itself.", word=found[1].upper()
+            ),
             where="parameters.statement",
             hint="Leave it out; what a node does is committed whole or not at all.",
         )
@@ -446,7 +457,7 @@ def _number(value: Decimal) -> int | float | str | None:
 def _too_slow(time_limit_s: float) -> NodeError:
     return NodeError(
         "database.timeout",
-        f"The database did not answer within {time_limit_s:g} s.",
+        sentence("The database did not answer within {time_limit_s} s.", time_limit_s=f"{time_limit_s:g}"),
         where="parameters.time_limit_s",
         hint="Make the statement cheaper, or raise the time limit.",
         final=False,

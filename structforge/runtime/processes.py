@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.values import decode_json, encode_json
 from structforge.engine.environment import LogSink, ProcessCall
 from structforge.sdk.context import NodeError
@@ -109,7 +109,10 @@ class ProcessPool:
                 return answer
         raise NodeError(
             "step.process_died",
-            f"The process that worked on this step died, {DEATHS_PER_CALL} times in a row.",
+            sentence(
+                "The process that worked on this step died, {deaths_per_call} times in a row.",
+                deaths_per_call=DEATHS_PER_CALL,
+            ),
             hint="It may have run out of memory: filter the data earlier or raise the machine's memory.",
             final=False,
         )

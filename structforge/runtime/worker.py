@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import Problem, StructForgeError, UnavailableError
+from structforge.domain.errors import Problem, StructForgeError, UnavailableError, sentence
 from structforge.domain.journal import Journal, LeaseLostError, RunChange, RunSnapshot
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json, encode_json
@@ -258,7 +258,12 @@ class RunWorker:
                 recorder,
                 Problem(
                     "run.kills_workers",
-                    f"{deaths} workers died while they executed this run, the last {DEATHS_ALONE} with nothing else.",
+                    sentence(
+                        "{deaths} workers died while they executed this run, the last {deaths_alone} "
+                        "with nothing else.",
+                        deaths=deaths,
+                        deaths_alone=DEATHS_ALONE,
+                    ),
                     hint="Look at the step that was running: it may need more memory than the machine has.",
                 ),
             )

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
 from structforge.sdk.node import Node, Ports
 
@@ -67,7 +67,7 @@ class FakeHttp:
         sent = (method, url, dict(headers or {}), content or b"")
         self.requests.append(sent)
         if self.answer is None:
-            raise NodeError("outbound.blocked", f"The test bench has no answer for {url}.")
+            raise NodeError("outbound.blocked", sentence("The test bench has no answer for {url}.", url=url))
         return self.answer(*sent)
 
 
@@ -91,7 +91,9 @@ class FolderArtifacts:
         """Return the file. Raises: NodeError `artifact.missing`."""
         path = self._folder / ref.hash
         if not path.is_file():
-            raise NodeError("artifact.missing", f"The artifact {ref.hash[:12]} is not in the store.")
+            raise NodeError(
+                "artifact.missing", sentence("The artifact {hash} is not in the store.", hash=ref.hash[:12])
+            )
         return path
 
     def open(self, ref: ArtifactRef) -> BinaryIO:
@@ -239,7 +241,7 @@ def validated(node: Node[Any], parameters: Mapping[str, Any]) -> Any:
             *(
                 Problem(
                     "parameter.invalid",
-                    f"{problem['msg']}.",
+                    sentence("{msg}.", msg=problem["msg"]),
                     where="parameters." + ".".join(str(part) for part in problem["loc"]),
                 )
                 for problem in error.errors()
@@ -252,19 +254,27 @@ def _check_inputs(node: Node[Any], parameters: Mapping[str, Any], inputs: Mappin
         return
     ports = {port.name: port for port in node.input_ports(parameters)}
     problems = [
-        Problem("port.unknown", f"{node.type} has no input port `{name}`.", where=f"input {name}")
+        Problem(
+            "port.unknown",
+            sentence("{type} has no input port `{name}`.", type=node.type, name=name),
+            where=f"input {name}",
+        )
         for name in inputs
         if name not in ports
     ]
     problems += [
-        Problem("port.missing", f"The input port `{port.name}` needs a value.", where=f"input {port.name}")
+        Problem(
+            "port.missing",
+            sentence("The input port `{name}` needs a value.", name=port.name),
+            where=f"input {port.name}",
+        )
         for port in ports.values()
         if port.required and port.name not in inputs
     ]
     problems += [
         Problem(
             "port.not_a_list",
-            f"The input port `{port.name}` takes a list of values.",
+            sentence("The input port `{name}` takes a list of values.", name=port.name),
             where=f"input {port.name}",
         )
         for port in ports.values()
@@ -279,14 +289,18 @@ def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) 
     ports = dict(result.values) if isinstance(result, Ports) else {names[0]: result}
     for name, value in ports.items():
         if name not in names:
-            raise InvalidError(Problem("port.unknown", f"{node.type} has no output port `{name}`."))
+            raise InvalidError(
+                Problem(
+                    "port.unknown", sentence("{type} has no output port `{name}`.", type=node.type, name=name)
+                )
+            )
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InvalidError(
                 Problem(
                     "result.not_json",
-                    f"The value of port `{name}` is not JSON: {error}.",
+                    sentence("The value of port `{name}` is not JSON: {error}.", name=name, error=error),
                     where=f"output {name}",
                 )
             ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 
 KEY_BYTES = 32
 FILE_NAME = "secret.key"
@@ -65,7 +65,12 @@ def parse_keyring(text: str, *, where: str) -> Keyring:
             raise UnavailableError(
                 Problem(
                     "keys.malformed",
-                    f"Key {number} in {where} is not `id:key`: its own id and 32 bytes in URL-safe base64.",
+                    sentence(
+                        "Key {number} in {where} is not `id:key`: its own id and 32 bytes in URL-safe "
+                        "base64.",
+                        number=number,
+                        where=where,
+                    ),
                     where,
                     "Restore it from your backup; `structforge keys generate` prints a new one.",
                 )
@@ -95,7 +100,12 @@ def load_keyring(secret: str | None, home: Path) -> Keyring:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise UnavailableError(
-            Problem("keys.unreadable", f"The key file cannot be read: {error}.", str(path), "Mend its owner.")
+            Problem(
+                "keys.unreadable",
+                sentence("The key file cannot be read: {error}.", error=error),
+                str(path),
+                "Mend its owner.",
+            )
         ) from error
     if mode & 0o077:
         raise UnavailableError(
@@ -103,7 +113,7 @@ def load_keyring(secret: str | None, home: Path) -> Keyring:
                 "keys.exposed",
                 "The key file can be read by other users of this machine.",
                 str(path),
-                f"Run `chmod 600 {path}`, and rotate the key if others had access.",
+                sentence("Run `chmod 600 {path}`, and rotate the key if others had access.", path=path),
             )
         )
     return parse_keyring(text, where=str(path))

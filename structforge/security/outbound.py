@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from structforge.domain.errors import sentence
 from structforge.sdk import NodeError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -217,7 +218,12 @@ async def checked_addresses(
         if reason and not allowed.allow(host, port, address):
             raise NodeError(
                 "outbound.blocked",
-                f"{host} is at {address}, which nodes must not reach ({reason}).",
+                sentence(
+                    "{host} is at {address}, which nodes must not reach ({reason}).",
+                    host=host,
+                    address=address,
+                    reason=reason,
+                ),
                 where=where,
                 hint="Only public addresses are allowed; an administrator can allow a private host by name.",
             )
@@ -283,7 +289,11 @@ class OutboundClient:
         `http.timeout`, `http.connection` (it may).
         """
         if method.upper() not in METHODS:
-            raise NodeError("http.method", f"`{method[:20]}` is not a method nodes may use.", where="method")
+            raise NodeError(
+                "http.method",
+                sentence("`{method}` is not a method nodes may use.", method=method[:20]),
+                where="method",
+            )
         hop = _Hop(method.upper(), parse_url(url), _checked_headers(headers or {}), content or b"")
         try:
             async with asyncio.timeout(timeout_s):
@@ -295,13 +305,21 @@ class OutboundClient:
         except TimeoutError as error:
             raise NodeError(
                 "http.timeout",
-                f"{shown(hop.url)} did not answer within {timeout_s:g} s.",
+                sentence(
+                    "{url} did not answer within {timeout_s} s.",
+                    url=shown(hop.url),
+                    timeout_s=f"{timeout_s:g}",
+                ),
                 hint="Try again later, or raise the time limit.",
                 final=False,
             ) from error
         raise NodeError(
             "outbound.redirects",
-            f"{shown(parse_url(url))} redirected more than {MAX_REDIRECTS} times.",
+            sentence(
+                "{url} redirected more than {max_redirects} times.",
+                url=shown(parse_url(url)),
+                max_redirects=MAX_REDIRECTS,
+            ),
             hint="Check the address: it may redirect to itself.",
         )
 
@@ -364,7 +382,7 @@ class OutboundClient:
         if port in _UNSAFE_PORTS and not self._allowed.names(host, port):
             raise NodeError(
                 "outbound.blocked",
-                f"Port {port} of {host} is not for HTTP.",
+                sentence("Port {port} of {host} is not for HTTP.", port=port, host=host),
                 where="url",
                 hint="An administrator can allow the host by name.",
             )
@@ -380,19 +398,23 @@ def parse_url(url: str) -> httpx.URL:
         parsed = httpx.URL(url.strip())
         raw = parsed.raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise NodeError("outbound.url", f"`{url[:200]}` is not a URL: {error}.", where="url") from error
+        raise NodeError(
+            "outbound.url",
+            sentence("`{url}` is not a URL: {error}.", url=url[:200], error=error),
+            where="url",
+        ) from error
     if len(url) > MAX_URL_LENGTH:
-        problem = f"The URL is longer than {MAX_URL_LENGTH} characters."
+        problem = sentence("The URL is longer than {most} characters.", most=MAX_URL_LENGTH)
     elif parsed.scheme not in ("http", "https"):
-        problem = f"`{url[:200]}` does not begin with http:// or https://."
+        problem = sentence("`{url}` does not begin with http:// or https://.", url=url[:200])
     elif not raw:
-        problem = f"`{url[:200]}` names no host."
+        problem = sentence("`{url}` names no host.", url=url[:200])
     elif parsed.userinfo:
         problem = "The URL holds a user name or password."
     elif "%" in raw:
-        problem = f"`{raw}` names a network zone."
+        problem = sentence("`{raw}` names a network zone.", raw=raw)
     elif parsed.port is not None and not 0 < parsed.port < 65_536:
-        problem = f"{parsed.port} is not a port."
+        problem = sentence("{port} is not a port.", port=parsed.port)
     if problem:
         hint = (
             "Put credentials into a header."
@@ -415,11 +437,13 @@ def _port(url: httpx.URL) -> int:
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if name.lower() in _OWN_HEADERS:
-            problem = f"The header `{name}` is set by the client itself."
+            problem = sentence("The header `{name}` is set by the client itself.", name=name)
         elif not _HEADER_NAME.fullmatch(name):
-            problem = f"`{name[:80]}` is not a header name."
+            problem = sentence("`{name}` is not a header name.", name=name[:80])
         elif not _HEADER_VALUE.fullmatch(value):
-            problem = f"The value of the header `{name}` holds characters that a header cannot."
+            problem = sentence(
+                "The value of the header `{name}` holds characters that a header cannot.", name=name
+            )
         else:
             continue
         raise NodeError("http.header", problem, where=f"headers.{name[:80]}")
@@ -432,12 +456,17 @@ def _redirected(hop: _Hop, status: int, location: str) -> _Hop:
         target = parse_url(str(hop.url.join(location)))
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise NodeError(
-            "outbound.url", f"{shown(hop.url)} redirects to something that is not a URL.", where="url"
+            "outbound.url",
+            sentence("{url} redirects to something that is not a URL.", url=shown(hop.url)),
+            where="url",
         ) from error
     if hop.url.scheme == "https" and target.scheme == "http":
         raise NodeError(
             "outbound.blocked",
-            f"{shown(hop.url)} redirects from https to http, which would send the request in the clear.",
+            sentence(
+                "{url} redirects from https to http, which would send the request in the clear.",
+                url=shown(hop.url),
+            ),
             where="url",
         )
     method, content, headers = hop.method, hop.content, hop.headers
@@ -455,7 +484,12 @@ async def _read_body(response: httpx.Response, limit: int, source: str) -> bytes
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
         raise NodeError(
-            "http.encoding", f"{source} answers in the encoding `{encoding[:40]}`, which was not asked for."
+            "http.encoding",
+            sentence(
+                "{source} answers in the encoding `{encoding}`, which was not asked for.",
+                source=source,
+                encoding=encoding[:40],
+            ),
         )
     inflate = Inflate(encoding) if encoding not in ("identity", "") else None
     body = bytearray()
@@ -464,17 +498,21 @@ async def _read_body(response: httpx.Response, limit: int, source: str) -> bytes
             body += chunk if inflate is None else inflate.feed(chunk, limit + 1 - len(body))
         except zlib.error as error:
             raise NodeError(
-                "http.encoding", f"The answer of {source} is not valid {encoding}.", final=False
+                "http.encoding",
+                sentence("The answer of {source} is not valid {encoding}.", source=source, encoding=encoding),
+                final=False,
             ) from error
         if len(body) > limit:
             raise NodeError(
                 "http.too_large",
-                f"The answer of {source} is larger than {limit} bytes.",
+                sentence("The answer of {source} is larger than {limit} bytes.", source=source, limit=limit),
                 hint="Ask for less, page by page, or raise the limit of the node.",
                 limit_bytes=limit,
             )
     if inflate is not None and body and not inflate.finished:
-        raise NodeError("http.connection", f"The answer of {source} was cut off.", final=False)
+        raise NodeError(
+            "http.connection", sentence("The answer of {source} was cut off.", source=source), final=False
+        )
     return bytes(body)
 
 
@@ -512,14 +550,14 @@ def _connection_error(url: httpx.URL, error: httpx.HTTPError) -> NodeError:
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return NodeError(
             "http.tls",
-            f"The certificate of {shown(url)} cannot be trusted.",
+            sentence("The certificate of {url} cannot be trusted.", url=shown(url)),
             where="url",
             hint="Check the address; a certificate of your own authority must be installed by an "
             "administrator.",
         )
     return NodeError(
         "http.connection",
-        f"The connection to {shown(url)} failed: {reason}.",
+        sentence("The connection to {url} failed: {reason}.", url=shown(url), reason=reason),
         where="url",
         hint="Check that the server runs and is reachable.",
         final=False,
@@ -528,5 +566,9 @@ def _connection_error(url: httpx.URL, error: httpx.HTTPError) -> NodeError:
 
 def _dns_error(host: str, where: str) -> NodeError:
     return NodeError(
-        "outbound.dns", f"The host `{host}` was not found.", where=where, hint="Check the name.", final=False
+        "outbound.dns",
+        sentence("The host `{host}` was not found.", host=host),
+        where=where,
+        hint="Check the name.",
+        final=False,
     )

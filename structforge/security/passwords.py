@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 
 MIN_CHARACTERS = 10
 MAX_CHARACTERS = 256
@@ -70,7 +70,12 @@ def check_password(password: str, *, where: str = "password") -> None:
         raise InvalidError(
             Problem(
                 "password.length",
-                f"A password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, this one {len(password)}.",
+                sentence(
+                    "A password has {min_characters} to {max_characters} characters, this one {count}.",
+                    min_characters=MIN_CHARACTERS,
+                    max_characters=MAX_CHARACTERS,
+                    count=len(password),
+                ),
                 where,
                 "A few unrelated words make a long password that is easy to keep in mind.",
             )

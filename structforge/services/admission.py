@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from structforge.domain.errors import Problem, TooManyRequestsError
+from structforge.domain.errors import Problem, TooManyRequestsError, sentence
 from structforge.domain.journal import IdempotencyClaim, RunIdentity
 from structforge.domain.limits import RunLimits
 from structforge.runtime.events import EventPublisher
@@ -68,7 +68,10 @@ def _full(max_runs: int) -> Problem:
     runs = "one run" if max_runs == 1 else f"{max_runs} runs"
     return Problem(
         "run.limit",
-        f"The workflow has {runs} already, as many as it may have at once, and takes no more meanwhile.",
+        sentence(
+            "The workflow has {runs} already, as many as it may have at once, and takes no more meanwhile.",
+            runs=runs,
+        ),
         "settings.max_runs",
         "Start it again when one of them has ended, or let it queue: `when_full` in the workflow's settings.",
         {"max_runs": max_runs, "retry_after_s": RETRY_AFTER_S},

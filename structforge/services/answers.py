@@ -13,7 +13,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.runtime.events import EventPublisher
 from structforge.services.audit import audit
 from structforge.storage.database import Database
@@ -119,9 +126,9 @@ class AnswerService:
                 raise InvalidError(
                     Problem(
                         "answer.decision",
-                        f"This question takes no {given.decision!r}.",
+                        sentence("This question takes no {decision}.", decision=repr(given.decision)),
                         "decision",
-                        f"It takes: {', '.join(possible)}.",
+                        sentence("It takes: {possible}.", possible=", ".join(possible)),
                     )
                 )
             answer = {
@@ -136,7 +143,7 @@ class AnswerService:
                 raise ConflictError(
                     Problem(
                         "answer.given",
-                        f"Step {step_key!r} was answered already.",
+                        sentence("Step {step_key} was answered already.", step_key=repr(step_key)),
                         f"runs.{run_id}",
                         "The first answer counts.",
                     )
@@ -159,9 +166,10 @@ class AnswerService:
                 Problem(
                     "answer.not_yours",
                     "This question is meant for others.",
-                    hint="It can be answered by: "
-                    + ", ".join(sorted({*asks.get("roles", ()), *asks.get("emails", ())}))[:500]
-                    + ".",
+                    hint=sentence(
+                        "It can be answered by: {people}.",
+                        people=", ".join(sorted({*asks.get("roles", ()), *asks.get("emails", ())}))[:500],
+                    ),
                 )
             )
         return email
@@ -180,7 +188,9 @@ def checked_fields(declared: Sequence[dict[str, Any]], given: GivenAnswer) -> di
     """
     known = {field["name"]: field for field in declared}
     problems = [
-        Problem("answer.unknown_field", f"There is no field {name!r}.", f"fields.{name}")
+        Problem(
+            "answer.unknown_field", sentence("There is no field {name}.", name=repr(name)), f"fields.{name}"
+        )
         for name in given.fields
         if name not in known
     ]
@@ -214,8 +224,12 @@ def _wrong(field: dict[str, Any], value: Any) -> str | None:
     if kind == "date":
         return None if DATE.fullmatch(value) and _is_date(value) else "This is no date, as in 2027-01-31."
     if kind == "choice" and value not in field["choices"]:
-        return f"Choose one of: {', '.join(field['choices'])[:500]}."
-    return None if len(value) <= MAX_TEXT else f"This text has more than {MAX_TEXT} characters."
+        return sentence("Choose one of: {choices}.", choices=", ".join(field["choices"])[:500])
+    return (
+        None
+        if len(value) <= MAX_TEXT
+        else sentence("This text has more than {most} characters.", most=MAX_TEXT)
+    )
 
 
 def _is_date(text: str) -> bool:
@@ -227,14 +241,16 @@ def _is_date(text: str) -> bool:
 
 
 def _no_run(run_id: UUID) -> NotFoundError:
-    return NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+    return NotFoundError(
+        Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
+    )
 
 
 def _not_waiting(run_id: UUID, step_key: str) -> ConflictError:
     return ConflictError(
         Problem(
             "answer.not_waiting",
-            f"Nothing waits for an answer at step {step_key!r}.",
+            sentence("Nothing waits for an answer at step {step_key}.", step_key=repr(step_key)),
             f"runs.{run_id}",
             "It may be over, or its time limit has passed.",
         )

@@ -16,7 +16,13 @@ import orjson
 import polars as pl
 
 from structforge.domain.access import Principal
-from structforge.domain.errors import InvalidError, Problem, StructForgeError, TooLargeError
+from structforge.domain.errors import (
+    InvalidError,
+    Problem,
+    StructForgeError,
+    TooLargeError,
+    sentence,
+)
 from structforge.domain.values import JsonValue, decode_json
 from structforge.engine.environment import VALUE_MEDIA_TYPE
 from structforge.nodes.tables import json_cells
@@ -189,10 +195,12 @@ def _page(frame: pl.LazyFrame, query: RowsQuery) -> TablePage:
             if query.sort not in schema:
                 raise InvalidError(
                     Problem(
-                        "table.unknown_column", f"The table has no column {query.sort[:80]!r}.", "sort",
-                        f"Its columns are: {', '.join(list(schema)[:20])}.",
+                        "table.unknown_column",
+                        sentence("The table has no column {sort}.", sort=repr(query.sort[:80])),
+                        "sort",
+                        sentence("Its columns are: {schema}.", schema=", ".join(list(schema)[:20])),
                     )
-                )  # fmt: skip
+                )
             frame = frame.sort(query.sort, descending=query.descending, nulls_last=True, maintain_order=True)
         if query.search:
             found = frame.collect()
@@ -257,7 +265,9 @@ def _json(file: StoredFile) -> JsonValue:
         raise InvalidError(
             Problem(
                 "artifact.not_shown",
-                f"A file of type {file.media_type[:80]} cannot be looked into here.",
+                sentence(
+                    "A file of type {media_type} cannot be looked into here.", media_type=file.media_type[:80]
+                ),
                 "hash",
                 "Download it instead.",
             )
@@ -266,7 +276,11 @@ def _json(file: StoredFile) -> JsonValue:
         raise TooLargeError(
             Problem(
                 "artifact.too_large_to_show",
-                f"The value has {file.size_bytes} bytes; at most {MAX_READ_BYTES} are shown here.",
+                sentence(
+                    "The value has {size_bytes} bytes; at most {max_read_bytes} are shown here.",
+                    size_bytes=file.size_bytes,
+                    max_read_bytes=MAX_READ_BYTES,
+                ),
                 "hash",
                 "Download it instead.",
             )

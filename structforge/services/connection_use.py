@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.connections import named_connections
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.validation import NodeShape
 from structforge.domain.validation.findings import at_node
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
@@ -53,7 +53,7 @@ async def missing_connections(
     return [
         Problem(
             "connection.not_found",
-            f"There is no connection `{value[:80]}`.",
+            sentence("There is no connection `{value}`.", value=value[:80]),
             at_node(spec.id, "parameters", name),
             "Choose one of the organization's connections, or make one of that name.",
         )

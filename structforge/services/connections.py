@@ -10,7 +10,13 @@ from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.connections import SECRET_MAX_CHARACTERS, check_name, check_settings
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.runtime.databases import Databases, connection_context
 from structforge.sdk import NodeError
 from structforge.security.cipher import Cipher
@@ -98,7 +104,10 @@ class ConnectionService:
                 raise ConflictError(
                     Problem(
                         "connection.too_many",
-                        f"An organization has at most {MAX_CONNECTIONS} connections.",
+                        sentence(
+                            "An organization has at most {max_connections} connections.",
+                            max_connections=MAX_CONNECTIONS,
+                        ),
                         hint="Delete some that nobody uses.",
                     )
                 )
@@ -106,7 +115,7 @@ class ConnectionService:
                 raise ConflictError(
                     Problem(
                         "connection.name_taken",
-                        f"There is a connection `{name}` already.",
+                        sentence("There is a connection `{name}` already.", name=name),
                         "name",
                         "Choose another name, or change that connection.",
                     )
@@ -169,7 +178,11 @@ class ConnectionService:
                 raise ConflictError(
                     Problem(
                         "connection.in_use",
-                        f"Published workflows use `{row.name}`: {', '.join(using[:10])}.",
+                        sentence(
+                            "Published workflows use `{name}`: {using}.",
+                            name=row.name,
+                            using=", ".join(using[:10]),
+                        ),
                         hint="Change and publish them first, or delete it all the same with force=true.",
                         details={"workflows": list(using[:100])},
                     )
@@ -205,7 +218,11 @@ async def _found(connections: Connections, principal: Principal, connection_id: 
     row = await connections.get(principal.organization_id, connection_id)
     if row is None:
         raise NotFoundError(
-            Problem("connection.not_found", f"There is no connection {connection_id}.", "connection_id")
+            Problem(
+                "connection.not_found",
+                sentence("There is no connection {connection_id}.", connection_id=connection_id),
+                "connection_id",
+            )
         )
     return row
 
@@ -215,14 +232,22 @@ def _check_texts(secret: str | None, description: str) -> None:
     if secret is not None and (len(secret) > SECRET_MAX_CHARACTERS or "\0" in secret):
         problems.append(
             Problem(
-                "connection.secret", f"A secret has at most {SECRET_MAX_CHARACTERS} characters.", "secret"
+                "connection.secret",
+                sentence(
+                    "A secret has at most {secret_max_characters} characters.",
+                    secret_max_characters=SECRET_MAX_CHARACTERS,
+                ),
+                "secret",
             )
         )
     if len(description) > DESCRIPTION_MAX_CHARACTERS or "\0" in description:
         problems.append(
             Problem(
                 "connection.description",
-                f"A description has at most {DESCRIPTION_MAX_CHARACTERS} characters.",
+                sentence(
+                    "A description has at most {description_max_characters} characters.",
+                    description_max_characters=DESCRIPTION_MAX_CHARACTERS,
+                ),
                 "description",
             )
         )

@@ -15,7 +15,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.domain.parts import Anatomy
 from structforge.domain.run import RunStatus, StepStatus
 from structforge.domain.staleness import KnownResult, Staleness, stale_results
@@ -132,7 +138,10 @@ class DraftMemory:
         if found is None:
             raise NotFoundError(
                 Problem(
-                    "draft.no_result", f"{node_id!r} has no result yet.", f"nodes.{node_id}", "Run it first."
+                    "draft.no_result",
+                    sentence("{node_id} has no result yet.", node_id=repr(node_id)),
+                    f"nodes.{node_id}",
+                    "Run it first.",
                 )
             )
         return found
@@ -154,7 +163,11 @@ class DraftMemory:
                 raise InvalidError(
                     Problem(
                         "draft.pin_in_loop",
-                        f"{node_id!r} runs once for each iteration of a loop, so one value cannot stand for it.",
+                        sentence(
+                            "{node_id} runs once for each iteration of a loop, so one value cannot stand "
+                            "for it.",
+                            node_id=repr(node_id),
+                        ),
                         f"nodes.{node_id}",
                         "Pin the loop itself.",
                     )
@@ -165,7 +178,7 @@ class DraftMemory:
                 raise ConflictError(
                     Problem(
                         "draft.nothing_to_pin",
-                        f"{node_id!r} has no result yet.",
+                        sentence("{node_id} has no result yet.", node_id=repr(node_id)),
                         f"nodes.{node_id}",
                         "Run it first, or give the value that is to be pinned.",
                     )
@@ -175,7 +188,10 @@ class DraftMemory:
                 raise InvalidError(
                     Problem(
                         "draft.pin_too_large",
-                        f"A pinned value has at most {MAX_PINNED_BYTES} bytes as JSON.",
+                        sentence(
+                            "A pinned value has at most {max_pinned_bytes} bytes as JSON.",
+                            max_pinned_bytes=MAX_PINNED_BYTES,
+                        ),
                         "outputs",
                         "Pin a smaller sample, or run the node once and pin its result.",
                     )
@@ -281,7 +297,11 @@ class DraftMemory:
         workflow = await Workflows(session).get(organization_id, workflow_id)
         if workflow is None:
             raise NotFoundError(
-                Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+                Problem(
+                    "workflow.not_found",
+                    sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+                    "workflow_id",
+                )
             )
         return Anatomy(parse_document(workflow.draft), self._shapes)
 
@@ -289,7 +309,11 @@ class DraftMemory:
 def _require_node(anatomy: Anatomy, node_id: str) -> None:
     if node_id not in anatomy.specs:
         raise NotFoundError(
-            Problem("draft.unknown_node", f"The draft has no node {node_id[:80]!r}.", "node_id")
+            Problem(
+                "draft.unknown_node",
+                sentence("The draft has no node {node_id}.", node_id=repr(node_id[:80])),
+                "node_id",
+            )
         )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import InvalidError, NotFoundError, Problem
+from structforge.domain.errors import InvalidError, NotFoundError, Problem, sentence
 from structforge.domain.ids import new_id
 from structforge.domain.journal import Acceptance, Journal, RunIdentity, StepRecord
 from structforge.domain.parts import Anatomy, Part, document_of, problems_of, select, unfinished_nodes
@@ -131,12 +131,18 @@ def chosen_part(memory: Memory, request: DraftRunRequest) -> Part:
     if until is None:
         return select(anatomy, None, (), pinned)
     if until not in anatomy.specs:
-        raise NotFoundError(Problem("draft.unknown_node", f"The draft has no node {until[:80]!r}.", "until"))
+        raise NotFoundError(
+            Problem(
+                "draft.unknown_node",
+                sentence("The draft has no node {until}.", until=repr(until[:80])),
+                "until",
+            )
+        )
     if anatomy.outermost(until) in pinned:
         raise InvalidError(
             Problem(
                 "draft.node_is_pinned",
-                f"{until!r} does not run: its value is pinned.",
+                sentence("{until} does not run: its value is pinned.", until=repr(until)),
                 f"nodes.{until}",
                 "Unpin it to run it.",
             )
@@ -161,9 +167,9 @@ def _trigger(anatomy: Anatomy, part: Part, wanted: str | None) -> str | None:
         raise InvalidError(
             Problem(
                 "run.unknown_trigger",
-                f"What runs has no trigger {wanted[:80]!r}.",
+                sentence("What runs has no trigger {wanted}.", wanted=repr(wanted[:80])),
                 "trigger",
-                f"It has: {', '.join(triggers) or 'none'}.",
+                sentence("It has: {triggers}.", triggers=", ".join(triggers) or "none"),
             )
         )
     return wanted or next(iter(triggers), None)

@@ -26,7 +26,7 @@ from structforge.domain.edits import (
     apply,
     edits_json,
 )
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.connection_use import authorize_use
@@ -84,7 +84,11 @@ class DraftService:
             row = await workflows.lock(principal.organization_id, workflow_id)
             if row is None:
                 raise NotFoundError(
-                    Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+                    Problem(
+                        "workflow.not_found",
+                        sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+                        "workflow_id",
+                    )
                 )
             document = parse_document(row.draft)
             applied = apply(document, edits(document) if callable(edits) else edits)

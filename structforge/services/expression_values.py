@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem, StructForgeError
+from structforge.domain.errors import NotFoundError, Problem, StructForgeError, sentence
 from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.graph import Graph
 from structforge.domain.validation import parse_document
@@ -117,7 +117,11 @@ class ExpressionValues:
             row = await Workflows(session).get(principal.organization_id, workflow_id)
         if row is None:
             raise NotFoundError(
-                Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+                Problem(
+                    "workflow.not_found",
+                    sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+                    "workflow_id",
+                )
             )
         document = parse_document(row.draft)
         registry = self.environment.registry

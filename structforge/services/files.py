@@ -14,7 +14,13 @@ from pathlib import Path
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import InvalidError, NotFoundError, Problem, TooLargeError
+from structforge.domain.errors import (
+    InvalidError,
+    NotFoundError,
+    Problem,
+    TooLargeError,
+    sentence,
+)
 from structforge.sdk import NodeError
 from structforge.storage.artifacts import HASH, ArtifactStore
 from structforge.storage.database import Database
@@ -96,7 +102,9 @@ class FileService:
                         raise TooLargeError(
                             Problem(
                                 "file.too_large",
-                                f"The file is larger than {self._max_bytes} bytes.",
+                                sentence(
+                                    "The file is larger than {max_bytes} bytes.", max_bytes=self._max_bytes
+                                ),
                                 path[:MAX_PATH_CHARACTERS],
                                 "Split it, or raise STRUCTFORGE_FILE_MAX_BYTES.",
                                 {"max_bytes": self._max_bytes},
@@ -128,7 +136,7 @@ class FileService:
             raise InvalidError(
                 Problem(
                     "file.path_invalid",
-                    f"{path[:80]!r} is not a path of a file here.",
+                    sentence("{path} is not a path of a file here.", path=repr(path[:80])),
                     "path",
                     "Use names without leading dots, control characters and backslashes, separated by `/`.",
                 )
@@ -151,7 +159,9 @@ class FileService:
 
 
 def _no_such_file(path: str) -> NotFoundError:
-    return NotFoundError(Problem("file.not_found", f"There is no file {path[:80]!r}.", "path"))
+    return NotFoundError(
+        Problem("file.not_found", sentence("There is no file {path}.", path=repr(path[:80])), "path")
+    )
 
 
 def _make_folder(target: Path) -> None:

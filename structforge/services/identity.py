@@ -39,6 +39,7 @@ from structforge.domain.errors import (
     Problem,
     TooManyRequestsError,
     UnauthenticatedError,
+    sentence,
 )
 from structforge.domain.ids import new_id
 from structforge.security.passwords import Passwords, check_password, generate_password
@@ -175,7 +176,11 @@ class IdentityService:
         except IntegrityError as error:
             raise ConflictError(
                 Problem(
-                    "organization.exists", f"The name {slug!r} or the address {email!r} is taken.", "slug"
+                    "organization.exists",
+                    sentence(
+                        "The name {slug} or the address {email} is taken.", slug=repr(slug), email=repr(email)
+                    ),
+                    "slug",
                 )
             ) from error
         return Principal(user_id, organization_id, permissions_of(frozenset({Role.OWNER.value})))
@@ -243,7 +248,7 @@ class IdentityService:
             raise NotFoundError(
                 Problem(
                     "user.not_found",
-                    f"There is no active member with the address {email!r}.",
+                    sentence("There is no active member with the address {email}.", email=repr(email)),
                     "STRUCTFORGE_ADMIN_EMAIL",
                     "Set it to the address of a member.",
                 )
@@ -394,7 +399,11 @@ class IdentityService:
         if not name or len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
             limit = f"1 to {NAME_MAX_CHARACTERS} characters"
             raise InvalidError(
-                Problem("organization.name", f"The name of an organization has {limit}.", "name")
+                Problem(
+                    "organization.name",
+                    sentence("The name of an organization has {limit}.", limit=limit),
+                    "name",
+                )
             )
         if principal.user_id is None:
             raise _session_ended()
@@ -411,7 +420,10 @@ class IdentityService:
                 raise ConflictError(
                     Problem(
                         "organization.too_many",
-                        f"An account is in at most {MAX_ORGANIZATIONS} organizations.",
+                        sentence(
+                            "An account is in at most {max_organizations} organizations.",
+                            max_organizations=MAX_ORGANIZATIONS,
+                        ),
                         hint="Leave one first.",
                     )
                 )
@@ -466,7 +478,14 @@ class IdentityService:
         name = name.strip()
         if len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
             raise InvalidError(
-                Problem("user.name", f"A name has at most {NAME_MAX_CHARACTERS} characters.", "name")
+                Problem(
+                    "user.name",
+                    sentence(
+                        "A name has at most {name_max_characters} characters.",
+                        name_max_characters=NAME_MAX_CHARACTERS,
+                    ),
+                    "name",
+                )
             )
         if principal.user_id is None:
             raise _session_ended()
@@ -493,7 +512,10 @@ class IdentityService:
         if role not in list(Role):
             raise InvalidError(
                 Problem(
-                    "role.unknown", f"There is no role {role!r}.", "role", f"Choose from {', '.join(Role)}."
+                    "role.unknown",
+                    sentence("There is no role {role}.", role=repr(role)),
+                    "role",
+                    sentence("Choose from {role}.", role=", ".join(Role)),
                 )
             )
         # Nobody gives more than they have: an administrator cannot make an owner.
@@ -514,7 +536,11 @@ class IdentityService:
                 await audit(session, principal, "member.add", "user", user_id, email=email, role=role)
         except IntegrityError as error:
             raise ConflictError(
-                Problem("member.exists", f"{email} is a member of this organization already.", "email")
+                Problem(
+                    "member.exists",
+                    sentence("{email} is a member of this organization already.", email=email),
+                    "email",
+                )
             ) from error
         return user_id, made
 
@@ -676,7 +702,10 @@ class IdentityService:
                     Problem(
                         "auth.too_many_attempts",
                         "Too many attempts to sign in.",
-                        hint=f"Try again in {SIGN_IN_WINDOW_S // 60} minutes.",
+                        hint=sentence(
+                            "Try again in {sign_in_window_s} minutes.",
+                            sign_in_window_s=SIGN_IN_WINDOW_S // 60,
+                        ),
                         details={"retry_after_s": SIGN_IN_WINDOW_S},
                     )
                 )
@@ -751,7 +780,10 @@ def _checked_email(email: str) -> str:
     if not _EMAIL.fullmatch(email) or email != _storable(email):
         raise InvalidError(
             Problem(
-                "email.invalid", f"{email[:100]!r} is not an e-mail address.", "email", "Write name@host."
+                "email.invalid",
+                sentence("{email} is not an e-mail address.", email=repr(email[:100])),
+                "email",
+                "Write name@host.",
             )
         )
     return email

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.limits import MAX_RUNS
 from structforge.services.audit import audit
 from structforge.services.targets import CHANNEL
@@ -55,7 +55,10 @@ class LimitService:
             raise InvalidError(
                 Problem(
                     "limit.invalid",
-                    f"An organization may have 1 to {MAX_RUNS} runs at once, or any number.",
+                    sentence(
+                        "An organization may have 1 to {max_runs} runs at once, or any number.",
+                        max_runs=MAX_RUNS,
+                    ),
                     "max_runs",
                     "Leave it out for no limit.",
                 )

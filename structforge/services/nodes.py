@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.ports import Port
 from structforge.sdk import Node, NodeRegistry
 
@@ -36,7 +36,11 @@ class NodeTypeService:
         node = self._registry.get(type_id)
         if node is None:
             raise NotFoundError(
-                Problem("node.unknown_type", f"Node type {type_id[:100]!r} is not installed.", "type")
+                Problem(
+                    "node.unknown_type",
+                    sentence("Node type {type_id} is not installed.", type_id=repr(type_id[:100])),
+                    "type",
+                )
             )
         if type_id not in self._described:
             self._described[type_id] = _description(node)

@@ -10,7 +10,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.domain.ids import new_id
 from structforge.domain.journal import (
     Acceptance,
@@ -174,12 +180,16 @@ class ReplayService:
         async with self._database.transaction(principal.organization_id) as session:
             row = await Runs(session).get(principal.organization_id, run_id)
         if row is None:
-            raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+            raise NotFoundError(
+                Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
+            )
         if not RunStatus(row.status).terminal:
             raise ConflictError(
                 Problem(
                     "run.not_over",
-                    f"The run is {row.status}: only a run that is over can be run again.",
+                    sentence(
+                        "The run is {status}: only a run that is over can be run again.", status=row.status
+                    ),
                     f"runs.{run_id}",
                     "Stop it first, or wait for its end.",
                 )
@@ -213,9 +223,9 @@ def _check_nodes(plan: Plan, node_ids: tuple[str, ...]) -> None:
             *(
                 Problem(
                     "replay.unknown_node",
-                    f"The version has no node {node_id!r}.",
+                    sentence("The version has no node {node_id}.", node_id=repr(node_id)),
                     "from_nodes",
-                    f"It has: {', '.join(sorted(plan.by_id))[:500]}.",
+                    sentence("It has: {known}.", known=", ".join(sorted(plan.by_id))[:500]),
                 )
                 for node_id in unknown
             )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.summaries import summaries_of
@@ -177,7 +177,9 @@ class RunViews:
 async def _run(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
     run = await Runs(session).get(principal.organization_id, run_id)
     if run is None:
-        raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+        raise NotFoundError(
+            Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
+        )
     return run
 
 

@@ -16,7 +16,13 @@ from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.domain.ids import new_id
 from structforge.domain.journal import (
     Acceptance,
@@ -253,9 +259,11 @@ class RunService:
             raise InvalidError(
                 Problem(
                     "run.unknown_trigger",
-                    f"The workflow has no trigger {request.trigger_node!r}.",
+                    sentence(
+                        "The workflow has no trigger {trigger_node}.", trigger_node=repr(request.trigger_node)
+                    ),
                     "trigger",
-                    f"It has: {', '.join(sorted(known)) or 'none'}.",
+                    sentence("It has: {known}.", known=", ".join(sorted(known)) or "none"),
                 )
             )
 
@@ -401,7 +409,9 @@ class RunService:
 async def _found(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
     row = await Runs(session).get(principal.organization_id, run_id)
     if row is None:
-        raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+        raise NotFoundError(
+            Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
+        )
     return row
 
 
@@ -410,9 +420,9 @@ async def _refusal(session: AsyncSession, principal: Principal, run_id: UUID, ac
     status = RunStatus((await _found(session, principal, run_id)).status)
     where, details = f"runs.{run_id}", {"status": status.value}
     if status.terminal:
-        said = f"The run is over: it {status}."
+        said = sentence("The run is over: it {status}.", status=status)
         return ConflictError(Problem("run.over", said, where, "Start a new one.", details))
-    said = f"The run is {status}: one cannot {action} it now."
+    said = sentence("The run is {status}: one cannot {action} it now.", status=status, action=action)
     return ConflictError(Problem("run.not_now", said, where, "Look at it again in a moment.", details))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.graph import AGAIN_PORT
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
@@ -57,7 +57,9 @@ class StepValuesService:
             runs = Runs(session)
             run = await runs.get(organization, run_id)
             if run is None:
-                raise NotFoundError(Problem("run.not_found", f"There is no run {run_id}.", "run_id"))
+                raise NotFoundError(
+                    Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
+                )
             version = await Versions(session).get(organization, run.version_id)
             document = WorkflowDocument() if version is None else parse_document(version.document)
             attempts = await runs.step(organization, run_id, run.accepted_on, step_key)

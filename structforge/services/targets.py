@@ -16,7 +16,13 @@ import psycopg
 from jsonschema import Draft202012Validator
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.domain.limits import NO_LIMITS, RunLimits
 from structforge.domain.validation import parse_document
 from structforge.domain.validation.inputs import validator_of, wrong_inputs
@@ -136,7 +142,11 @@ class Targets:
             limits = await Limits(session).of(organization_id, workflow_id)
         if version is None:
             raise NotFoundError(
-                Problem("version.not_found", f"The workflow has no version {number}.", "version")
+                Problem(
+                    "version.not_found",
+                    sentence("The workflow has no version {number}.", number=number),
+                    "version",
+                )
             )
         return replace(await self.version(version.id), limits=limits)
 
@@ -187,4 +197,10 @@ class Targets:
 
 
 def _not_found(workflow_id: Any) -> NotFoundError:
-    return NotFoundError(Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id"))
+    return NotFoundError(
+        Problem(
+            "workflow.not_found",
+            sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+            "workflow_id",
+        )
+    )

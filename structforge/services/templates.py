@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.interchange import own
 from structforge.sdk import NodeRegistry
 from structforge.services.workflows import WorkflowDetail, WorkflowService
@@ -67,7 +67,11 @@ class TemplateService:
         file = _files(self._folder).get(template_id)
         if file is None:
             raise NotFoundError(
-                Problem("template.not_found", f"There is no template {template_id[:100]!r}.", "template")
+                Problem(
+                    "template.not_found",
+                    sentence("There is no template {template_id}.", template_id=repr(template_id[:100])),
+                    "template",
+                )
             )
         target = self._files_dir / str(principal.organization_id) / "data"
         await asyncio.to_thread(_bring_data, self._folder / "data", target)

@@ -24,6 +24,7 @@ from structforge.domain.errors import (
     Problem,
     UnauthenticatedError,
     UnavailableError,
+    sentence,
 )
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
@@ -207,7 +208,11 @@ class TriggerService:
         kind = next((node.type for node in draft.nodes if node.id == node_id), "")
         if kind not in (WEBHOOK, WAIT):
             raise NotFoundError(
-                Problem("trigger.not_found", f"The draft has no webhook {node_id[:80]!r}.", "node_id")
+                Problem(
+                    "trigger.not_found",
+                    sentence("The draft has no webhook {node_id}.", node_id=repr(node_id[:80])),
+                    "node_id",
+                )
             )
         triggers = Triggers(session)
         rows = await triggers.of_workflow(principal.organization_id, workflow_id)
@@ -347,7 +352,11 @@ async def _draft(session: AsyncSession, principal: Principal, workflow_id: UUID)
     row = await Workflows(session).get(principal.organization_id, workflow_id)
     if row is None:
         raise NotFoundError(
-            Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id")
+            Problem(
+                "workflow.not_found",
+                sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+                "workflow_id",
+            )
         )
     return parse_document(row.draft)
 
@@ -367,7 +376,7 @@ def _unknown() -> NotFoundError:
 
 
 def _taken(path: str) -> ConflictError:
-    said = f"Another webhook has the path {path!r}."
+    said = sentence("Another webhook has the path {path}.", path=repr(path))
     return ConflictError(Problem("trigger.path_taken", said, "path", "Choose another path."))
 
 

@@ -15,7 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.diff import Difference, difference
-from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem
+from structforge.domain.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    Problem,
+    sentence,
+)
 from structforge.domain.validation import NodeShape, errors_of, parse_document, validate
 from structforge.domain.workflow import WorkflowDocument
 from structforge.interchange.own import Labels, WorkflowFile, check_labels
@@ -202,7 +208,14 @@ class WorkflowService:
         authorize(principal, Permission.WORKFLOW_PUBLISH)
         if len(note) > MAX_NOTE_CHARACTERS:
             raise InvalidError(
-                Problem("version.note", f"A note has at most {MAX_NOTE_CHARACTERS} characters.", "note")
+                Problem(
+                    "version.note",
+                    sentence(
+                        "A note has at most {max_note_characters} characters.",
+                        max_note_characters=MAX_NOTE_CHARACTERS,
+                    ),
+                    "note",
+                )
             )
         async with self._database.transaction(principal.organization_id) as session:
             row = await Workflows(session).lock(principal.organization_id, workflow_id)
@@ -391,7 +404,13 @@ class WorkflowService:
 
 def workflow_not_found(workflow_id: UUID) -> NotFoundError:
     """Make the error for a workflow that is missing, deleted or another organization's."""
-    return NotFoundError(Problem("workflow.not_found", f"There is no workflow {workflow_id}.", "workflow_id"))
+    return NotFoundError(
+        Problem(
+            "workflow.not_found",
+            sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
+            "workflow_id",
+        )
+    )
 
 
 async def _workflow(session: AsyncSession, principal: Principal, workflow_id: UUID) -> WorkflowRow:
@@ -406,7 +425,13 @@ async def _version(
 ) -> WorkflowVersionRow:
     row = await Versions(session).numbered(principal.organization_id, workflow_id, number)
     if row is None:
-        raise NotFoundError(Problem("version.not_found", f"The workflow has no version {number}.", "version"))
+        raise NotFoundError(
+            Problem(
+                "version.not_found",
+                sentence("The workflow has no version {number}.", number=number),
+                "version",
+            )
+        )
     return row
 
 
@@ -418,7 +443,11 @@ def _stale(row: WorkflowRow, revision: int) -> ConflictError:
     return ConflictError(
         Problem(
             "workflow.stale_revision",
-            f"The draft has moved on: you changed revision {revision}, it is at {row.draft_revision}.",
+            sentence(
+                "The draft has moved on: you changed revision {revision}, it is at {draft_revision}.",
+                revision=revision,
+                draft_revision=row.draft_revision,
+            ),
             "revision",
             "Look at the present draft, bring your change into it, and send it with the present revision.",
             {"your_revision": revision, "current_revision": row.draft_revision, "current_draft": row.draft},

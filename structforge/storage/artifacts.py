@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from structforge.domain.errors import sentence
 from structforge.sdk.context import ArtifactRef, NodeError
 
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -121,7 +122,7 @@ class FileArtifactStore:
         if HASH.fullmatch(digest) is None:
             raise NodeError(
                 "artifact.invalid",
-                f"{digest[:80]!r} is not the hash of an artifact.",
+                sentence("{digest} is not the hash of an artifact.", digest=repr(digest[:80])),
                 hint="A reference has the SHA-256 of its bytes as 64 lower-case hex digits.",
             )
         return self._root / str(organization_id) / digest[:2] / digest[2:4] / digest
@@ -134,7 +135,7 @@ class FileArtifactStore:
             if size_bytes > self._max_bytes:
                 raise NodeError(
                     "artifact.too_large",
-                    f"The value is larger than {self._max_bytes} bytes.",
+                    sentence("The value is larger than {max_bytes} bytes.", max_bytes=self._max_bytes),
                     hint="Filter or split it earlier, or raise STRUCTFORGE_FILE_MAX_BYTES.",
                     max_bytes=self._max_bytes,
                 )
@@ -178,7 +179,7 @@ class OrganizationArtifacts:
 def _missing(digest: str) -> NodeError:
     return NodeError(
         "artifact.missing",
-        f"The artifact {digest[:12]}… is not there.",
+        sentence("The artifact {digest}… is not there.", digest=digest[:12]),
         hint="It may be past its retention; run the workflow again to make it anew.",
     )
 

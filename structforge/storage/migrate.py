@@ -22,7 +22,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from structforge.domain.errors import ConflictError, Problem, UnavailableError
+from structforge.domain.errors import ConflictError, Problem, UnavailableError, sentence
 from structforge.storage.engine_pool import connection_string
 from structforge.storage.roles import Roles, ensure_roles
 from structforge.storage.tables import METADATA
@@ -125,7 +125,10 @@ def _locked(owner_url: str, roles: Roles) -> Iterator[None]:
             raise UnavailableError(
                 Problem(
                     "database.too_old",
-                    f"PostgreSQL {connection.info.server_version // 10_000} is too old.",
+                    sentence(
+                        "PostgreSQL {server_version} is too old.",
+                        server_version=connection.info.server_version // 10_000,
+                    ),
                     where="DATABASE_URL",
                     hint="StructForge needs PostgreSQL 15 or newer.",
                 )
@@ -145,7 +148,7 @@ def _connect(owner_url: str, *, autocommit: bool = False) -> psycopg.Connection[
         raise UnavailableError(
             Problem(
                 "database.unreachable",
-                f"The database does not answer: {str(error).strip()}",
+                sentence("The database does not answer: {error}", error=str(error).strip()),
                 where="DATABASE_URL",
                 hint="Is the server running, and are host, role and password right?",
             )
@@ -155,7 +158,7 @@ def _connect(owner_url: str, *, autocommit: bool = False) -> psycopg.Connection[
 def _newer(what: str) -> Problem:
     return Problem(
         "database.newer",
-        f"The database is at a revision that this release does not know: {what}.",
+        sentence("The database is at a revision that this release does not know: {what}.", what=what),
         where="DATABASE_URL",
         hint="Start the release that migrated it, or restore a backup made before.",
     )

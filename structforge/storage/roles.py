@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 
 ATTEMPTS = 20
 
@@ -96,9 +96,14 @@ def _missing(role: Role) -> Problem:
     statement = f"CREATE ROLE {quoted(role)} LOGIN NOBYPASSRLS PASSWORD '...';"
     return Problem(
         "database.roles_missing",
-        f"The role {role.name!r} does not exist, and the database's owner may not create it.",
+        sentence(
+            "The role {name} does not exist, and the database's owner may not create it.",
+            name=repr(role.name),
+        ),
         where="DATABASE_URL",
-        hint=f"Give the owner CREATEROLE, or let an administrator run: {statement}",
+        hint=sentence(
+            "Give the owner CREATEROLE, or let an administrator run: {statement}", statement=statement
+        ),
         details={"sql": statement},
     )
 
@@ -106,7 +111,10 @@ def _missing(role: Role) -> Problem:
 def _too_strong(role: Role) -> Problem:
     return Problem(
         "database.role_too_strong",
-        f"The role {role.name!r} passes by row-level security, so organizations would not be kept apart.",
+        sentence(
+            "The role {name} passes by row-level security, so organizations would not be kept apart.",
+            name=repr(role.name),
+        ),
         where="DATABASE_APP_URL, DATABASE_ENGINE_URL",
         hint="Name a role that is no superuser, has no BYPASSRLS and does not own the tables.",
     )

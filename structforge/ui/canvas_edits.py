@@ -5,7 +5,7 @@ Invariant: values come from the browser; what is built here is judged by `domain
 
 from typing import Any
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.ids import readable_id
 from structforge.domain.values import decode_json
@@ -175,8 +175,11 @@ def _pasted(
         raise InvalidError(
             Problem(
                 "paste.other_format",
-                f"What you pasted has format {str(body['format'])[:20]}; this installation reads "
-                f"{DOCUMENT_FORMAT}.",
+                sentence(
+                    "What you pasted has format {format}; this installation reads {document_format}.",
+                    format=str(body["format"])[:20],
+                    document_format=DOCUMENT_FORMAT,
+                ),
                 hint="Open it in the installation it comes from, or update this one.",
             )
         )

@@ -20,7 +20,7 @@ from structforge.api.deps import Services, Signed
 from structforge.api.responses import RAW_API_HEADERS, JsonResponse, problem_response
 from structforge.api.routes.starts import answer, check_key
 from structforge.api.services import ApiServices
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.events import iso
 from structforge.domain.run import RunStatus
 from structforge.domain.values import JsonValue, decode_json, encode_json
@@ -115,7 +115,11 @@ def _told(
 
 
 def _other_method(method: str, rules: WebhookParameters | ResumeRules) -> Response:
-    problem = Problem("route.method", f"{method[:20]} is not possible here.", hint="See the Allow header.")
+    problem = Problem(
+        "route.method",
+        sentence("{method} is not possible here.", method=method[:20]),
+        hint="See the Allow header.",
+    )
     return problem_response(405, [problem], headers={"allow": ", ".join(rules.methods)})
 
 
@@ -126,7 +130,7 @@ def respond(hook: Hook, result: StartResult, output: JsonValue) -> Response:
     if result.status is not RunStatus.SUCCEEDED:
         problem = Problem(
             "hook.run_failed",
-            f"The run {result.status}.",
+            sentence("The run {status}.", status=result.status),
             hint="Its owner sees why.",
             details={"run_id": str(result.run_id)},
         )
@@ -191,7 +195,9 @@ def _fields(text: str, where: str) -> dict[str, JsonValue]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError as error:
-        raise InvalidError(Problem("hook.fields", f"The {where} cannot be read.", where)) from error
+        raise InvalidError(
+            Problem("hook.fields", sentence("The {where} cannot be read.", where=where), where)
+        ) from error
     fields: dict[str, JsonValue] = {}
     for name, value in pairs:
         before = fields.get(name)
@@ -223,7 +229,9 @@ def _body(data: bytes, content_type: str, max_bytes: int) -> JsonValue:
 
 def _refuse_nul(text: str, where: str) -> None:
     if "\0" in text:
-        raise InvalidError(Problem("value.nul", f"The {where} holds a NUL character.", where))
+        raise InvalidError(
+            Problem("value.nul", sentence("The {where} holds a NUL character.", where=where), where)
+        )
 
 
 def _fingerprint(method: str, query: bytes, data: bytes) -> str:

@@ -16,7 +16,7 @@ from structforge.api.bodies import read_body
 from structforge.api.deps import principal_of
 from structforge.api.responses import RAW_API_HEADERS
 from structforge.api.services import ApiServices
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.values import JsonValue, decode_json
 from structforge.services.runs import StartRequest, StartResult
 
@@ -67,7 +67,7 @@ def read_order(value: JsonValue, sync_limit_s: float, key: str | None, data: byt
             problems.append(
                 Problem(
                     "body.unknown_field",
-                    f"There is no field {name[:80]!r} here.",
+                    sentence("There is no field {name} here.", name=repr(name[:80])),
                     name[:80],
                     "The run's input goes into `input`.",
                 )
@@ -147,7 +147,11 @@ def check_key(key: str) -> None:
         raise InvalidError(
             Problem(
                 "idempotency.key_invalid",
-                f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX_CHARACTERS} printable ASCII characters.",
+                sentence(
+                    "An Idempotency-Key has 1 to {idempotency_key_max_characters} printable ASCII "
+                    "characters.",
+                    idempotency_key_max_characters=IDEMPOTENCY_KEY_MAX_CHARACTERS,
+                ),
                 "Idempotency-Key",
                 "A UUID is a good one.",
             )

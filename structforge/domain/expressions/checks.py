@@ -5,6 +5,7 @@ Invariant: a test takes the work counter and plain JSON values and returns yes o
 
 from collections.abc import Callable
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Fault, kind_of
@@ -23,7 +24,9 @@ def _kind(*kinds: type) -> Test:
 def _whole(value: JsonValue) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise Fault("expression.type", f"This test needs a whole number, not {kind_of(value)}.")
+    raise Fault(
+        "expression.type", sentence("This test needs a whole number, not {value}.", value=kind_of(value))
+    )
 
 
 def _by(compare: Callable[[JsonValue, JsonValue, Work], bool]) -> Test:

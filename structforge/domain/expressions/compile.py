@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from jinja2 import nodes
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
 from structforge.domain.expressions.functions import METHODS, Function, function_named, look_up, test_named
 from structforge.domain.expressions.limits import Work
@@ -78,7 +79,10 @@ def _wrong(error: BaseException, span: Span) -> NoReturn:
     if isinstance(error, RecursionError | MemoryError):
         raise Fault("expression.too_large", "The value is too large or too deep.", "", *span) from error
     raise Fault(
-        "expression.type", f"This does not work on these values: {str(error)[:200]}.", "", *span
+        "expression.type",
+        sentence("This does not work on these values: {error}.", error=str(error)[:200]),
+        "",
+        *span,
     ) from error
 
 
@@ -135,7 +139,10 @@ class _Compiler:
             holder, key = target(scope, work), index(scope, work)
             if not isinstance(key, str | int):
                 raise Fault(
-                    "expression.type", f"A position is a number or a text, not {kind_of(key)}.", "", *span
+                    "expression.type",
+                    sentence("A position is a number or a text, not {key}.", key=kind_of(key)),
+                    "",
+                    *span,
                 )
             try:
                 return look_up(holder, key)
@@ -173,7 +180,10 @@ class _Compiler:
             ends = [None if bound is None else bound(scope, work) for bound in bounds]
             if not isinstance(holder, list | str):
                 raise Fault(
-                    "expression.type", f"{kind_of(holder).capitalize()} has no parts to slice.", "", *span
+                    "expression.type",
+                    sentence("{kind} has no parts to slice.", kind=kind_of(holder).capitalize()),
+                    "",
+                    *span,
                 )
             if any(end is not None and type(end) is not int for end in ends) or ends[2] == 0:
                 raise Fault(
@@ -206,7 +216,12 @@ class _Compiler:
             for key_of, value_of, span in pairs:
                 key = key_of(scope, work)
                 if not isinstance(key, str):
-                    raise Fault("expression.type", f"A key is a text, not {kind_of(key)}.", "", *span)
+                    raise Fault(
+                        "expression.type",
+                        sentence("A key is a text, not {key}.", key=kind_of(key)),
+                        "",
+                        *span,
+                    )
                 result[key] = value_of(scope, work)
             return result
 
@@ -268,7 +283,12 @@ class _Compiler:
         def signed(scope: Mapping[str, Any], work: Work) -> Any:
             value = operand(scope, work)
             if not isinstance(value, int | float):
-                raise Fault("expression.type", f"A sign does not work on {kind_of(value)}.", "", *span)
+                raise Fault(
+                    "expression.type",
+                    sentence("A sign does not work on {value}.", value=kind_of(value)),
+                    "",
+                    *span,
+                )
             return sign * value
 
         return signed
@@ -385,7 +405,7 @@ class _Compiler:
         if name not in _ALL_METHODS:
             raise Fault(
                 "expression.unknown_function",
-                f"There is no method {name[:80]}.",
+                sentence("There is no method {name}.", name=name[:80]),
                 suggestion(name, _ALL_METHODS, "methods"),
                 *span,
             )
@@ -399,7 +419,11 @@ class _Compiler:
             if function is None:
                 raise Fault(
                     "expression.type",
-                    f"{kind_of(holder).capitalize()} has no method {name}.",
+                    sentence(
+                        "{kind} has no method {name}.",
+                        kind=kind_of(holder).capitalize(),
+                        name=name,
+                    ),
                     suggestion(name, METHODS.get(type(holder), {}), "methods"),
                     *span,
                 )
@@ -505,7 +529,7 @@ def _check_arguments(function: Function, name: str, count: int, named: dict[str,
         ]
         raise Fault(
             "expression.arguments",
-            f"Wrong arguments for {name}: {error}.",
-            f"It takes ({', '.join(wanted)}).",
+            sentence("Wrong arguments for {name}: {error}.", name=name, error=error),
+            sentence("It takes ({wanted}).", wanted=", ".join(wanted)),
             *span,
         ) from error

@@ -6,6 +6,7 @@ Invariant: no clock is read and no time zone is guessed; formats use a fixed set
 import re
 from datetime import date, datetime, timedelta
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Fault, kind_of
 from structforge.domain.values import JsonValue
@@ -17,7 +18,10 @@ _ALLOWED = frozenset("YmdHMSfjaAbBypIzZ%")
 
 def _read(value: JsonValue) -> date:
     if not isinstance(value, str):
-        raise Fault("expression.type", f"A date is a text such as 2024-05-31, not {kind_of(value)}.")
+        raise Fault(
+            "expression.type",
+            sentence("A date is a text such as 2024-05-31, not {value}.", value=kind_of(value)),
+        )
     if len(value) <= _MAX_CHARS:
         text = value.strip()
         try:
@@ -26,20 +30,25 @@ def _read(value: JsonValue) -> date:
             pass
     raise Fault(
         "expression.type",
-        f"{value[:40]!r} is not an ISO 8601 date.",
+        sentence("{value} is not an ISO 8601 date.", value=repr(value[:40])),
         "Give its format, as in parse_date(x, '%d.%m.%Y').",
     )
 
 
 def _format(value: JsonValue) -> str:
     if not isinstance(value, str) or len(value) > _MAX_CHARS:
-        raise Fault("expression.arguments", f"A date format is a text of at most {_MAX_CHARS} characters.")
+        raise Fault(
+            "expression.arguments",
+            sentence("A date format is a text of at most {max_chars} characters.", max_chars=_MAX_CHARS),
+        )
     for directive in _DIRECTIVE.findall(value):
         if directive not in _ALLOWED or directive == "":
             raise Fault(
                 "expression.arguments",
-                f"%{directive} is not a date directive.",
-                f"Use one of {' '.join('%' + letter for letter in sorted(_ALLOWED))}.",
+                sentence("%{directive} is not a date directive.", directive=directive),
+                sentence(
+                    "Use one of {allowed}.", allowed=" ".join("%" + letter for letter in sorted(_ALLOWED))
+                ),
             )
     return value
 
@@ -56,11 +65,14 @@ def parse_date(work: Work, value: JsonValue, format: JsonValue = None) -> str:
             "expression.arguments", "Each directive may stand once in the format of a date to be read."
         )
     if not isinstance(value, str) or len(value) > _MAX_CHARS:
-        raise Fault("expression.type", f"A date is a short text, not {kind_of(value)}.")
+        raise Fault("expression.type", sentence("A date is a short text, not {value}.", value=kind_of(value)))
     try:
         moment = datetime.strptime(value.strip(), pattern)
     except ValueError as error:
-        raise Fault("expression.type", f"{value[:40]!r} does not match the format {pattern}.") from error
+        raise Fault(
+            "expression.type",
+            sentence("{value} does not match the format {pattern}.", value=repr(value[:40]), pattern=pattern),
+        ) from error
     has_time = any(letter in directives for letter in "HMSfpI")
     return moment.isoformat() if has_time else moment.date().isoformat()
 
@@ -83,7 +95,10 @@ def add_days(work: Work, value: JsonValue, days: JsonValue) -> str:
     """Return the date or time moved by a number of days, which may be negative or a fraction."""
     work.charge(_MAX_CHARS)
     if not isinstance(days, int | float):
-        raise Fault("expression.type", f"The number of days must be a number, not {kind_of(days)}.")
+        raise Fault(
+            "expression.type",
+            sentence("The number of days must be a number, not {days}.", days=kind_of(days)),
+        )
     try:
         return (_read(value) + timedelta(days=days)).isoformat()
     except (OverflowError, ValueError) as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.dates import add_days, days_between, format_date, parse_date
 from structforge.domain.expressions.limits import MAX_TEXT_CHARS, Work
@@ -26,21 +27,25 @@ def a_text(value: object, role: str = "value") -> str:
     """Return the value if it is a text. Raises: Fault."""
     if isinstance(value, str):
         return value
-    raise Fault("expression.type", f"The {role} must be a text, not {kind_of(value)}.", "Use | string first.")
+    raise Fault(
+        "expression.type",
+        sentence("The {role} must be a text, not {value}.", role=role, value=kind_of(value)),
+        "Use | string first.",
+    )
 
 
 def a_list(value: object) -> list[Any]:
     """Return the value if it is a list. Raises: Fault."""
     if isinstance(value, list):
         return value
-    raise Fault("expression.type", f"This needs a list, not {kind_of(value)}.")
+    raise Fault("expression.type", sentence("This needs a list, not {value}.", value=kind_of(value)))
 
 
 def an_object(value: object) -> dict[str, Any]:
     """Return the value if it is an object. Raises: Fault."""
     if isinstance(value, dict):
         return value
-    raise Fault("expression.type", f"This needs an object, not {kind_of(value)}.")
+    raise Fault("expression.type", sentence("This needs an object, not {value}.", value=kind_of(value)))
 
 
 def a_number(value: object, role: str = "value") -> int | float:
@@ -49,7 +54,7 @@ def a_number(value: object, role: str = "value") -> int | float:
         return value
     raise Fault(
         "expression.type",
-        f"The {role} must be a number, not {kind_of(value)}.",
+        sentence("The {role} must be a number, not {value}.", role=role, value=kind_of(value)),
         "Use | float or | int first.",
     )
 
@@ -59,8 +64,14 @@ def an_integer(value: object, role: str, low: int = -MAX_TEXT_CHARS, high: int =
     if isinstance(value, int) and not isinstance(value, bool):
         if low <= value <= high:
             return value
-        raise Fault("expression.too_large", f"The {role} must be from {low} to {high}.")
-    raise Fault("expression.type", f"The {role} must be a whole number, not {kind_of(value)}.")
+        raise Fault(
+            "expression.too_large",
+            sentence("The {role} must be from {low} to {high}.", role=role, low=low, high=high),
+        )
+    raise Fault(
+        "expression.type",
+        sentence("The {role} must be a whole number, not {value}.", role=role, value=kind_of(value)),
+    )
 
 
 def look_up(value: JsonValue, key: object) -> Any:
@@ -162,7 +173,7 @@ def _join(work: Work, value: JsonValue, separator: JsonValue = "", attribute: Js
 def _length(work: Work, value: JsonValue) -> int:
     if isinstance(value, str | list | dict):
         return len(value)
-    raise Fault("expression.type", f"{kind_of(value).capitalize()} has no length.")
+    raise Fault("expression.type", sentence("{kind} has no length.", kind=kind_of(value).capitalize()))
 
 
 def _first(work: Work, value: JsonValue) -> Any:
@@ -194,7 +205,7 @@ def _order_key(work: Work, values: list[Any]) -> None:
         odd = next((item for item in values if not isinstance(item, str | int | float)), values[0])
         raise Fault(
             "expression.type",
-            f"The values have no common order: there is {kind_of(odd)} among them.",
+            sentence("The values have no common order: there is {odd} among them.", odd=kind_of(odd)),
             "Leave null out with rejectattr('field', 'none'), or convert with map('string').",
         )
 
@@ -252,7 +263,7 @@ def _sum(work: Work, value: JsonValue, attribute: JsonValue = None, start: JsonV
         if not isinstance(number, int | float):
             raise Fault(
                 "expression.type",
-                f"sum() found {kind_of(number)} in the list.",
+                sentence("sum() found {number} in the list.", number=kind_of(number)),
                 "Convert first with map('float').",
             )
         total = finite(total + number)
@@ -304,7 +315,11 @@ def _or_default(what: str, value: JsonValue, default: tuple[JsonValue, ...]) -> 
     if len(default) == 1:
         return default[0]
     shown = f"The text {value[:40]!r}" if isinstance(value, str) else kind_of(value).capitalize()
-    raise Fault("expression.type", f"{shown} is not a {what}.", "Give a default, as in | float(0).")
+    raise Fault(
+        "expression.type",
+        sentence("{shown} is not a {what}.", shown=shown, what=what),
+        "Give a default, as in | float(0).",
+    )
 
 
 def _string(work: Work, value: JsonValue) -> str:
@@ -615,7 +630,7 @@ def function_named(name: str) -> Function:
     if function is None:
         raise Fault(
             "expression.unknown_function",
-            f"There is no function {name[:80]}.",
+            sentence("There is no function {name}.", name=name[:80]),
             suggestion(name, [*FUNCTIONS, "default"], "functions"),
         )
     return function
@@ -626,6 +641,8 @@ def test_named(name: str) -> Function:
     test = TESTS.get(name)
     if test is None:
         raise Fault(
-            "expression.unknown_function", f"There is no test {name[:80]}.", suggestion(name, TESTS, "tests")
+            "expression.unknown_function",
+            sentence("There is no test {name}.", name=name[:80]),
+            suggestion(name, TESTS, "tests"),
         )
     return test

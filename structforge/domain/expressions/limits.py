@@ -3,6 +3,7 @@
 Invariant: whatever an expression builds or walks was charged first, so no expression can hold up a worker.
 """
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import Fault
 from structforge.domain.values import MAX_INTEGER_BITS, UNBOUNDED, weigh
 
@@ -28,7 +29,7 @@ class Work:
         if self.left < 0:
             raise Fault(
                 "expression.too_much_work",
-                f"The evaluation takes more than {MAX_WORK} units of work.",
+                sentence("The evaluation takes more than {max_work} units of work.", max_work=MAX_WORK),
                 "Use a table node for work on many rows.",
             )
 
@@ -37,7 +38,11 @@ class Work:
         if length > MAX_TEXT_CHARS:
             raise Fault(
                 "expression.too_large",
-                f"The text would have {length} characters; at most {MAX_TEXT_CHARS} are allowed.",
+                sentence(
+                    "The text would have {length} characters; at most {max_text_chars} are allowed.",
+                    length=length,
+                    max_text_chars=MAX_TEXT_CHARS,
+                ),
             )
         self.charge(length)
 
@@ -46,7 +51,11 @@ class Work:
         if count > MAX_TEXT_CHARS:
             raise Fault(
                 "expression.too_large",
-                f"The list would have {count} items; at most {MAX_TEXT_CHARS} are allowed.",
+                sentence(
+                    "The list would have {count} items; at most {max_text_chars} are allowed.",
+                    count=count,
+                    max_text_chars=MAX_TEXT_CHARS,
+                ),
             )
         self.charge(count)
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import Work, bounded_integer
 from structforge.domain.expressions.problems import Fault, kind_of
 from structforge.domain.values import MAX_INTEGER_BITS, JsonValue, encode_json
@@ -47,7 +48,16 @@ def _numbers(symbol: str, left: JsonValue, right: JsonValue) -> tuple[Any, Any]:
         hint = "Use | float or | int to read a text as a number."
     elif left is None or right is None:
         hint = "Check for null first, as in (x or 0)."
-    raise Fault("expression.type", f"{symbol} does not work on {kind_of(left)} and {kind_of(right)}.", hint)
+    raise Fault(
+        "expression.type",
+        sentence(
+            "{symbol} does not work on {left} and {right}.",
+            symbol=symbol,
+            left=kind_of(left),
+            right=kind_of(right),
+        ),
+        hint,
+    )
 
 
 def finite(value: Any) -> Number:
@@ -157,7 +167,11 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[JsonValue, JsonValue
             return test(left, right)
         raise Fault(
             "expression.type",
-            f"{kind_of(left)} and {kind_of(right)} have no order.".capitalize(),
+            sentence(
+                "{left} and {right} have no order.",
+                left=kind_of(left).capitalize(),
+                right=kind_of(right),
+            ),
             "Convert one of them with | float, | int or | string.",
         )
 
@@ -183,5 +197,7 @@ def contained(item: JsonValue, holder: JsonValue, work: Work) -> bool:
             return any(equal(item, other, work) for other in holder)
         return item in holder
     raise Fault(
-        "expression.type", f"Nothing can be in {kind_of(holder)}.", "Use a list, an object or a text."
+        "expression.type",
+        sentence("Nothing can be in {holder}.", holder=kind_of(holder)),
+        "Use a list, an object or a text.",
     )

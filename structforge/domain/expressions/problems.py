@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import Problem, StructForgeError, sentence
 
 CODES = {
     "expression.syntax": "The text between {{ and }} is not a well-formed expression.",
@@ -131,48 +131,56 @@ def suggestion(wanted: str, available: Iterable[str], what: str) -> str:
     names = [str(name) for _, name in zip(range(500), available, strict=False)]
     close = difflib.get_close_matches(wanted[:100], [name[:100] for name in names], 3, 0.6)
     if close:
-        return f"Did you mean {' or '.join(close)}?"
+        return sentence("Did you mean {names}?", names=" or ".join(close))
     if not names:
-        return f"There are no {what}."
+        return sentence("There are no {what}.", what=what)
     shown = ", ".join(name[:60] for name in names[:12])
-    return f"Available {what}: {shown}{', …' if len(names) > 12 else ''}."
+    more = ", …" if len(names) > 12 else ""
+    return sentence("Available {what}: {names}.", what=what, names=f"{shown}{more}")
 
 
 def _explain(holder: object, key: object, scope_names: Iterable[str]) -> tuple[str, str, str]:
     if isinstance(holder, Skipped):
         return (
             "expression.skipped_step",
-            f"The step {holder.node_id} was skipped, so it has no result.",
-            f"Give a default: {{{{ {holder.node_id} | default(…) }}}}.",
+            sentence("The step {node_id} was skipped, so it has no result.", node_id=holder.node_id),
+            sentence("Give a default: {{{{ {node_id} | default(…) }}}}.", node_id=holder.node_id),
         )
     if isinstance(holder, Scope):
         return (
             "expression.unknown_name",
-            f"There is no {_short(key)} here.",
+            sentence("There is no {key} here.", key=_short(key)),
             suggestion(str(key), scope_names, "names"),
         )
     if isinstance(holder, dict):
         return (
             "expression.missing_key",
-            f"There is no field {_short(key)} in this object.",
+            sentence("There is no field {key} in this object.", key=_short(key)),
             suggestion(str(key), holder, "fields"),
         )
     if isinstance(holder, list | str) and isinstance(key, int):
         size = f"{len(holder)} {'items' if isinstance(holder, list) else 'characters'}"
         return (
             "expression.index_out_of_range",
-            f"Position {key} does not exist: {kind_of(holder)} of {size}.",
-            f"Positions go from 0 to {len(holder) - 1}." if holder else "It is empty; give a default.",
+            sentence(
+                "Position {key} does not exist: {holder} of {size}.",
+                key=key,
+                holder=kind_of(holder),
+                size=size,
+            ),
+            sentence("Positions go from 0 to {count}.", count=len(holder) - 1)
+            if holder
+            else "It is empty; give a default.",
         )
     if isinstance(holder, list):
         return (
             "expression.missing_key",
-            f"A list has no field {_short(key)}.",
+            sentence("A list has no field {key}.", key=_short(key)),
             "Take an item first, as in rows[0], or one field of all items: rows | map(attribute='name').",
         )
     return (
         "expression.missing_key",
-        f"There is no field {_short(key)} in {kind_of(holder)}.",
+        sentence("There is no field {key} in {holder}.", key=_short(key), holder=kind_of(holder)),
         "Check the step before, or give a default." if holder is None else "Only objects have fields.",
     )
 

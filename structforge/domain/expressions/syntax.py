@@ -14,6 +14,7 @@ from jinja2.lexer import Token, TokenStream, operators
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import ExpressionError
 
 MAX_SOURCE_CHARS = 10_000
@@ -163,7 +164,7 @@ def read_segments(text: str) -> tuple[Segment, ...]:
         if len(segments) == MAX_SEGMENTS:
             raise ExpressionError(
                 "expression.too_large",
-                f"The text has more than {MAX_SEGMENTS} expressions.",
+                sentence("The text has more than {max_segments} expressions.", max_segments=MAX_SEGMENTS),
                 "Build a list or an object and use tojson or join.",
                 text,
                 position,
@@ -214,7 +215,10 @@ def _tokenize(text: str, window: str, base: int) -> _Tokens:
                 if nesting > MAX_NESTING:
                     raise ExpressionError(
                         "expression.too_large",
-                        f"The brackets are nested deeper than {MAX_NESTING} levels.",
+                        sentence(
+                            "The brackets are nested deeper than {max_nesting} levels.",
+                            max_nesting=MAX_NESTING,
+                        ),
                         "Split it over several nodes.",
                         text,
                         start,
@@ -225,7 +229,12 @@ def _tokenize(text: str, window: str, base: int) -> _Tokens:
     except TemplateSyntaxError as error:
         start = offsets.of(length)
         message = re.sub(r" at \d+$", "", error.message or "")
-        raise _syntax(f"This is not a well-formed expression: {message}.", text, start, start + 1) from error
+        raise _syntax(
+            sentence("This is not a well-formed expression: {message}.", message=message),
+            text,
+            start,
+            start + 1,
+        ) from error
     return _Tokens(tokens, ends, base + len(window), None)
 
 
@@ -247,7 +256,7 @@ def _token(text: str, kind: str, value: str, start: int, end: int) -> Token:
         return Token(start, operators[value], value)
     if kind == "name":
         if not value.isidentifier():
-            raise _syntax(f"{value[:80]} is not a name.", text, start, end)
+            raise _syntax(sentence("{value} is not a name.", value=value[:80]), text, start, end)
         return Token(start, kind, value)
     converted: object = value
     if kind == "string":
@@ -277,7 +286,11 @@ def _unescape(text: str, body: str, start: int, end: int) -> str:
         character = _ESCAPES.get(match.group(3))
         if character is None:
             raise _syntax(
-                f"\\{match.group(3)} is not an escape.", text, start, end, "Write \\\\ for a backslash."
+                sentence("\\{letter} is not an escape.", letter=match.group(3)),
+                text,
+                start,
+                end,
+                "Write \\\\ for a backslash.",
             )
         return character
 
@@ -307,7 +320,10 @@ def _parse(text: str, found: _Tokens, begin: int, end: int) -> ParsedExpression:
         ends = {token.lineno: stop for token, stop in zip(found.tokens, found.ends, strict=True)}
         message = (error.message or "").replace("end of template", "the end").rstrip(".")
         raise _syntax(
-            f"This is not a well-formed expression: {message}.", text, start, ends.get(start, start)
+            sentence("This is not a well-formed expression: {message}.", message=message),
+            text,
+            start,
+            ends.get(start, start),
         ) from error
     except RecursionError as error:
         raise _too_deep(text, begin, end) from error
@@ -330,7 +346,7 @@ def _check(text: str, parsed: ParsedExpression, begin: int, end: int) -> None:
                 start, stop = parsed.span(node)
                 raise ExpressionError(
                     "expression.not_supported",
-                    f"{type(node).__name__} is not part of the expression language.",
+                    sentence("{name} is not part of the expression language.", name=type(node).__name__),
                     "",
                     text,
                     start,
@@ -353,7 +369,9 @@ def _too_deep(text: str, begin: int, end: int) -> ExpressionError:
 def _too_long(text: str, begin: int) -> ExpressionError:
     return ExpressionError(
         "expression.too_large",
-        f"The expression is longer than {MAX_SOURCE_CHARS} characters.",
+        sentence(
+            "The expression is longer than {max_source_chars} characters.", max_source_chars=MAX_SOURCE_CHARS
+        ),
         "Close it with }}, or use a code node.",
         text,
         begin,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from structforge.domain.errors import sentence
 from structforge.domain.expressions.compile import (
     Evaluator,
     Reference,
@@ -72,7 +73,11 @@ class Template:
             length += len(text)
             if length > MAX_TEXT_CHARS:
                 raise Fault(
-                    "expression.too_large", f"The text would be longer than {MAX_TEXT_CHARS} characters."
+                    "expression.too_large",
+                    sentence(
+                        "The text would be longer than {max_text_chars} characters.",
+                        max_text_chars=MAX_TEXT_CHARS,
+                    ),
                 )
             texts.append(text)
         return "".join(texts)
@@ -121,7 +126,7 @@ def compile_value(value: JsonValue, root: str = "parameters") -> CompiledValue:
         problems.append(
             ExpressionError(
                 "expression.too_large",
-                f"The value is nested deeper than {MAX_DEPTH} levels.",
+                sentence("The value is nested deeper than {max_depth} levels.", max_depth=MAX_DEPTH),
                 parameter_path=root,
             )
         )
@@ -139,7 +144,10 @@ def _parse(text: str) -> Template:
     if len(text) > MAX_TEXT_CHARS:
         raise ExpressionError(
             "expression.too_large",
-            f"A text with expressions has at most {MAX_TEXT_CHARS} characters.",
+            sentence(
+                "A text with expressions has at most {max_text_chars} characters.",
+                max_text_chars=MAX_TEXT_CHARS,
+            ),
             "",
             text,
             0,

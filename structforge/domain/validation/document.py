@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.policies import EachPolicy, Policies, RetryPolicy
 from structforge.domain.values import decode_json, journal_safe, path_of
 from structforge.domain.workflow import (
@@ -57,7 +57,11 @@ def parse_document(
         raise InvalidError(
             Problem(
                 "document.newer_format",
-                f"The document has format {found}; this installation reads up to {DOCUMENT_FORMAT}.",
+                sentence(
+                    "The document has format {found}; this installation reads up to {document_format}.",
+                    found=found,
+                    document_format=DOCUMENT_FORMAT,
+                ),
                 "format",
                 "Update StructForge, or export the workflow again from an older one.",
             )
@@ -77,7 +81,7 @@ def limited(problems: Sequence[Problem], total: int) -> list[Problem]:
         shown.append(
             Problem(
                 "document.more_problems",
-                f"{total - len(shown)} more problems are not shown.",
+                sentence("{total} more problems are not shown.", total=total - len(shown)),
                 hint="Mend these first.",
             )
         )
@@ -88,19 +92,26 @@ def _problem(error: ErrorDetails, document: Mapping[str, Any]) -> Problem:
     where = _where(error["loc"], document)
     last = str(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "missing":
-        return Problem("document.missing", f"The field {last} is missing.", where, "Add it.")
+        return Problem(
+            "document.missing", sentence("The field {last} is missing.", last=last), where, "Add it."
+        )
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(last[:100], _FIELDS, 1)
         return Problem(
             "document.unknown_field",
-            f"There is no field {last[:80]!r} here.",
+            sentence("There is no field {last} here.", last=repr(last[:80])),
             where,
-            f"Did you mean {close[0]}?" if close else "Remove it.",
+            sentence("Did you mean {close}?", close=close[0]) if close else "Remove it.",
         )
     message = error["msg"].rstrip(".")
     if error["type"] == "string_pattern_mismatch" and last in ("id", "source", "target"):
         message = "A node id is lower case, starts with a letter and has at most 48 letters, digits and _"
-    return Problem("document.invalid", f"{message}.", where, "See the description of the document format.")
+    return Problem(
+        "document.invalid",
+        sentence("{message}.", message=message),
+        where,
+        "See the description of the document format.",
+    )
 
 
 def _where(place: Sequence[int | str], document: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.values import JsonValue, path_of
 
 _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
@@ -22,7 +22,7 @@ def input_problems(schema: dict[str, Any]) -> list[Problem]:
         problems = [
             Problem(
                 "inputs.invalid_schema",
-                f"The inputs are not a JSON Schema: {error.message[:300]}.",
+                sentence("The inputs are not a JSON Schema: {message}.", message=error.message[:300]),
                 _place(error.absolute_path),
                 "Follow JSON Schema, Draft 2020-12.",
             )
@@ -62,7 +62,7 @@ def wrong_inputs(validator: Draft202012Validator | None, value: JsonValue) -> li
     return [
         Problem(
             "input.invalid",
-            f"{fault.message[:300]}.",
+            sentence("{message}.", message=fault.message[:300]),
             "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
             "The workflow's inputs say what it takes.",
         )
@@ -89,7 +89,7 @@ def _unusable_keywords(schema: Any, place: str) -> Iterator[Problem]:
         if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
             yield Problem(
                 "inputs.remote_reference",
-                f"The schema refers to another document: {value[:200]}.",
+                sentence("The schema refers to another document: {value}.", value=value[:200]),
                 below,
                 "Copy the definition into $defs and refer to it with #/$defs/name.",
             )
@@ -108,7 +108,11 @@ def _pattern_problems(pattern: str, place: str) -> Iterator[Problem]:
     except (re.error, RecursionError, OverflowError) as error:
         yield Problem(
             "inputs.invalid_pattern",
-            f"The pattern {pattern[:80]!r} is not a regular expression: {error}.",
+            sentence(
+                "The pattern {pattern} is not a regular expression: {error}.",
+                pattern=repr(pattern[:80]),
+                error=error,
+            ),
             place,
             "Correct it, or remove it.",
         )

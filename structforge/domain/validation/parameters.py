@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.validation.findings import at_node
 from structforge.domain.validation.shapes import NodeShape
@@ -88,7 +88,7 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
     if error["type"] == "missing":
         return Problem(
             "parameter.missing",
-            f"{shape.title} needs the parameter {name}.",
+            sentence("{title} needs the parameter {name}.", title=shape.title, name=name),
             where,
             "Fill it in; it has no default.",
         )
@@ -96,14 +96,14 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
         known = shape.parameter_names if len(found.keys) == 1 else ()
         return Problem(
             "parameter.unknown",
-            f"{shape.title} has no parameter {name}.",
+            sentence("{title} has no parameter {name}.", title=shape.title, name=name),
             where,
             suggestion(str(found.keys[0]), known, "parameters") if known else "Remove it.",
         )
     message = error["msg"].removeprefix("Value error, ").rstrip(".")
     return Problem(
         "parameter.invalid",
-        f"{name}: {message}.",
+        sentence("{name}: {message}.", name=name, message=message),
         where,
-        f"See the documentation of {shape.title}.",
+        sentence("See the documentation of {title}.", title=shape.title),
     )

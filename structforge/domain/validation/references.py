@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions import Reference, compile_value
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.graph import Graph
@@ -44,7 +44,11 @@ def reference_problems(
         if MARK not in each.items:
             yield Problem(
                 "each.not_an_expression",
-                f"The list to run {spec.id!r} on must be an expression, not {each.items[:80]!r}.",
+                sentence(
+                    "The list to run {id} on must be an expression, not {items}.",
+                    id=repr(spec.id),
+                    items=repr(each.items[:80]),
+                ),
                 at_node(spec.id, "policies.each.items"),
                 "Name a list, as in {{ fetch_orders.rows }}.",
             )
@@ -97,24 +101,34 @@ def _wrong(
     if name in ELEMENT_NAMES:
         return (
             "reference.no_element",
-            f"There is no {name} here: this node does not run once per element.",
+            sentence("There is no {name} here: this node does not run once per element.", name=name),
             "Set its `each` policy to a list, or put it into a loop.",
         )
     if name not in graph:
         return (
             "reference.unknown",
-            f"There is no node {name!r}.",
+            sentence("There is no node {name}.", name=repr(name)),
             suggestion(name, [*graph.ids, *names], "names"),
         )
     target = graph.index(name)
     if target == node:
-        return ("reference.itself", f"{name!r} refers to its own result.", "Use what feeds it.")
+        return (
+            "reference.itself",
+            sentence("{name} refers to its own result.", name=repr(name)),
+            "Use what feeds it.",
+        )
     if node in final and target not in final and not graph.enclosing[target]:
         return None
     if not graph.is_upstream(target, node):
         return (
             "reference.not_upstream",
-            f"{name!r} does not run before {graph.ids[node]!r}, so its result may not be there.",
-            f"Draw a path of edges from {name!r} to {graph.ids[node]!r}.",
+            sentence(
+                "{name} does not run before {ids}, so its result may not be there.",
+                name=repr(name),
+                ids=repr(graph.ids[node]),
+            ),
+            sentence(
+                "Draw a path of edges from {name} to {ids}.", name=repr(name), ids=repr(graph.ids[node])
+            ),
         )
     return None

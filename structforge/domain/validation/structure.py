@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from structforge.domain.errors import Problem
+from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.graph import DONE_PORT, Graph, Link
 from structforge.domain.ports import ERROR_PORT, Port, connects
@@ -60,7 +60,7 @@ def _id_problems(structure: Structure) -> Iterator[Problem]:
     for position in structure.graph.duplicates:
         yield Problem(
             "node.duplicate_id",
-            f"Two nodes have the id {nodes[position].id!r}.",
+            sentence("Two nodes have the id {id}.", id=repr(nodes[position].id)),
             at_node(nodes[position].id),
             "Rename one of them: expressions and edges name nodes by id.",
             {"index": position},
@@ -69,9 +69,11 @@ def _id_problems(structure: Structure) -> Iterator[Problem]:
         if spec.id in RESERVED_IDS:
             yield Problem(
                 "node.reserved_id",
-                f"{spec.id!r} means something else in expressions and cannot be a node's id.",
+                sentence(
+                    "{id} means something else in expressions and cannot be a node's id.", id=repr(spec.id)
+                ),
                 at_node(spec.id),
-                f"Rename it, for example to {spec.id}_1.",
+                sentence("Rename it, for example to {id}_1.", id=spec.id),
             )
 
 
@@ -82,7 +84,7 @@ def _edge_problems(structure: Structure) -> Iterator[Problem]:
         for node_id in dict.fromkeys(end for end in (edge.source, edge.target) if end not in graph):
             yield Problem(
                 "edge.missing_node",
-                f"The edge names a node {node_id!r} that does not exist.",
+                sentence("The edge names a node {node_id} that does not exist.", node_id=repr(node_id)),
                 at_edge(number, edge),
                 suggestion(node_id, graph.ids, "nodes"),
             )
@@ -104,14 +106,22 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
         if link.source_port == ERROR_PORT:
             yield Problem(
                 "edge.error_port_closed",
-                f"{source.id!r} has no error port: its policy on errors is {source.policies.on_error!r}.",
+                sentence(
+                    "{id} has no error port: its policy on errors is {on_error}.",
+                    id=repr(source.id),
+                    on_error=repr(source.policies.on_error),
+                ),
                 where,
                 "Set `on_error` of the node to `port`, or remove the edge.",
             )
         else:
             yield Problem(
                 "edge.unknown_port",
-                f"{source.id!r} has no output {link.source_port!r}.",
+                sentence(
+                    "{id} has no output {source_port}.",
+                    id=repr(source.id),
+                    source_port=repr(link.source_port),
+                ),
                 where,
                 suggestion(link.source_port, leaving.outputs, "outputs"),
                 {"ports": list(leaving.outputs)},
@@ -120,14 +130,16 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
     if target_shape is not None and target_shape.trigger:
         yield Problem(
             "trigger.has_input",
-            f"{target.id!r} is a trigger: a run starts there, so no edge can lead to it.",
+            sentence("{id} is a trigger: a run starts there, so no edge can lead to it.", id=repr(target.id)),
             where,
             "Lead the edge to the node after the trigger.",
         )
     elif entering and input_ is None:
         yield Problem(
             "edge.unknown_port",
-            f"{target.id!r} has no input {link.target_port!r}.",
+            sentence(
+                "{id} has no input {target_port}.", id=repr(target.id), target_port=repr(link.target_port)
+            ),
             where,
             suggestion(link.target_port, entering.inputs, "inputs"),
             {"ports": list(entering.inputs)},
@@ -135,7 +147,15 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
     if output and input_ and not connects(output.type, input_.type):
         yield Problem(
             "edge.type_mismatch",
-            f"{source.id}.{output.name} gives {output.type}; {target.id}.{input_.name} takes {input_.type}.",
+            sentence(
+                "{id}.{name} gives {type}; {target_id}.{input_name} takes {input_type}.",
+                id=source.id,
+                name=output.name,
+                type=output.type,
+                target_id=target.id,
+                input_name=input_.name,
+                input_type=input_.type,
+            ),
             where,
             "Put a node between them that converts the value.",
             {"source_type": output.type, "target_type": input_.type},
@@ -143,7 +163,11 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
     if source.disabled and leaving and output and link.source_port != next(iter(leaving.outputs)):
         yield warning(
             "edge.from_disabled",
-            f"{source.id!r} is disabled and passes its input to {next(iter(leaving.outputs))!r} only.",
+            sentence(
+                "{id} is disabled and passes its input to {outputs} only.",
+                id=repr(source.id),
+                outputs=repr(next(iter(leaving.outputs))),
+            ),
             where,
             "Enable the node, or expect this branch to be skipped.",
         )
@@ -155,7 +179,7 @@ def _cycle_problems(structure: Structure) -> Iterator[Problem]:
         if len(path) == 2:
             yield Problem(
                 "graph.self_edge",
-                f"{path[0]!r} feeds itself.",
+                sentence("{path} feeds itself.", path=repr(path[0])),
                 at_node(path[0]),
                 "Remove the edge; to repeat work, use a loop node.",
                 {"path": path},
@@ -164,7 +188,7 @@ def _cycle_problems(structure: Structure) -> Iterator[Problem]:
             shown = path if len(path) <= 12 else [*path[:6], "…", *path[-5:]]
             yield Problem(
                 "graph.cycle",
-                f"These nodes wait for each other: {' -> '.join(shown)}.",
+                sentence("These nodes wait for each other: {shown}.", shown=" -> ".join(shown)),
                 at_node(path[0]),
                 "Remove one of these edges; to repeat work, use a loop node.",
                 {"path": path},
@@ -178,7 +202,10 @@ def _region_problems(structure: Structure) -> Iterator[Problem]:
         if graph.leads_back(link):
             yield Problem(
                 "loop.foreign_again",
-                f"The edge ends an iteration of {graph.ids[link.target]!r} from outside its region.",
+                sentence(
+                    "The edge ends an iteration of {ids} from outside its region.",
+                    ids=repr(graph.ids[link.target]),
+                ),
                 where,
                 "Start it at a node that the loop's body leads to and that is in no inner loop.",
             )
@@ -187,9 +214,9 @@ def _region_problems(structure: Structure) -> Iterator[Problem]:
             loop = graph.ids[left[-1] if left else link.source]
             yield Problem(
                 "loop.left",
-                f"The edge leaves the region of the loop {loop!r}, which repeats.",
+                sentence("The edge leaves the region of the loop {loop}, which repeats.", loop=repr(loop)),
                 where,
-                f"Take the results from {loop}.{DONE_PORT}.",
+                sentence("Take the results from {loop}.{done_port}.", loop=loop, done_port=DONE_PORT),
                 {"loop": loop},
             )
 
@@ -204,14 +231,19 @@ def _input_problems(structure: Structure) -> Iterator[Problem]:
             if port.required and port.name not in fed:
                 yield Problem(
                     "port.not_connected",
-                    f"{spec.id!r} needs something at its input {port.name!r}.",
+                    sentence(
+                        "{id} needs something at its input {name}.", id=repr(spec.id), name=repr(port.name)
+                    ),
                     at_node(spec.id, "ports", port.name),
-                    f"Lead an edge to {spec.id}.{port.name}.",
+                    sentence("Lead an edge to {id}.{name}.", id=spec.id, name=port.name),
                 )
         if spec.policies.on_error == "port" and not structure.graph.successors(node, ERROR_PORT):
             yield warning(
                 "node.error_unused",
-                f"Nothing follows the error port of {spec.id!r}: its failures would pass unnoticed.",
+                sentence(
+                    "Nothing follows the error port of {id}: its failures would pass unnoticed.",
+                    id=repr(spec.id),
+                ),
                 at_node(spec.id, "policies.on_error"),
                 "Lead an edge from its error port, or let the failure end the run.",
             )
@@ -234,7 +266,11 @@ def _meeting_problems(structure: Structure) -> Iterator[Problem]:
                     edges = [str(structure.document.edges[link.edge]) for link in (first, second)]
                     yield Problem(
                         "port.two_values",
-                        f"{edges[0]} and {edges[1]} can both bring a value to a port that takes one.",
+                        sentence(
+                            "{edge} and {other} can both bring a value to a port that takes one.",
+                            edge=edges[0],
+                            other=edges[1],
+                        ),
                         at_node(structure.graph.ids[node], "ports", name),
                         "Put a Merge node in front of it.",
                         {"edges": edges},
@@ -303,7 +339,7 @@ def _trigger_problems(structure: Structure) -> Iterator[Problem]:
         if nodes[node].policies.each is not None:
             yield Problem(
                 "trigger.each",
-                f"{nodes[node].id!r} is a trigger and cannot run once per element.",
+                sentence("{id} is a trigger and cannot run once per element.", id=repr(nodes[node].id)),
                 at_node(nodes[node].id, "policies.each"),
                 "Set `each` on the node after it.",
             )
@@ -316,7 +352,10 @@ def _trigger_problems(structure: Structure) -> Iterator[Problem]:
         if node not in triggers and not _awaits_input(structure, node):
             yield warning(
                 "graph.not_triggered",
-                f"No trigger leads to {spec.id!r}: it starts in every run, whichever trigger fired.",
+                sentence(
+                    "No trigger leads to {id}: it starts in every run, whichever trigger fired.",
+                    id=repr(spec.id),
+                ),
                 at_node(spec.id),
                 "Lead an edge from a trigger to it if it should wait.",
             )
@@ -328,15 +367,19 @@ def _final_problems(structure: Structure) -> Iterator[Problem]:
     for node in structure.finals[1:]:
         yield Problem(
             "finally.twice",
-            f"{nodes[node].id!r} is a second branch that runs at the end; a workflow has one.",
+            sentence(
+                "{id} is a second branch that runs at the end; a workflow has one.", id=repr(nodes[node].id)
+            ),
             at_node(nodes[node].id),
-            f"Lead its edges from {nodes[structure.finals[0]].id!r} instead.",
+            sentence("Lead its edges from {id} instead.", id=repr(nodes[structure.finals[0]].id)),
         )
     for node in structure.finals:
         if nodes[node].policies.each is not None:
             yield Problem(
                 "finally.each",
-                f"{nodes[node].id!r} runs once, at the end, and cannot run once per element.",
+                sentence(
+                    "{id} runs once, at the end, and cannot run once per element.", id=repr(nodes[node].id)
+                ),
                 at_node(nodes[node].id, "policies.each"),
                 "Set `each` on the node after it.",
             )
@@ -346,9 +389,15 @@ def _final_problems(structure: Structure) -> Iterator[Problem]:
             edge = structure.document.edges[link.edge]
             yield Problem(
                 "finally.mixed",
-                f"The edge leads into the branch that runs at the end, which {edge.source!r} is no part of.",
+                sentence(
+                    "The edge leads into the branch that runs at the end, which {source} is no part of.",
+                    source=repr(edge.source),
+                ),
                 at_edge(link.edge, edge),
-                f"Remove it, and name the value in an expression: {{{{ {edge.source} | default(none) }}}}.",
+                sentence(
+                    "Remove it, and name the value in an expression: {{{{ {source} | default(none) }}}}.",
+                    source=edge.source,
+                ),
             )
 
 

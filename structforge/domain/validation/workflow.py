@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.graph import Graph
 from structforge.domain.validation.findings import at_node, errors_of, warning
@@ -51,9 +51,12 @@ def require_valid(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -
 def _unknown_type(spec: NodeSpec, shapes: Mapping[str, NodeShape]) -> Problem:
     return Problem(
         "node.unknown_type",
-        f"Node type {spec.type!r} is not installed.",
+        sentence("Node type {type} is not installed.", type=repr(spec.type)),
         at_node(spec.id, "type"),
-        f"{suggestion(spec.type, sorted(shapes), 'node types')} Or install the plugin that brings it.",
+        sentence(
+            "{advice} Or install the plugin that brings it.",
+            advice=suggestion(spec.type, sorted(shapes), "node types"),
+        ),
         {"type": spec.type},
     )
 
@@ -64,7 +67,13 @@ def _version_problems(spec: NodeSpec, shape: NodeShape) -> list[Problem]:
         return [
             Problem(
                 "node.newer_version",
-                f"{spec.id!r} needs version {spec.type_version} of {spec.type}; it is {shape.version}.",
+                sentence(
+                    "{id} needs version {type_version} of {type}; it is {version}.",
+                    id=repr(spec.id),
+                    type_version=spec.type_version,
+                    type=spec.type,
+                    version=shape.version,
+                ),
                 where,
                 "Update StructForge or the plugin that brings the node type.",
             )
@@ -73,9 +82,14 @@ def _version_problems(spec: NodeSpec, shape: NodeShape) -> list[Problem]:
         return [
             warning(
                 "node.older_version",
-                f"{spec.id!r} was made for version {spec.type_version}; {shape.version} is installed.",
+                sentence(
+                    "{id} was made for version {type_version}; {version} is installed.",
+                    id=repr(spec.id),
+                    type_version=spec.type_version,
+                    version=shape.version,
+                ),
                 where,
-                f"Check the node, then set its type_version to {shape.version}.",
+                sentence("Check the node, then set its type_version to {version}.", version=shape.version),
             )
         ]
     return []
