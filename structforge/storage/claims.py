@@ -104,7 +104,7 @@ WITH RECURSIVE orphaned AS MATERIALIZED (
     SET deaths = o.deaths + (o.owner IS NOT NULL)::int, owner = $1::text, epoch = o.epoch + 1,
         lease_expires_at = now() + make_interval(secs => $2::float8),
         announced_at = coalesce(announced_at, now())
-    FROM picked WHERE o.run_id = picked.run_id
+    FROM picked WHERE o.run_id = ANY (ARRAY(SELECT run_id FROM picked)) AND o.run_id = picked.run_id
     RETURNING o.run_id, o.organization_id, o.workflow_id, o.accepted_on, o.epoch, o.deaths, o.control,
         o.turn_at, coalesce(picked.limited, true) AS limited
 )
@@ -115,7 +115,10 @@ SELECT seen.flows > 1, seen.scopes > seen.counted OR seen.shares > seen.found,
 FROM (SELECT (SELECT count(*) FROM bounded) AS flows, (SELECT count(*) FROM scopes) AS scopes,
              (SELECT count(*) FROM counted) AS counted, (SELECT count(*) FROM shares) AS shares,
              (SELECT count(DISTINCT workflow_id) FROM ready) AS found) seen
-LEFT JOIN (claimed c JOIN workflow_executions e ON e.id = c.run_id) ON true
+LEFT JOIN (claimed c CROSS JOIN LATERAL (
+    -- By its key each: the offset forbids a join, which would read the whole table if it was small when planned.
+    SELECT * FROM workflow_executions WHERE id = c.run_id OFFSET 0
+) e) ON true
 ORDER BY c.turn_at, c.run_id
 """
 
@@ -135,13 +138,6 @@ UNION ALL
  ORDER BY lease_expires_at LIMIT 1)
 """
 """A run that waits longer than it should, and one whose worker died: hints, each of any workflow."""
-
-# The table is small when the plan is made and may be large when it is used: the indexes are right for both.
-PLANNING = (
-    "SET enable_seqscan = off",
-    "SET enable_bitmapscan = off",
-    "SET plan_cache_mode = force_generic_plan",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +164,13 @@ async def claim(
 ) -> Claimed:
     """Take up to `limit` runs whose turn it is, orphaned ones first.
 
-    `newcomers` takes only runs of organizations that have none in hand anywhere. The connection has `PLANNING` set.
+    `newcomers` takes only runs of organizations that have none in hand anywhere.
+    The connection is one of `connect_keyed`.
     """
     cursor = AsyncRawCursor(connection)
-    await cursor.execute(_STATEMENT, [worker, lease_s, limit, alone_from, alone, newcomers], prepare=True)
+    await cursor.execute(STATEMENT, [worker, lease_s, limit, alone_from, alone, newcomers], prepare=True)
     found = await cursor.fetchall()
     return Claimed([row[2:] for row in found if row[2] is not None], found[0][0], found[0][1])
 
 
-_STATEMENT = _CLAIM.encode()
+STATEMENT = _CLAIM.encode()

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from structforge.domain.errors import Problem, UnavailableError
 from structforge.domain.journal import Commit, IdempotencyLostError, LeaseLostError
 from structforge.storage.journal_statement import prepare
+from structforge.storage.keyed_connection import connect_keyed
 
 logger = logging.getLogger(__name__)
 
@@ -106,13 +107,7 @@ class PostgresJournal:
         return future
 
     async def _connect(self) -> AsyncConnection[Any]:
-        connection = await AsyncConnection.connect(
-            self._conninfo, autocommit=True, prepare_threshold=0, cursor_factory=AsyncRawCursor
-        )
-        # One plan for good, whatever the size of the tables when it was made: every row is found by its key.
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        await connection.execute("SET enable_seqscan = off")
-        return connection
+        return await connect_keyed(self._conninfo, cursor_factory=AsyncRawCursor)
 
     async def _write(self) -> None:
         while True:

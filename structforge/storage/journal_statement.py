@@ -1,7 +1,9 @@
 """The statement that writes a batch of commits, and the arrays it takes.
 
 Invariant: a batch is one statement. It has the parts its commits need and no more: most have neither children nor
-wake-ups, keys or logs, and a part without rows costs the server time all the same. For `storage.journal` alone.
+wake-ups, keys or logs, and a part without rows costs the server time all the same. Rows of large tables are named by
+`= ANY (array)` besides any join, so that they are found by key whatever the table's size was when the plan was made.
+For `storage.journal` alone.
 """
 
 import re
@@ -53,7 +55,7 @@ _OWN_KEYED = f"{_OWN_NEW} AND (run_id <> ALL (%(key_run)s::uuid[]) OR run_id IN 
 _OWN_CHILDREN = """
     -- A run that another one starts: with that one's commit or not at all, and never again.
     SELECT run.* FROM run WHERE run.after IN (SELECT run_id FROM own)
-        AND NOT EXISTS (SELECT FROM workflow_executions e WHERE e.id = run.run_id)"""
+        AND run.run_id NOT IN (SELECT id FROM workflow_executions WHERE id = ANY (%(new_run)s::uuid[]))"""
 
 _WAKER = """waker AS MATERIALIZED (
     SELECT DISTINCT wakes AS run_id FROM ok
@@ -80,6 +82,7 @@ _ACCEPTED = """accepted AS (
            parent_run_id, parent_step_key, parent_waits, depth, origin_run_id, origin_kind)
     JOIN ok USING (run_id)
     ON CONFLICT (id) DO NOTHING
+    RETURNING id
 )"""
 
 _QUEUED = """queued AS (
@@ -90,7 +93,7 @@ _QUEUED = """queued AS (
         AS q(run_id, priority, available_at)
     JOIN ok USING (run_id)
     -- A second try of a batch that was durable already must not queue a run again that is over by now.
-    WHERE NOT EXISTS (SELECT FROM workflow_executions e WHERE e.id = q.run_id)
+    JOIN accepted ON accepted.id = q.run_id
     ON CONFLICT (run_id) DO NOTHING
 )"""
 
@@ -151,13 +154,14 @@ _CHANGED = """changed AS (
         started_at = coalesce(e.started_at, ok.started_at), finished_at = ok.finished_at,
         event_seq = greatest(e.event_seq, ok.event_seq), step_count = greatest(e.step_count, ok.steps)
     FROM ok
-    WHERE e.id = ok.run_id AND ok.epoch IS NOT NULL AND ok.status IS NOT NULL
+    WHERE e.id = ANY (%(leased_run)s::uuid[]) AND e.id = ok.run_id AND ok.epoch IS NOT NULL AND ok.status IS NOT NULL
         AND e.status NOT IN ('succeeded', 'failed', 'cancelled')
 )"""
 
 _DONE = """done AS (
     DELETE FROM run_outbox o USING ok
-    WHERE o.run_id = ok.run_id AND ok.epoch IS NOT NULL AND ok.status IN ('succeeded', 'failed', 'cancelled')
+    WHERE o.run_id = ANY (%(leased_run)s::uuid[]) AND o.run_id = ok.run_id AND ok.epoch IS NOT NULL
+        AND ok.status IN ('succeeded', 'failed', 'cancelled')
 )"""
 
 _GIVEN_BACK = """given_back AS (
@@ -179,7 +183,7 @@ _GIVEN_BACK = """given_back AS (
         announced_at = CASE WHEN ok.release THEN NULL ELSE o.announced_at END,
         deaths = CASE WHEN ok.progress THEN 0 ELSE o.deaths END
     FROM ok
-    WHERE o.run_id = ok.run_id AND ok.epoch IS NOT NULL
+    WHERE o.run_id = ANY (%(leased_run)s::uuid[]) AND o.run_id = ok.run_id AND ok.epoch IS NOT NULL
         AND coalesce(ok.status, '') NOT IN ('succeeded', 'failed', 'cancelled')
         AND (ok.release OR (ok.progress AND o.deaths > 0) OR o.run_id IN (SELECT run_id FROM waker))
 )"""
@@ -190,7 +194,9 @@ _WOKEN = """woken AS (
     SET available_at = CASE WHEN p.owner IS NULL AND p.control IS NULL THEN now() ELSE p.available_at END,
         announced_at = CASE WHEN p.owner IS NULL THEN NULL ELSE p.announced_at END,
         control = CASE WHEN p.owner IS NOT NULL AND p.control IS NULL THEN 'answer' ELSE p.control END
-    FROM waker WHERE p.run_id = waker.run_id AND p.run_id NOT IN (SELECT run_id FROM ok)
+    FROM waker
+    WHERE p.run_id = ANY (%(leased_run)s::uuid[]) AND p.run_id = waker.run_id
+        AND p.run_id NOT IN (SELECT run_id FROM ok)
 )"""
 
 _ROWS = {

@@ -14,7 +14,8 @@ from psycopg import AsyncConnection
 from structforge.domain.ids import child_id
 from structforge.domain.journal import WORKER_DIED, CallEnd, Lease, RunIdentity, RunSnapshot, StepHistory
 from structforge.domain.run import RunStatus, StepStatus
-from structforge.storage.claims import PLANNING, claim
+from structforge.storage.claims import claim
+from structforge.storage.keyed_connection import connect_keyed
 
 DEATHS_BEFORE_ALONE = 2
 """After this many deaths without progress a run is claimed only by a worker that holds no other."""
@@ -99,10 +100,7 @@ class Leases:
 
     async def connect(self, conninfo: str) -> AsyncConnection[Any]:
         """Open a connection for claims."""
-        connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=0)
-        for setting in PLANNING:
-            await connection.execute(setting)
-        return connection
+        return await connect_keyed(conninfo)
 
     async def claim(
         self,
