@@ -17,7 +17,7 @@ from structforge.domain.ids import child_id
 from structforge.domain.journal import Acceptance, Commit, RunIdentity
 from structforge.domain.run import RunStatus
 from structforge.domain.validation import parse_document
-from structforge.domain.validation.inputs import validator_of, wrong_inputs
+from structforge.domain.validation.inputs import validator_of, with_defaults, wrong_inputs
 from structforge.domain.values import JsonValue, decode_json, encode_json, journal_safe
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
@@ -79,7 +79,7 @@ class CalleeService:
         organization_id = caller.organization_id
         workflow_id, version_id = await self._version(organization_id, call, above)
         plan = await self._plans.get(version_id)
-        given = journal_safe(call.input)
+        given = with_defaults(plan.document.inputs, journal_safe(call.input))
         problems = wrong_inputs(validator_of(plan.document.inputs), given)
         if problems:
             raise InvalidError(*problems)

@@ -158,7 +158,7 @@ class ReplayService:
         old = (await self._targets.version(row.version_id)).plan
         _check_nodes(target.plan, request.from_nodes)
         given = row.input if request.input is KEEP_INPUT else request.input
-        target.check_input(given)  # type: ignore[arg-type]
+        given = target.taken_input(given)  # type: ignore[arg-type]
         earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
         async with self._database.engine_pool.connection() as connection:
             steps = {step.step_key: step for step in await settled_steps(connection, earlier)}
@@ -174,7 +174,7 @@ class ReplayService:
             for key in taken_over(steps, again)
             if steps[key].status in (StepStatus.SUCCEEDED, StepStatus.REUSED)
         ]
-        return _Prepared(row, target, given, reused, again)  # type: ignore[arg-type]
+        return _Prepared(row, target, given, reused, again)
 
     async def _earlier(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:

@@ -6,7 +6,7 @@ checks the permission and loads by (organization, id).
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -130,7 +130,7 @@ class RunService:
         target = await self._target(principal, workflow_id, request)
         if request.trigger_kind != "webhook":
             # The declared inputs are those of people and programs; a webhook's input is an HTTP request.
-            target.check_input(request.input)
+            request = replace(request, input=target.taken_input(request.input))
         self._check_trigger(target, request)
         now = datetime.now(UTC)
         run = RunIdentity(new_id(), principal.organization_id, workflow_id, now.date())

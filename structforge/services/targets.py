@@ -25,7 +25,7 @@ from structforge.domain.errors import (
 )
 from structforge.domain.limits import NO_LIMITS, RunLimits
 from structforge.domain.validation import parse_document
-from structforge.domain.validation.inputs import validator_of, wrong_inputs
+from structforge.domain.validation.inputs import validator_of, with_defaults, wrong_inputs
 from structforge.domain.values import JsonValue
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
@@ -53,11 +53,18 @@ class Target:
     """Checks the input; none accepts any object."""
     limits: RunLimits = NO_LIMITS
 
-    def check_input(self, value: JsonValue) -> None:
-        """Raises: InvalidError with one problem for each way the input breaks the schema."""
-        problems = wrong_inputs(self.schema, value)
+    def taken_input(self, value: JsonValue) -> JsonValue:
+        """Return the input with the declared defaults.
+
+        Raises: InvalidError with one problem for each way the input breaks the schema.
+        """
+        if self.schema is None:
+            return value
+        given = with_defaults(self.plan.document.inputs, value)
+        problems = wrong_inputs(self.schema, given)
         if problems:
             raise InvalidError(*problems)
+        return given
 
 
 class Targets:

@@ -13,17 +13,21 @@ WHOLE = "input"
 _COMPLEX = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "patternProperties", "dependentSchemas"}
 )
+_KEPT = ("title", "description", "default")
+_UNFIT_EMPTY = frozenset({"format", "enum", "pattern", "minLength"})
+"""With one of these an empty text is hardly meant: the field was left empty."""
 
 
 def in_fields(schema: dict[str, Any]) -> bool:
     """Tell whether the input can be asked for field by field; else it is asked for as JSON."""
-    return bool(_properties(schema)) and not _is_complex(schema)
+    return bool(_properties(schema)) and _COMPLEX.isdisjoint(schema)
 
 
 def form_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of the form."""
+    """Return the schema of the form; a field that has no widget is asked for as JSON."""
     if in_fields(schema):
-        return {"type": "object", "properties": schema["properties"], "required": schema.get("required", [])}
+        fields = {name: _field(field) for name, field in schema["properties"].items()}
+        return {"type": "object", "properties": fields, "required": schema.get("required", [])}
     return {"type": "object", "properties": {WHOLE: {"type": "object", "title": "JSON", "x-widget": "json"}}}
 
 
@@ -45,8 +49,11 @@ def first_values(schema: dict[str, Any], last: JsonValue) -> dict[str, Any]:
 
 
 def input_of(schema: dict[str, Any], values: dict[str, Any]) -> JsonValue:
-    """Return the input that the values of the form mean."""
-    return values if in_fields(schema) else values.get(WHOLE, {})
+    """Return the input that the values of the form mean: what was left empty is not there."""
+    if not in_fields(schema):
+        whole: JsonValue = values.get(WHOLE, {})
+        return whole
+    return {name: value for name, value in values.items() if not _left_empty(schema, name, value)}
 
 
 def missing_fields(schema: dict[str, Any], values: dict[str, Any]) -> list[str]:
@@ -54,7 +61,9 @@ def missing_fields(schema: dict[str, Any], values: dict[str, Any]) -> list[str]:
     if not in_fields(schema):
         return []
     return [
-        name for name in schema.get("required", []) if name not in values and name in schema["properties"]
+        name
+        for name in schema.get("required", [])
+        if name in schema["properties"] and values.get(name, "") == ""
     ]
 
 
@@ -72,6 +81,18 @@ def faults_of(schema: dict[str, Any], problems: tuple[Problem, ...]) -> tuple[di
         else:
             general.append(problem.message)
     return fields, "\n".join(general)
+
+
+def _left_empty(schema: dict[str, Any], name: str, value: Any) -> bool:
+    field = schema["properties"].get(name, {})
+    return value == "" and (not _UNFIT_EMPTY.isdisjoint(field) or field.get("x-widget") in ("file", "json"))
+
+
+def _field(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field's widget."""
+    if _is_complex(field) or isinstance(field.get("type"), list):
+        return {**{key: field[key] for key in _KEPT if key in field}, "x-widget": "json"}
+    return field
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:

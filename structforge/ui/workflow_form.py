@@ -28,7 +28,7 @@ def workflow_schema_in(locale: str) -> dict[str, Any]:
     schema = WorkflowSettings.model_json_schema()
     fields = schema["properties"]
     fields["error_workflow"]["x-widget"] = "workflow"
-    fields["inputs"] = {"type": "object", "x-widget": "json", "x-placeholder": _EXAMPLE}
+    fields["inputs"] = {"type": "object", "x-widget": "fields", "x-placeholder": _EXAMPLE}
     fields["documentation"] = {"type": "string", "x-widget": "multiline", "x-language": "markdown"}
     for name, field in fields.items():
         field["title"] = texts[f"setting.{name}"]

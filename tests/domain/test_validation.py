@@ -10,6 +10,7 @@ from pydantic import Field
 
 from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.validation import errors_of, is_warning, parse_document, require_valid, validate
+from structforge.domain.validation.inputs import with_defaults
 from structforge.domain.workflow import WorkflowDocument
 from structforge.sdk import Inputs, Node, NodeContext, NodeRegistry, Parameters, Port, Result, parameter
 from structforge.sdk.parameters import NoParameters
@@ -376,6 +377,11 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
         [("inputs.remote_reference", 'inputs["$ref"]')],
         "$defs",
     ),
+    "an input schema that refers to nothing": (
+        document("a", inputs={"$defs": {"a": {}}, "allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}),
+        [("inputs.unknown_reference", 'inputs.allOf[1]["$ref"]')],
+        "#/$defs/b",
+    ),
     "bad pattern": (
         document("a", inputs={"properties": {"x": {"pattern": "("}}, "patternProperties": {"[": {}}}),
         [
@@ -401,6 +407,34 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
         "list",
     ),
 }
+
+
+def test_fields_that_no_input_can_meet_are_warned_of() -> None:
+    fields = {
+        "few": {"minimum": 3, "maximum": 2, "default": 2},
+        "none": {"enum": []},
+        "day": {"$ref": "#/$defs/day", "default": "x"},
+        "when": {"type": "string", "format": "date", "default": "tomorrow"},
+        "moment": {"type": "string", "format": "date-time", "default": "2026-01-02T10:00"},
+        "circle": {"$ref": "#/properties/circle", "default": 1},
+    }
+    problems = validate(
+        document("a", inputs={"$defs": {"day": {"type": "integer"}}, "properties": fields}), SHAPES
+    )
+    assert errors_of(problems) == []
+    assert told(problems) == [
+        ("inputs.crossed_limits", "inputs.properties.few.maximum"),
+        ("inputs.unfit_default", "inputs.properties.few.default"),
+        ("inputs.no_choices", "inputs.properties.none.enum"),
+        ("inputs.unfit_default", "inputs.properties.day.default"),
+        ("inputs.unfit_default", "inputs.properties.when.default"),
+    ]
+
+
+def test_an_input_gets_the_defaults_of_what_it_leaves_out() -> None:
+    schema = {"properties": {"a": {"default": 1}, "b": {"default": None}, "c": {}, "d": True}}
+    assert with_defaults(schema, {"a": 2}) == {"a": 2, "b": None}
+    assert with_defaults(schema, [1]) == [1] and with_defaults({}, {}) == {}
 
 
 @pytest.mark.parametrize(("case", "expected", "words"), WRONG.values(), ids=WRONG.keys())

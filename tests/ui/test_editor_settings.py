@@ -1,5 +1,8 @@
 """The workflow's own settings in the editor, what a field offers to choose from, and runs of a draft with input."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 from playwright.async_api import expect
 
@@ -50,6 +53,7 @@ async def test_the_workflow_is_set_up_and_run_with_input(open_page: OpenPage, si
     await at_once.press("Enter")
     await expect(page.get_by_text("greater than or equal to 1").first).to_be_visible()
     inputs = panel.locator("[data-field=inputs]")
+    await inputs.get_by_role("button", name="JSON Schema").click()
     await write(inputs.locator(".cm-content"), '{"type": "array"}')
     await expect(inputs.get_by_role("alert")).to_contain_text("The input of a run is an object")
     await write(inputs.locator(".cm-content"), INPUTS)
@@ -97,3 +101,78 @@ async def test_the_workflow_is_set_up_and_run_with_input(open_page: OpenPage, si
     await expect(city.locator(".cm-content")).to_have_text("Oslo")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
+
+
+async def test_inputs_are_declared_field_by_field_and_asked_for(open_page: OpenPage, site: Site) -> None:
+    kept = {"type": "object", "required": ["odd"], "properties": {"odd": {"anyOf": [{"type": "string"}]}}}
+    workflow_id = await make_workflow(site, "Declared", {**DOCUMENT, "inputs": kept})
+    page = await open_page(f"/workflows/{workflow_id}", viewport=SIZE)
+    await page.get_by_role("button", name="Workflow settings").click()
+    inputs = page.locator(".ed-panel [data-field=inputs]")
+
+    async def fields() -> dict[str, Any]:
+        found: Any = (await draft(site, workflow_id))["inputs"]
+        return {name: found["properties"][name] for name in found["properties"]}
+
+    # Added, named and limited by keyboard; what is wrong shows at the field.
+    await inputs.get_by_role("button", name="Add field").click()
+    name = inputs.get_by_label("name", exact=True)
+    await expect(name).to_be_focused()
+    await name.fill("odd")
+    await expect(inputs.get_by_role("alert")).to_have_text("There is a field of this name already.")
+    await name.fill("days")
+    await name.press("Enter")
+    await inputs.get_by_label("Type", exact=True).select_option(label="Whole number")
+    await inputs.get_by_label("At least", exact=True).fill("3")
+    await inputs.get_by_label("At most", exact=True).fill("2")
+    await inputs.get_by_label("At most", exact=True).press("Enter")
+    row = inputs.locator("[data-name=days]")
+    await expect(row.get_by_role("alert")).to_contain_text("Nothing is at least 3 and at most 2.")
+    await inputs.get_by_label("At most", exact=True).fill("9")
+    await inputs.get_by_label("At most", exact=True).press("Enter")
+    await expect(inputs.get_by_role("alert")).to_have_count(0)
+    await inputs.get_by_label("Required").check()
+    await inputs.get_by_role("button", name="Add field").click()
+    await name.fill("size")
+    await name.press("Enter")
+    await inputs.get_by_label("Type", exact=True).select_option(label="Choice")
+    await inputs.get_by_label("Choices, one a line").fill("small\nlarge\nlarge")
+    await inputs.get_by_label("Choices, one a line").blur()
+    await inputs.get_by_label("Default").select_option(label="large")
+
+    async def declared() -> bool:
+        return await fields() == {
+            "odd": kept["properties"]["odd"],  # type: ignore[index]
+            "days": {"type": "integer", "minimum": 3, "maximum": 9},
+            "size": {"type": "string", "enum": ["small", "large"], "default": "large"},
+        }
+
+    await eventually(declared)
+
+    # Ordered with keys and by dragging.
+    await row.locator(".fields-title").press("Alt+ArrowUp")
+    await eventually(lambda: _is_order(fields, ["days", "odd", "size"]))
+    await expect(row.locator(".fields-title")).to_be_focused()
+    await inputs.locator("[data-name=size] .fields-title").click()
+    await inputs.locator("[data-name=size] .fields-grip").drag_to(
+        row.locator(".fields-title"), target_position={"x": 20, "y": 2}
+    )
+    await eventually(lambda: _is_order(fields, ["size", "days", "odd"]))
+    # One undo takes back the last of it, and the text shows the same schema.
+    await page.get_by_role("button", name="Undo", exact=True).click()
+    await eventually(lambda: _is_order(fields, ["days", "odd", "size"]))
+    await inputs.get_by_role("button", name="JSON Schema").click()
+    await expect(inputs.locator(".cm-content")).to_contain_text('"anyOf"')
+
+    # A run asks for each with its own widget; what has none is asked for as JSON.
+    await page.locator(".ed-bar").get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Run with input")
+    await expect(dialog.get_by_label("size")).to_have_value("large")
+    await dialog.get_by_label("days").fill("1")
+    await write(dialog.locator("[data-field=odd] .cm-content"), '"x"')
+    await dialog.get_by_role("button", name="Run", exact=True).click()
+    await expect(dialog.locator("[data-field=days]").get_by_role("alert")).to_contain_text("minimum of 3")
+
+
+async def _is_order(fields: Callable[[], Awaitable[dict[str, Any]]], wanted: list[str]) -> bool:
+    return list(await fields()) == wanted

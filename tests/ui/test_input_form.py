@@ -34,8 +34,7 @@ PLAIN: dict[str, Any] = {
         ({}, False),
         ({"type": "object"}, False),
         ({"properties": {"a": True}}, False),
-        ({"properties": {"a": {"$ref": "#/$defs/a"}}}, False),
-        ({"properties": {"a": {"type": "array", "items": {"anyOf": []}}}}, False),
+        ({"properties": {"a": {"$ref": "#/$defs/a"}}}, True),
         ({"properties": {"a": {"type": "string"}}, "if": {}}, False),
         # A field may be called like a keyword.
         ({"properties": {"not": {"type": "string"}}}, True),
@@ -47,6 +46,30 @@ def test_a_plain_schema_is_asked_field_by_field_and_another_as_json(
     assert in_fields(schema) is plain
     names = set(form_schema(schema)["properties"])
     assert names == (set(schema["properties"]) if plain else {WHOLE})
+
+
+def test_a_field_without_a_widget_is_asked_for_as_json() -> None:
+    several = {"title": "Many", "type": "array", "items": {"anyOf": []}, "default": [1]}
+    form = form_schema(
+        {"properties": {"a": several, "b": {"type": ["string", "null"]}, "c": {"type": "string"}}}
+    )
+    assert form["properties"] == {
+        "a": {"title": "Many", "default": [1], "x-widget": "json"},
+        "b": {"x-widget": "json"},
+        "c": {"type": "string"},
+    }
+
+
+def test_what_was_left_empty_is_not_sent_unless_an_empty_text_may_be_meant() -> None:
+    fields: dict[str, Any] = {
+        "note": {},
+        "day": {"format": "date"},
+        "one": {"enum": ["a"]},
+        "file": {"x-widget": "file"},
+    }
+    schema = {"properties": fields, "required": ["note"]}
+    empty = dict.fromkeys(fields, "")
+    assert input_of(schema, empty) == {"note": ""} and missing_fields(schema, empty) == ["note"]
 
 
 def test_it_begins_with_the_last_input_and_with_what_the_schema_says() -> None:

@@ -1,17 +1,30 @@
-"""The workflow's inputs: whether they are a JSON Schema (Draft 2020-12) for an object, closed in itself."""
+"""The workflow's inputs: whether they are a JSON Schema (Draft 2020-12) for an object, closed in itself, and what a
+run's input is by them.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 
 from structforge.domain.errors import Problem, sentence
+from structforge.domain.validation.findings import warning
 from structforge.domain.values import JsonValue, path_of
 
 _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are data: what looks like a keyword in there is none."""
+FORMATS = FormatChecker(("date",))
+"""What a text with a `format` is held to; other formats are notes for people."""
+_LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
+
+
+@FORMATS.checks("date-time", ValueError)
+def _is_moment(value: object) -> bool:
+    return not isinstance(value, str) or ("T" in value and bool(datetime.fromisoformat(value)))
 
 
 def input_problems(schema: dict[str, Any]) -> list[Problem]:
@@ -31,6 +44,7 @@ def input_problems(schema: dict[str, Any]) -> list[Problem]:
             )
         ]
         problems += _unusable_keywords(schema, "inputs")
+        problems += _broken_references(schema)
     except RecursionError:
         return [
             Problem(
@@ -49,9 +63,61 @@ def input_problems(schema: dict[str, Any]) -> list[Problem]:
     return problems
 
 
+def field_warnings(schema: dict[str, Any]) -> Iterator[Problem]:
+    """Yield what no input can meet in a schema that has no problems: crossed limits, no choice, an unfit default."""
+    fields = schema.get("properties", {})
+    for name, field in fields.items():
+        if not isinstance(field, dict):
+            continue
+        place = path_of("inputs.properties", name)
+        for low, high in _LIMITS:
+            if low in field and high in field and field[low] > field[high]:
+                yield warning(
+                    "inputs.crossed_limits",
+                    f"Nothing is at least {field[low]} and at most {field[high]}.",
+                    path_of(place, high),
+                    "Correct one of the limits.",
+                )
+        if field.get("enum") == []:
+            yield warning(
+                "inputs.no_choices", f"{name!r} has no choices.", path_of(place, "enum"), "Name some."
+            )
+        elif "default" in field:
+            fault = _fault_of(schema, name, field["default"])
+            if fault:
+                yield warning(
+                    "inputs.unfit_default",
+                    f"The default of {name!r} does not fit: {fault}.",
+                    path_of(place, "default"),
+                    "Correct the default or the field.",
+                )
+
+
+def _fault_of(schema: dict[str, Any], name: str, value: JsonValue) -> str:
+    try:
+        for fault in Draft202012Validator(schema, format_checker=FORMATS).iter_errors({name: value}):
+            if fault.absolute_path and fault.absolute_path[0] == name:
+                return str(fault.message)[:200]
+    except RecursionError:
+        pass  # A field that is defined by itself: the run says so.
+    return ""
+
+
+def with_defaults(schema: Mapping[str, Any], value: JsonValue) -> JsonValue:
+    """Return an input with the defaults of the declared fields that it leaves out."""
+    if not isinstance(value, dict):
+        return value
+    left_out = {
+        name: field["default"]
+        for name, field in schema.get("properties", {}).items()
+        if name not in value and isinstance(field, dict) and "default" in field
+    }
+    return {**value, **left_out} if left_out else value
+
+
 def validator_of(schema: dict[str, Any]) -> Draft202012Validator | None:
     """Return what checks inputs; none for an empty schema, which takes anything."""
-    return Draft202012Validator(schema) if schema else None
+    return Draft202012Validator(schema, format_checker=FORMATS) if schema else None
 
 
 def wrong_inputs(validator: Draft202012Validator | None, value: JsonValue) -> list[Problem]:
@@ -75,6 +141,44 @@ def _place(path: Any) -> str:
     for part in path:
         place = path_of(place, part)
     return place
+
+
+def _broken_references(schema: dict[str, Any]) -> Iterator[Problem]:
+    """Yield references into the schema that lead nowhere."""
+    for place, target in _references(schema, "inputs"):
+        if not _leads_somewhere(schema, target):
+            yield Problem(
+                "inputs.unknown_reference",
+                f"The schema refers to {target[:200]!r}, and there is nothing.",
+                place,
+                "Put the definition into $defs and refer to it with #/$defs/name.",
+            )
+
+
+def _leads_somewhere(schema: Any, pointer: str) -> bool:
+    for step in pointer.removeprefix("#").split("/")[1:]:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, dict) and key in schema:
+            schema = schema[key]
+        elif isinstance(schema, list) and key.isdecimal() and int(key) < len(schema):
+            schema = schema[int(key)]
+        else:
+            return False
+    return isinstance(schema, dict | bool)
+
+
+def _references(schema: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from _references(item, path_of(place, index))
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+            if value == "#" or value.startswith("#/"):
+                yield path_of(place, key), value
+        elif key not in _DATA_KEYWORDS:
+            yield from _references(value, path_of(place, key))
 
 
 def _unusable_keywords(schema: Any, place: str) -> Iterator[Problem]:

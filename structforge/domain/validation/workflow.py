@@ -6,7 +6,7 @@ from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.graph import Graph
 from structforge.domain.validation.findings import at_node, errors_of, warning
-from structforge.domain.validation.inputs import input_problems
+from structforge.domain.validation.inputs import field_warnings, input_problems
 from structforge.domain.validation.parameters import parameter_problems
 from structforge.domain.validation.references import reference_problems
 from structforge.domain.validation.shapes import NodeShape
@@ -37,8 +37,8 @@ def validate(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -> lis
             ports.append(None if wrong and not shape.fixed_ports else ports_of(spec, shape))
         problems += reference_problems(graph, node, spec, shape, final)
     problems += structure_problems(Structure(document, graph, found, ports))
-    problems += input_problems(document.inputs)
-    return problems
+    wrong_inputs = input_problems(document.inputs)
+    return [*problems, *(wrong_inputs or field_warnings(document.inputs))]
 
 
 def require_valid(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -> None:

@@ -2,6 +2,7 @@
 // the program around it; `x-widget`, `x-language`, `x-placeholder`, `x-advanced`, `x-suggest`, `x-expressions` and
 // `x-show-if` choose how a field looks.
 import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
+import { FieldBuilder } from "$/public/jsx/field_builder.jsx";
 import { post } from "$/public/jsx/outbox.jsx";
 import {
   AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
@@ -58,6 +59,7 @@ function Control(props) {
   const kind = kindOf(schema);
   if (kind === "text" && offers?.[schema["x-widget"]]) return <PickInput {...props} offered={offers[schema["x-widget"]]} />;
   if (asText && CLOSED.has(kind)) return <TextInput {...props} schema={{ "x-placeholder": "{{ }}" }} />;
+  if (kind === "fields") return <FieldBuilder {...props} Control={Control} />;
   if (kind === "checkbox") return <input id={id} type="checkbox" checked={Boolean(value ?? schema.default)} disabled={readOnly} aria-describedby={described} onChange={(event) => onChange(event.target.checked)} />;
   const Widget = WIDGETS[kind];
   if (Widget) return <Widget {...props} />;

@@ -38,7 +38,7 @@ const FORMATS = { date: "date", "date-time": "datetime-local", time: "time" };
 
 export function kindOf(schema) {
   const widget = schema["x-widget"];
-  if (widget === "file") return "file";
+  if (widget === "file" || widget === "fields") return widget;
   if (schema.choices) return "choice";
   if (schema.const !== undefined) return "text";
   if (widget === "json") return "json";

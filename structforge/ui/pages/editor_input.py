@@ -13,7 +13,7 @@ from uuid import UUID
 import reflex as rx
 
 from structforge.domain.errors import InvalidError, StructForgeError
-from structforge.domain.validation.inputs import input_problems, validator_of, wrong_inputs
+from structforge.domain.validation.inputs import input_problems, validator_of, with_defaults, wrong_inputs
 from structforge.domain.values import JsonValue
 from structforge.services.draft_runs import DraftRunRequest, Reuse
 from structforge.storage.repositories.runs import RunFilter
@@ -61,7 +61,11 @@ class InputState(rx.State):
         if problems:
             raise InvalidError(*problems)
         last = await _last_input(visitor, workflow_id)
-        if request.until is not None and not ask and not wrong_inputs(validator_of(schema), last):
+        if (
+            request.until is not None
+            and not ask
+            and not wrong_inputs(validator_of(schema), with_defaults(schema, last))
+        ):
             return replace(request, input=last)
         self._asked += 1
         self._schema, self._until, self._reuse = schema, request.until or "", request.reuse

@@ -10,6 +10,7 @@ from structforge.ui.components.overlay import dialog
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor_input import InputState
 from structforge.ui.pages.editor_run import DraftRunState
+from structforge.ui.pages.editor_tools import FILES
 
 
 def input_dialog() -> rx.Component:
@@ -21,6 +22,7 @@ def input_dialog() -> rx.Component:
         problems=InputState.problems,
         texts=labels("form"),
         focus=InputState.field,
+        files=FILES,
         on_set=InputState.set_field,
         on_unset=InputState.unset_field,
     )

@@ -21,13 +21,11 @@ from structforge.ui.pages.editor_offers import OffersState
 from structforge.ui.pages.editor_panel import TABS, PanelState
 from structforge.ui.pages.editor_settings import SettingsState
 from structforge.ui.pages.editor_settings_view import settings_view
-from structforge.ui.pages.editor_tools import tool
+from structforge.ui.pages.editor_tools import FILES, tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import versions_view
 from structforge.ui.policy_form import policy_schema
 from structforge.ui.shell import notice
-
-FILES = "/api/v1/files"
 
 
 def _tab(name: str) -> rx.Component:

@@ -58,7 +58,7 @@ class SettingsState(rx.State):
         self._show(detail.draft, problems)
         await (await self.get_state(OffersState))._look(visitor, workflow_schema_in("en"))
         if where:
-            self.field = {"subject": WORKFLOW, "path": part_of(where)}
+            self.field = {"subject": WORKFLOW, "path": where.removeprefix("settings.")}
 
     @rx.event
     def hide(self) -> None:
@@ -85,6 +85,9 @@ def part_of(where: str) -> str:
 
 
 def settings_problems(problems: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return by field of the form what is wrong there."""
-    rows = [{**row, "where": f"settings.{name}"} for row in problems if (name := part_of(row["where"]))]
-    return at_fields("settings.", rows)
+    """Return by field of the form what is wrong there; of the inputs, by the place in their schema."""
+    inputs = [row for row in problems if part_of(row["where"]) == "inputs"]
+    others = [
+        {**row, "where": name} for row in problems if (name := part_of(row["where"])) not in ("", "inputs")
+    ]
+    return at_fields("", [*others, *inputs])

@@ -1,10 +1,12 @@
-"""The round buttons of the editor, told by an icon and a name. Imported by the editor's views."""
+"""What the editor's views share: round buttons told by an icon and a name, where files are kept."""
 
 from typing import Any
 
 import reflex as rx
 
 from structforge.ui.locale import t
+
+FILES = "/api/v1/files"
 
 
 def tool(icon: str, key: str, handler: Any, **more: Any) -> rx.Component:
