@@ -116,13 +116,13 @@ async def test_inputs_are_declared_field_by_field_and_asked_for(open_page: OpenP
 
     # Added, named and limited by keyboard; what is wrong shows at the field.
     await inputs.get_by_role("button", name="Add field").click()
-    name = inputs.get_by_label("name", exact=True)
+    name = inputs.get_by_label("Name", exact=True)
     await expect(name).to_be_focused()
     await name.fill("odd")
     await expect(inputs.get_by_role("alert")).to_have_text("There is a field of this name already.")
     await name.fill("days")
     await name.press("Enter")
-    await inputs.get_by_label("Type", exact=True).select_option(label="Whole number")
+    await inputs.get_by_label("Type", exact=True).select_option(label="Integer")
     await inputs.get_by_label("At least", exact=True).fill("3")
     await inputs.get_by_label("At most", exact=True).fill("2")
     await inputs.get_by_label("At most", exact=True).press("Enter")

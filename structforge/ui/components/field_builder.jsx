@@ -214,7 +214,7 @@ function NameField({ id, name, taken, readOnly, onRename }) {
   const commit = () => wanted !== name && !fault && onRename(wanted);
   return (
     <div className="field">
-      <label htmlFor={id}>{texts.name}</label>
+      <label htmlFor={id}>{texts.field_name}</label>
       <input
         id={id} className="input mono fields-name" value={text} readOnly={readOnly} autoComplete="off" spellCheck={false} maxLength={100} aria-invalid={fault ? true : undefined} aria-describedby={fault ? `${id}-fault` : undefined}
         onChange={(event) => setText(event.target.value)} onBlur={commit} onKeyDown={(event) => { if (event.key === "Enter") commit(); if (event.key === "Escape" && wanted !== name) { event.stopPropagation(); setText(name); } }}

@@ -149,7 +149,8 @@ class DraftState(rx.State):
             await tell_problem(self, error)
 
     async def _step_back(self, visitor: Visitor, workflow_id: UUID, *, undo: bool, key: str) -> None:
-        source = self._undo if undo else self._redo
+        # The value itself: a proxy of it is no JSON.
+        source = self.get_value("_undo" if undo else "_redo")
         if not source:
             return
         body = source[-1]

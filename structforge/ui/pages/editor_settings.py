@@ -11,6 +11,7 @@ from typing import Any
 import reflex as rx
 
 from structforge.domain.errors import StructForgeError
+from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.ui.field_edits import WORKFLOW, field_edit
 from structforge.ui.pages.editor_draft import DraftState
@@ -37,8 +38,8 @@ class SettingsState(rx.State):
         if not self.show_settings:
             return
         values, found = workflow_values(document), settings_problems(problems)
-        # Assigned only when changed: an assignment is sent to the browser.
-        if values != self.values:
+        # Assigned only when changed: an assignment is sent to the browser. The order of declared inputs counts.
+        if encode_json(values) != encode_json(self.get_value("values")):
             self.values = values
         if found != self.problems:
             self.problems = found
