@@ -164,3 +164,25 @@ async def test_another_body_under_the_same_key_and_a_stale_revision_tell_what_to
     await http.put(f"{path}/draft", json={"revision": 1, "document": greeting("Hi")})
     stale = await http.put(f"{path}/draft", json={"revision": 1, "document": greeting("Ho")})
     assert (stale.status_code, bool(stale.json()["hint"])) == (409, True), stale.text
+
+
+async def test_a_nul_in_the_address_is_told_and_breaks_nothing(http: httpx.AsyncClient) -> None:
+    for address in (
+        "runs?search=%00",
+        "runs?trigger_kind=%00",
+        "workflows?search=%00",
+        "workflows?folder=a%00",
+        "workflows?tag=%00",
+    ):
+        refused = await http.get(f"/api/v1/{address}")
+        assert (refused.status_code, refused.json()["code"]) == (422, "query.invalid"), address
+        assert complete(refused.json()["problems"][0]), address
+
+
+async def test_a_body_with_what_no_value_may_hold_answers_no_question(http: httpx.AsyncClient) -> None:
+    path = "/api/v1/runs/00000000-0000-7000-8000-000000000000/answers"
+    for field, code in ((b'"a\\u0000b"', "value.nul"), (b"NaN", "value.not_finite"), (b'"\\ud800"', "value.")):
+        body = b'{"step_key":"ask","decision":"approved","fields":{"why":' + field + b"}}"
+        refused = await http.post(path, content=body, headers={"content-type": "application/json"})
+        assert refused.status_code == 422, field
+        assert refused.json()["code"].startswith(code), refused.text

@@ -109,6 +109,22 @@ async def test_a_run_rests_until_somebody_answers_and_the_first_answer_counts(
         await answers.answer(installation.first, run, "ask", YES)
 
 
+async def test_an_answer_that_no_worker_could_read_is_refused(installation: Installation) -> None:
+    answers = installation.services.answers
+    run = await start(installation, await publish(installation, APPROVAL))
+    await rests(installation, run)
+    for given in (
+        GivenAnswer("approved", {"amount": 1, "why": "a\0b"}),
+        GivenAnswer("approved", {"amount": 1, "why": "\ud800"}),
+        GivenAnswer("rejected", {}, comment="\0"),
+    ):
+        with pytest.raises(InvalidError):
+            await answers.answer(installation.first, run, "ask", given)
+    # Nothing was kept, and the worker goes on.
+    await answers.answer(installation.first, run, "ask", GivenAnswer("approved", {"amount": 1}))
+    await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+
+
 async def test_only_those_it_is_meant_for_may_answer(installation: Installation) -> None:
     asks = document(node("ask", "flow.approval", roles=["operator"], emails=["Editor@example.org"]))
     workflow = await publish(installation, asks)

@@ -1,13 +1,14 @@
 """What runs ask people, and their answers."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from structforge.api.bodies import documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
 from structforge.services.answers import Decision, GivenAnswer
@@ -68,8 +69,19 @@ async def list_waiting(services: Services, principal: Signed, run_id: UUID) -> R
     return JsonResponse(QuestionList(items=items).model_dump())
 
 
-@router.post("/runs/{run_id}/answers", response_model=AnswerPublic, status_code=201, summary="Answer a run")
-async def answer_run(services: Services, principal: Signed, run_id: UUID, body: AnswerBody) -> Response:
+@router.post(
+    "/runs/{run_id}/answers",
+    response_model=AnswerPublic,
+    status_code=201,
+    openapi_extra=documented(AnswerBody),
+    summary="Answer a run",
+)
+async def answer_run(
+    services: Services,
+    principal: Signed,
+    run_id: UUID,
+    body: Annotated[AnswerBody, json_body(AnswerBody)],
+) -> Response:
     """Answer a question; the run goes on. 409 when it was answered or nothing waits, 403 when it is for others."""
     given = GivenAnswer(body.decision, body.fields, body.comment)
     return JsonResponse(await services.answers.answer(principal, run_id, body.step_key, given), 201)

@@ -57,7 +57,7 @@ async def list_runs(
         trigger_kinds=tuple(trigger_kind or ()),
         accepted_from=_aware(accepted_from, "accepted_from"),
         accepted_before=_aware(accepted_before, "accepted_before"),
-        search=_storable(search),
+        search=search,
     )
     page = await services.runs.list(
         principal, only, limit=limit, cursor=None if cursor is None else Cursor.decode(cursor)
@@ -101,7 +101,7 @@ async def list_logs(
         after=after,
         step_key=step,
         levels=() if level == "debug" else LOG_LEVELS[LOG_LEVELS.index(level) :],
-        search=_storable(search),
+        search=search,
         limit=limit,
     )
     return JsonResponse(LogList(items=[LogPublic.of(row) for row in rows]).model_dump())
@@ -152,11 +152,6 @@ def _cursor(header: str | None, after: int) -> int:
     if header is None or not header.isdecimal() or len(header) > 10:
         return after
     return max(int(header), after)
-
-
-def _storable(text: str) -> str:
-    # The database's texts hold no NUL, so nothing that is found has one.
-    return text.replace("\0", "")
 
 
 def _aware(moment: datetime | None, where: str) -> datetime | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from structforge.domain.values import encode_json
+from structforge.domain.values import journal_safe_bytes
 
 _LOCK = text("""
 SELECT owner IS NULL, control FROM run_outbox
@@ -91,12 +91,15 @@ class Answers:
     async def add(
         self, organization_id: UUID, run_id: UUID, step_key: str, answer: dict[str, Any], by: UUID | None
     ) -> bool:
-        """Keep an answer; False when the step (or the key its question names) has one already."""
+        """Keep an answer; False when the step (or the key its question names) has one already.
+
+        Raises: InvalidValueError: a worker that claims the run has to be able to read it.
+        """
         values = {
             "organization": organization_id,
             "run": run_id,
             "step": step_key,
-            "answer": encode_json(answer).decode(),
+            "answer": journal_safe_bytes(answer)[1].decode(),
             "by": by,
         }
         return (await self._session.execute(_ADD, values)).one_or_none() is not None
