@@ -85,7 +85,7 @@ class Gateway:
             workflow_id = starts.workflow_of(scope["path"]) if scope["method"] == "POST" else None
             is_hook = workflow_id is None and scope["path"].startswith(hooks.PREFIX)
             if workflow_id is None and not is_hook:
-                # No text of the database holds a NUL, so none is looked for: psycopg would refuse it as a fault of ours.
+                # No text of the database holds a NUL; psycopg would refuse one as a fault of ours.
                 app = _nul_refused(request_id) if b"%00" in scope["query_string"] else self.api
                 await app(scope, receive, sender)
             else:

@@ -85,6 +85,14 @@ def encode_json(value: JsonValue) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def readable_json(value: JsonValue) -> str:
+    """Return a JSON value as people read it: indented, integers with every digit."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+
+
 def canonical_json(value: JsonValue) -> bytes:
     """Encode with sorted keys and one form per number: `1.0` and `1` give the same bytes, being equal."""
     data = _encode_sorted(value)

@@ -20,6 +20,7 @@ from structforge.domain.journal import (
     RunIdentity,
     StepRecord,
 )
+from structforge.engine.values import safe_fields
 
 MAX_LOG_MESSAGE = 10_000
 MAX_LOGS_PER_RUN = 20_000
@@ -39,7 +40,6 @@ class RunRecorder:
         log_seq: int = 0,
         settled: int = 0,
         acceptance: Acceptance | None = None,
-        redact: Callable[[str], str] | None = None,
         wakes: UUID | None = None,
     ) -> None:
         """`wakes` is the run whose step waits for this one."""
@@ -49,7 +49,6 @@ class RunRecorder:
         self._epoch = epoch
         self._log_seq = log_seq
         self._settled = settled
-        self._redact = redact
         self._wakes = wakes
         self.settled_keys: set[str] = set()
         """Steps whose outcome was recorded here."""
@@ -94,9 +93,7 @@ class RunRecorder:
                 return
             level, message, fields = "warning", f"The log is cut after {MAX_LOGS_PER_RUN} lines.", {}
         self._log_seq += 1
-        if self._redact is not None:
-            message = self._redact(message)
-        encoded = orjson.dumps(fields, default=str).replace(b"\\u0000", b"") if fields else None
+        encoded = _encoded(fields).replace(b"\\u0000", b"") if fields else None
         self._commit.logs.append(
             LogRecord(
                 self._log_seq,
@@ -149,3 +146,10 @@ class RunRecorder:
         if not written.cancelled() and written.exception() is None:
             for run_id in started:
                 self.ring(run_id)
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(fields, default=str)
+    except TypeError:
+        return orjson.dumps(safe_fields(fields))

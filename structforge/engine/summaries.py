@@ -21,7 +21,8 @@ def summary_of(value: Any) -> tuple[int | None, str]:
         columns = ref.meta.get("columns")
         rows = ref.meta.get("rows")
         text = ", ".join(map(str, islice(columns, _PARTS))) if isinstance(columns, list) else ref.name
-        return (rows if isinstance(rows, int) else None), _line(text or ref.media_type)
+        counted = type(rows) is int and 0 <= rows < 2**53
+        return (rows if counted else None), _line(text or ref.media_type)
     if isinstance(value, list):
         return len(value), _line(", ".join(_word(item) for item in islice(value, _PARTS)))
     if isinstance(value, dict):

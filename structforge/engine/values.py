@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
-from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes
+from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes, readable_json
 from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
 from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
 
@@ -87,7 +89,7 @@ def references_in(data: bytes) -> tuple[dict[str, Any], ...]:
 def _collect(value: Any, found: dict[str, dict[str, Any]]) -> None:
     ref = ArtifactRef.from_json(value)
     if ref is not None:
-        found[ref.hash] = value[ARTIFACT_KEY]
+        found[ref.hash] = ref.as_json()[ARTIFACT_KEY]
     elif isinstance(value, dict):
         for child in value.values():
             _collect(child, found)
@@ -130,19 +132,28 @@ async def load_output(value: Any, environment: Environment, organization_id: UUI
 
 def safe_problem(problem: Problem) -> Problem:
     """Return the problem as any journal can hold it: texts without NUL and lone surrogates, details of plain JSON."""
-    details: dict[str, Any] = {}
-    for name, value in problem.details.items():
-        try:
-            details[_safe_text(name)] = journal_safe(value)
-        except InvalidError:
-            details[_safe_text(name)] = f"({type(value).__name__} that is no JSON)"
     return Problem(
         _safe_text(problem.code),
         _safe_text(problem.message),
         _safe_text(problem.where),
         _safe_text(problem.hint),
-        details,
+        safe_fields(problem.details),
     )
+
+
+def safe_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a node tells beside a text, as events and logs can hold it; what orjson cannot write becomes text."""
+    safe: dict[str, Any] = {}
+    for name, value in fields.items():
+        try:
+            plain = journal_safe(value)
+            orjson.dumps(plain)
+        except InvalidError:
+            plain = f"({type(value).__name__} that is no JSON)"
+        except TypeError:
+            plain = _safe_text(readable_json(plain))
+        safe[_safe_text(name)] = plain
+    return safe
 
 
 def _safe_text(text: object) -> str:

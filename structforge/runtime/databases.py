@@ -47,10 +47,10 @@ _RECORD = sql.SQL("UPDATE {} SET result = %s WHERE key = %s").format(sql.Identif
 _TLS = {"verify": "verify-full", "require": "require", "prefer": "prefer", "off": "disable"}
 
 _ENDS_TRANSACTION = re.compile(
-    r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
-    r"(begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"(begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b", re.IGNORECASE
 )
+_NO_WORD = re.compile(r"[\s;]+|--[^\n]*")
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 _PASSING = ("08", "53", "57P0", "40", "55P03")
 """Classes of SQL states after which trying again may help."""
 _WRONG_LOGIN = ("28", "3D000")
@@ -384,8 +384,29 @@ async def _write(
     return WriteResult(changed, rows, repeated=False)
 
 
+def _first_word(statement: str) -> int:
+    """Return where the first word of a statement begins; PostgreSQL's comments nest."""
+    at = 0
+    while at < len(statement):
+        blank = _NO_WORD.match(statement, at)
+        if blank is not None:
+            at = blank.end()
+        elif statement.startswith("/*", at):
+            depth = 0
+            for mark in _COMMENT_MARK.finditer(statement, at):
+                depth += 1 if mark[0] == "/*" else -1
+                if depth == 0:
+                    at = mark.end()
+                    break
+            else:
+                return len(statement)
+        else:
+            break
+    return at
+
+
 def _refuse_transaction(statement: str) -> None:
-    found = _ENDS_TRANSACTION.match(statement)
+    found = _ENDS_TRANSACTION.match(statement, _first_word(statement))
     if found is not None:
         raise NodeError(
             "database.transaction",

@@ -3,6 +3,7 @@
 Invariant: a node reaches the outside through its context only, so tests can run it with a fake one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,9 @@ from structforge.domain.errors import Problem, StructForgeError
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 ARTIFACT_KEY = "$artifact"
+_HASH = re.compile(r"[0-9a-f]{64}")
+_MAX_SIZE_BYTES = 2**63 - 1
+_MAX_TEXT = 1_000
 
 TABLE_MEDIA_TYPE = "application/vnd.apache.parquet"
 """Media type of a table that travels as an artifact. Such a reference reaches a node as it is; other large
@@ -56,20 +60,21 @@ class ArtifactRef:
 
     @classmethod
     def from_json(cls, value: object) -> "ArtifactRef | None":
-        """Read the JSON form; anything else gives None."""
+        """Read the JSON form; anything else gives None, also what only looks like one: it may come from outside."""
         if not isinstance(value, dict) or len(value) != 1 or not isinstance(value.get(ARTIFACT_KEY), dict):
             return None
         body = value[ARTIFACT_KEY]
-        try:
-            return cls(
-                hash=str(body["hash"]),
-                size_bytes=int(body["size_bytes"]),
-                media_type=str(body["media_type"]),
-                name=str(body.get("name", "")),
-                meta=dict(body.get("meta", {})),
-            )
-        except (KeyError, TypeError, ValueError):
+        digest, size_bytes, media_type = (body.get(name) for name in ("hash", "size_bytes", "media_type"))
+        name, meta = body.get("name", ""), body.get("meta", {})
+        if (
+            not (isinstance(digest, str) and _HASH.fullmatch(digest))
+            or type(size_bytes) is not int
+            or not 0 <= size_bytes <= _MAX_SIZE_BYTES
+            or not all(isinstance(text, str) and len(text) <= _MAX_TEXT for text in (media_type, name))
+            or not isinstance(meta, dict)
+        ):
             return None
+        return cls(digest, size_bytes, str(media_type), str(name), meta)
 
 
 class ArtifactAccess(Protocol):

@@ -90,7 +90,7 @@ class DraftRunService:
                 organization_id, workflow_id, document, created_by=principal.user_id
             )
         target = await self._targets.version(copy_id)
-        given_input = target.taken_input({} if request.input is None else request.input)
+        given_input = target.taken_input({} if request.input is None else request.input, "manual")
         trigger = _trigger(memory.anatomy, part, request.trigger)
         now = datetime.now(UTC)
         run = RunIdentity(new_id(), organization_id, workflow_id, now.date())

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -28,6 +27,7 @@ from structforge.domain.edits import (
 )
 from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.validation import parse_document
+from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.connection_use import authorize_use
 from structforge.storage.database import Database
@@ -129,8 +129,8 @@ class DraftService:
         self, workflow_id: UUID, revision: int, edits: list[dict[str, Any]], nodes: dict[str, Any]
     ) -> None:
         try:
-            body = orjson.dumps({"revision": revision, "edits": edits, "nodes": nodes})
-            await self._redis.publish(f"{DRAFT_CHANNEL}{workflow_id}", body)
+            message: dict[str, Any] = {"revision": revision, "edits": edits, "nodes": nodes}
+            await self._redis.publish(f"{DRAFT_CHANNEL}{workflow_id}", encode_json(message))
         except (RedisError, OSError) as error:
             logger.warning(
                 "a change of a draft is not announced, lookers-on see it at the next one: %s", error

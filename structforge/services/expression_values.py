@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,7 +20,7 @@ from structforge.domain.errors import NotFoundError, Problem, StructForgeError, 
 from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.graph import Graph
 from structforge.domain.validation import parse_document
-from structforge.domain.values import JsonValue, encode_json
+from structforge.domain.values import JsonValue, encode_json, readable_json
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.engine.environment import Environment
 from structforge.engine.values import load
@@ -159,23 +158,20 @@ class ExpressionValues:
         spec = specs.get(node_id)
         each = spec.policies.each if spec else None
         for loop in loops:  # The innermost last: its element is the one that is seen.
-            self._put_element(values, _loop_items(specs[loop], document, loaded), loaded)
+            await self._put_element(values, _loop_items(specs[loop], document, loaded), loaded)
             if "item" in values and loop in names:
                 values[loop] = {"item": values["item"], "index": 0}
         if each is not None:
-            self._put_element(values, each.items, loaded)
+            await self._put_element(values, each.items, loaded)
         incoming = {edge.target_port: edge.source for edge in document.edges if edge.target == node_id}
         values |= {name: loaded[name] for name in incoming.values() if name in loaded}
         nodes = tuple(specs[name] for name in names)
         return Surroundings(nodes, values, bool(loops) or each is not None, incoming)
 
-    @staticmethod
-    def _put_element(values: dict[str, Any], items: Any, loaded: Mapping[str, Any]) -> None:
+    async def _put_element(self, values: dict[str, Any], items: Any, loaded: Mapping[str, Any]) -> None:
         if isinstance(items, str):
-            try:
-                items = parse(items).evaluate({**loaded, **values}, PREVIEW_WORK)
-            except ExpressionError:
-                items = None
+            async with self._gate:
+                items = await asyncio.to_thread(_listed, items, {**loaded, **values})
         values.pop("item", None)
         values["index"] = 0
         if isinstance(items, list) and items:
@@ -262,6 +258,13 @@ def _loop_items(spec: NodeSpec, document: WorkflowDocument, loaded: Mapping[str,
     return loaded.get(feeding[0].source) if feeding else None
 
 
+def _listed(text: str, values: Mapping[str, Any]) -> JsonValue:
+    try:
+        return parse(text).evaluate(values, PREVIEW_WORK)
+    except ExpressionError:
+        return None
+
+
 def _evaluated(text: str, values: Mapping[str, Any]) -> Preview:
     try:
         value = parse(text).evaluate(values, PREVIEW_WORK)
@@ -276,12 +279,7 @@ def _json(value: JsonValue) -> str:
     encoded = encode_json(value)
     if len(encoded) > PREVIEW_CHARACTERS:
         return encoded.decode()
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if _plain(value) else encoded.decode()
-
-
-def _plain(value: JsonValue) -> bool:
-    """Tell whether orjson writes it: integers of more than 64 bits it does not."""
-    return not isinstance(value, int) or isinstance(value, bool) or value.bit_length() < 64
+    return readable_json(value)
 
 
 def _kind(value: JsonValue) -> tuple[str, int]:

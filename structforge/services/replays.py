@@ -158,7 +158,7 @@ class ReplayService:
         old = (await self._targets.version(row.version_id)).plan
         _check_nodes(target.plan, request.from_nodes)
         given = row.input if request.input is KEEP_INPUT else request.input
-        given = target.taken_input(given)  # type: ignore[arg-type]
+        given = target.taken_input(given, row.trigger_kind)  # type: ignore[arg-type]
         earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
         async with self._database.engine_pool.connection() as connection:
             steps = {step.step_key: step for step in await settled_steps(connection, earlier)}

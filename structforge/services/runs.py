@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,7 +31,7 @@ from structforge.domain.journal import (
     RunIdentity,
 )
 from structforge.domain.run import RunStatus
-from structforge.domain.values import JsonValue, encode_json
+from structforge.domain.values import JsonValue, decode_json, encode_json
 from structforge.engine import faults
 from structforge.engine.control import RunControl
 from structforge.engine.environment import Environment
@@ -53,6 +52,7 @@ from structforge.storage.tables import LogRow, RunRow, StepRow
 RECHECK_S = 2.0
 """A waiting caller looks at the table this often, in case an event was lost."""
 IDEMPOTENCY_TTL = timedelta(hours=24)
+MAX_OUTPUT_BYTES = 1 << 30
 
 Mode = Literal["sync", "async"]
 Ask = Callable[[AsyncConnection[Any], UUID, UUID], Awaitable[Answered]]
@@ -128,9 +128,7 @@ class RunService:
         """
         authorize(principal, Permission.RUN_START)
         target = await self._target(principal, workflow_id, request)
-        if request.trigger_kind != "webhook":
-            # The declared inputs are those of people and programs; a webhook's input is an HTTP request.
-            request = replace(request, input=target.taken_input(request.input))
+        request = replace(request, input=target.taken_input(request.input, request.trigger_kind))
         self._check_trigger(target, request)
         now = datetime.now(UTC)
         run = RunIdentity(new_id(), principal.organization_id, workflow_id, now.date())
@@ -235,7 +233,7 @@ class RunService:
 
     async def whole_output(self, principal: Principal, result: StartResult) -> JsonValue:
         """Return what a run gave with the large values in it that are stored apart."""
-        output = orjson.loads(result.output or b"null")
+        output = decode_json(result.output or b"null", max_bytes=MAX_OUTPUT_BYTES)
         value: JsonValue = await load_output(output, self._environment, principal.organization_id)
         return value
 

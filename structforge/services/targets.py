@@ -41,6 +41,8 @@ CHANNEL = "structforge_workflows"
 """PostgreSQL notifications: the id of a workflow whose published version or existence changed, or of an organization
 whose limit did."""
 MAX_ENTRIES = 10_000
+UNDECLARED = frozenset({"webhook", "error"})
+"""Trigger kinds whose input is an HTTP request or a failure; what is declared is for people and programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,12 @@ class Target:
     """Checks the input; none accepts any object."""
     limits: RunLimits = NO_LIMITS
 
-    def taken_input(self, value: JsonValue) -> JsonValue:
+    def taken_input(self, value: JsonValue, trigger_kind: str) -> JsonValue:
         """Return the input with the declared defaults.
 
         Raises: InvalidError with one problem for each way the input breaks the schema.
         """
-        if self.schema is None:
+        if self.schema is None or trigger_kind in UNDECLARED:
             return value
         given = with_defaults(self.plan.document.inputs, value)
         problems = wrong_inputs(self.schema, given)

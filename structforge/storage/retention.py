@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from structforge.storage.artifacts import ArtifactStore
+from structforge.storage.deletion import READ_BY_ITS_CALLER
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,7 @@ WITH past AS MATERIALIZED (
     SELECT e.id FROM workflow_executions e
     WHERE e.accepted_on <= %(day)s AND {_OVER}
         AND NOT EXISTS (SELECT FROM execution_events v WHERE v.accepted_on = e.accepted_on AND v.run_id = e.id)
-        -- A run that goes on may still be about to read how the one it called ended.
-        AND NOT EXISTS (SELECT FROM workflow_executions p WHERE p.id = e.parent_run_id
-            AND p.status NOT IN ('succeeded', 'failed', 'cancelled'))
+        AND {READ_BY_ITS_CALLER}
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), answers AS (
     DELETE FROM run_answers a USING past WHERE a.run_id = past.id

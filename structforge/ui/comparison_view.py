@@ -5,9 +5,8 @@ Invariant: pure; a node that only the old one has is drawn where it was, so that
 
 from typing import Any
 
-import orjson
-
 from structforge.domain.diff import ABSENT, Change, Difference
+from structforge.domain.values import encode_json
 from structforge.domain.workflow import Edge, WorkflowDocument
 from structforge.sdk import NodeRegistry
 from structforge.ui.graph_view import edge_item, graph_of
@@ -70,5 +69,5 @@ def _marked(edge: Edge, mark: str) -> dict[str, str]:
 def _text(value: Any) -> str:
     if value is ABSENT:
         return ""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else encode_json(value).decode()
     return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]} …"

@@ -6,10 +6,9 @@ Invariant: a node whose type is not installed is shown too, with the ports its e
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from structforge.domain.ports import PORT_TYPES, Port, connects
 from structforge.domain.validation.structure import ports_of
+from structforge.domain.values import encode_json
 from structforge.domain.workflow import Edge, LayoutNote, NodeSpec, Position, WorkflowDocument
 from structforge.sdk import NodeRegistry
 from structforge.sdk.shapes import RegisteredShape
@@ -160,7 +159,7 @@ def cells_of(document: WorkflowDocument, registry: NodeRegistry) -> list[dict[st
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else encode_json(value).decode()
     return text if len(text) <= CELL_CHARACTERS else f"{text[:CELL_CHARACTERS]} …"
 
 

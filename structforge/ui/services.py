@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID
 
-import orjson
-
 from structforge.api.cookies import ACCESS_COOKIE, cookie_value
 from structforge.api.entries import input_entries, log_href, output_entries, problem_fields
 from structforge.api.services import ApiServices
 from structforge.domain.access import Principal
 from structforge.domain.errors import UnauthenticatedError
+from structforge.domain.values import readable_json
 from structforge.sdk import NodeRegistry
 from structforge.services.drafts import DraftService
 from structforge.services.expression_values import ExpressionValues
@@ -204,5 +203,5 @@ def readable(value: Any) -> str:
     elif isinstance(value, str):
         text = value
     else:
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+        text = readable_json(value)
     return text if len(text) <= RESULT_CHARACTERS else f"{text[:RESULT_CHARACTERS]}\n…"

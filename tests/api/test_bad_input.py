@@ -181,7 +181,11 @@ async def test_a_nul_in_the_address_is_told_and_breaks_nothing(http: httpx.Async
 
 async def test_a_body_with_what_no_value_may_hold_answers_no_question(http: httpx.AsyncClient) -> None:
     path = "/api/v1/runs/00000000-0000-7000-8000-000000000000/answers"
-    for field, code in ((b'"a\\u0000b"', "value.nul"), (b"NaN", "value.not_finite"), (b'"\\ud800"', "value.")):
+    for field, code in (
+        (b'"a\\u0000b"', "value.nul"),
+        (b"NaN", "value.not_finite"),
+        (b'"\\ud800"', "value."),
+    ):
         body = b'{"step_key":"ask","decision":"approved","fields":{"why":' + field + b"}}"
         refused = await http.post(path, content=body, headers={"content-type": "application/json"})
         assert refused.status_code == 422, field

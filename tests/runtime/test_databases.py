@@ -13,6 +13,7 @@ import pytest
 
 from structforge.config import DatabaseRole, Settings
 from structforge.domain.run import RunStatus
+from structforge.runtime.databases import _refuse_transaction
 from structforge.sdk import NodeError
 from tests.crash.conftest import Fleet
 from tests.support.database_proxy import tcp_port_of
@@ -251,3 +252,25 @@ async def test_a_worker_that_dies_between_effect_and_outcome_repeats_nothing_and
         assert worker.terminate() == 0
     finally:
         fleet.end()
+
+
+@pytest.mark.parametrize(
+    ("statement", "ends"),
+    [
+        ("COMMIT", True),
+        (" ;; /* a /* nested */ comment */ -- and more\n rollback", True),
+        ("/**/" * 20_000 + "begin", True),
+        ("/**/" * 20_000 + "SELECT 1", False),
+        ("/* never closed COMMIT", False),
+        ("SELECT 'commit'", False),
+        ("ending", False),
+        ("", False),
+    ],
+)
+def test_what_ends_the_transaction_is_found_behind_comments(statement: str, ends: bool) -> None:
+    try:
+        _refuse_transaction(statement)
+    except NodeError as error:
+        assert (ends, error.problem.code) == (True, "database.transaction")
+    else:
+        assert not ends

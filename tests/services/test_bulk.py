@@ -128,6 +128,25 @@ async def test_only_runs_that_are_over_are_deleted_and_nothing_of_them_stays(
     assert anew != over[0]
 
 
+async def test_a_called_run_is_not_deleted_before_its_caller_has_read_how_it_ended(
+    installation: Installation, workflow: UUID
+) -> None:
+    called, caller = await start(installation, workflow, 2)
+    async with installation.engine.pool.connection() as connection:
+        await connection.execute(
+            "UPDATE workflow_executions SET parent_run_id = %s, parent_step_key = 'call', parent_waits = true "
+            "WHERE id = %s",
+            (caller, called),
+        )
+    await installation.services.runs.stop(installation.first, called)
+    delete = BulkRequest(BulkAction.DELETE, RunFilter(ids=(called,)))
+    (kept,) = await whole_job(installation, delete)
+    assert (kept.matched, kept.done, kept.skipped) == (1, 0, 1)
+    await installation.services.runs.stop(installation.first, caller)
+    (deleted,) = await whole_job(installation, delete)
+    assert deleted.done == 1
+
+
 async def test_a_filter_is_counted_without_a_deed_and_a_status_without_sense_matches_nothing(
     installation: Installation, workflow: UUID
 ) -> None:

@@ -46,6 +46,7 @@ async def a_workflow(made: Installation, *, ran: bool = True) -> UUID:
         ("{{ order.city | upper }}", "value", "SEATTLE"),
         ("{{ order.lines[0].n * 2 }}", "value", "4"),
         ("{{ inputs.who }}", "value", "Ada"),
+        ("{{ [10 ** 20] }}", "value", "[\n  100000000000000000000\n]"),
         ("{{ order.nothing }}", "error", ""),
         ("{{ aside.x }}", "error", ""),
         ("{{ order.city | nonsense }}", "error", ""),

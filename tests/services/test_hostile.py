@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -54,3 +57,30 @@ async def test_a_run_full_of_hostile_nodes_ends_and_every_failure_is_explained(
             assert step.error["message"], step.step_key
     events = [event async for event in installation.services.runs.events(installation.first, run)]
     assert events[-1]["type"] == "run.finished"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"hash": "a" * 64, "size_bytes": 10**30, "media_type": "x/y"},
+        {"hash": "a" * 64, "size_bytes": True, "media_type": "x/y"},
+        {"hash": "a" * 64, "size_bytes": "many", "media_type": "x/y"},
+        {"hash": {"a": 1}, "size_bytes": 1, "media_type": "x/y"},
+        {"hash": "a" * 64, "size_bytes": 1, "media_type": ["x"]},
+        {"hash": "a" * 64, "size_bytes": 1, "media_type": "x/y", "meta": {"rows": 10**30}},
+    ],
+)
+async def test_an_input_that_looks_like_a_file_breaks_no_commit(
+    installation: Installation, forged: dict[str, Any]
+) -> None:
+    workflow = await publish(installation, document(node("copy", "data.set", fields={"v": "{{ inputs.v }}"})))
+    runs, me = installation.services.runs, installation.first
+    request = StartRequest({"v": {"$artifact": forged}}, time_limit_s=30)
+    for mode in ("async", "sync"):
+        run = (await runs.start(me, workflow, replace(request, mode=mode))).run_id  # type: ignore[arg-type]
+
+        async def over(run: UUID = run) -> bool:
+            return RunStatus((await runs.get(me, run)).status).terminal
+
+        await eventually(over)
+        assert (await runs.get(me, run)).status == "succeeded", mode

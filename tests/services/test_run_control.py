@@ -212,6 +212,19 @@ async def test_a_replay_runs_the_chosen_node_its_descendants_and_what_was_change
         await replays.replay(installation.first, run, ReplayRequest(from_nodes=("nobody",)))
 
 
+async def test_a_run_of_a_request_is_replayed_whatever_inputs_are_declared(
+    installation: Installation,
+) -> None:
+    declared = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    flow = document(node("a", "data.set", fields={"v": 1})).model_copy(update={"inputs": declared})
+    workflow = await publish(installation, flow)
+    given = StartRequest({"method": "POST"}, trigger_kind="webhook")
+    run = (await installation.services.runs.start(installation.first, workflow, given)).run_id
+    await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+    made = await installation.services.replays.replay(installation.first, run, ReplayRequest(from_start=True))
+    await eventually(is_(installation, made.run_id, RunStatus.SUCCEEDED))
+
+
 async def test_two_runs_are_compared_step_by_step(installation: Installation) -> None:
     made = document(
         node("a", "data.set", fields={"v": "{{ inputs.v }}", "k": 1}),

@@ -8,10 +8,10 @@ Invariant: the comparison is the service's; this page holds nothing of the value
 
 from typing import Any, TypedDict
 
-import orjson
 import reflex as rx
 
 from structforge.domain.errors import NotFoundError, StructForgeError
+from structforge.domain.values import readable_json
 from structforge.services.comparisons import Comparison
 from structforge.ui import routes
 from structforge.ui.components.live import duration, status_mark, when
@@ -106,7 +106,7 @@ def _change_item(change: dict[str, Any]) -> ChangeItem:
 
 
 def _text(value: Any) -> str:
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    text = readable_json(value)
     return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]} …"
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import orjson
 import reflex as rx
 
 from structforge.domain.edits import Edit, edits_json, parse_edits
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem, StructForgeError
+from structforge.domain.values import readable_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import draft_patch
@@ -42,7 +42,7 @@ DRAFT_FEED = Feed("draft", DraftOpsState, "ops", _fold, coalesce_s=0.01)
 
 def as_text(value: Any) -> str:
     """Return a value of a parameter as people read it."""
-    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return value if isinstance(value, str) else readable_json(value)
 
 
 class DraftState(rx.State):

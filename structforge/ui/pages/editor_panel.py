@@ -8,9 +8,9 @@ Invariant: a field commits by itself, as one edit of the draft; what the panel s
 
 from typing import Any
 
-import orjson
 import reflex as rx
 
+from structforge.domain.values import readable_json
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import NOTE_PREFIX
@@ -109,7 +109,7 @@ def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
         "disabled": spec.disabled,
         "schema": node.Parameters.model_json_schema() if node else {},
         "values": spec.parameters,
-        "raw": "" if node else orjson.dumps(spec.parameters, option=orjson.OPT_INDENT_2).decode(),
+        "raw": "" if node else readable_json(spec.parameters),
         "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
         "problems": at_fields(f"nodes.{spec.id}.parameters.", problems),
         "policy_problems": at_fields(f"nodes.{spec.id}.policies.", problems),
