@@ -4,7 +4,7 @@ Invariant: an edit names what it changes and nothing else, so edits of different
 applying what `Applied.inverse` holds gives the document back. Any layer may import it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.policies import Policies
+from structforge.domain.renaming import NOTHING, spec_with_names
+from structforge.domain.validation.references import RESERVED_IDS
 from structforge.domain.values import canonical_json, encode_json
 from structforge.domain.workflow import (
     MAX_EDGES,
@@ -54,6 +56,14 @@ class SetTitle(_Edit):
     kind: Literal["set_title"] = "set_title"
     id: NodeId
     title: Annotated[str, Field(max_length=200)]
+
+
+class RenameNode(_Edit):
+    """Give a node another id, also where edges and expressions name it."""
+
+    kind: Literal["rename_node"] = "rename_node"
+    id: NodeId
+    to: NodeId
 
 
 class SetDisabled(_Edit):
@@ -159,6 +169,7 @@ Edit = Annotated[
     AddNode
     | RemoveNode
     | SetTitle
+    | RenameNode
     | SetDisabled
     | SetParameter
     | SetPolicy
@@ -211,9 +222,14 @@ def edits_json(edits: Sequence[Edit]) -> list[dict[str, Any]]:
     return [edit.model_dump(mode="json", exclude_defaults=True) | {"kind": edit.kind} for edit in edits]
 
 
-def apply(document: WorkflowDocument, edits: Sequence[Edit]) -> Applied:
-    """Make the edits in order; what cannot be made is refused and the rest still made."""
-    draft = _Draft(document)
+def apply(
+    document: WorkflowDocument, edits: Sequence[Edit], literal: Callable[[str], Collection[str]] | None = None
+) -> Applied:
+    """Make the edits in order; what cannot be made is refused and the rest still made.
+
+    `literal` tells which parameters of a node type hold no expressions.
+    """
+    draft = _Draft(document, literal or (lambda node_type: NOTHING))
     made: list[Edit] = []
     inverse: list[Edit] = []
     refused: list[Problem] = []
@@ -261,10 +277,22 @@ def _conflict(node_id: str, part: str, name: str, theirs: Seen) -> _Refused:
     )
 
 
+def _taken(node_id: str) -> _Refused:
+    return _Refused(
+        Problem(
+            "edit.id_taken",
+            sentence("There is a node {id} already.", id=repr(node_id)),
+            f"nodes.{node_id}",
+            "Choose another name.",
+        )
+    )
+
+
 class _Draft:
     """A document taken apart for changing. `make` returns what undoes the edit, or None when nothing changed."""
 
-    def __init__(self, document: WorkflowDocument) -> None:
+    def __init__(self, document: WorkflowDocument, literal: Callable[[str], Collection[str]]) -> None:
+        self._literal = literal
         self._start = document
         self._nodes = {node.id: node for node in document.nodes}
         self._edges = dict.fromkeys(document.edges)
@@ -277,6 +305,7 @@ class _Draft:
             AddNode: self._add_node,
             RemoveNode: self._remove_node,
             SetTitle: self._set_title,
+            RenameNode: self._rename_node,
             SetDisabled: self._set_disabled,
             SetParameter: self._set_parameter,
             SetPolicy: self._set_policy,
@@ -319,13 +348,7 @@ class _Draft:
 
     def _add_node(self, edit: AddNode) -> list[Edit]:
         if edit.node.id in self._nodes:
-            raise _Refused(
-                Problem(
-                    "edit.id_taken",
-                    sentence("There is a node {id} already.", id=repr(edit.node.id)),
-                    f"nodes.{edit.node.id}",
-                )
-            )
+            raise _taken(edit.node.id)
         if len(self._nodes) >= MAX_NODES:
             raise _Refused(
                 Problem(
@@ -347,6 +370,53 @@ class _Draft:
         for edge in [edge for edge in self._edges if edit.id in (edge.source, edge.target)]:
             del self._edges[edge]
             undo.append(AddEdge(edge=edge))
+        return undo
+
+    def _rename_node(self, edit: RenameNode) -> list[Edit] | None:
+        self._node(edit.id)
+        if edit.to == edit.id:
+            return None
+        if edit.to in self._nodes:
+            raise _taken(edit.to)
+        if edit.to in RESERVED_IDS:
+            raise _Refused(
+                Problem(
+                    "edit.id_reserved",
+                    sentence("{id} means something else in expressions.", id=repr(edit.to)),
+                    f"nodes.{edit.id}",
+                    "Choose another name.",
+                )
+            )
+        names, back = {edit.id: edit.to}, {edit.to: edit.id}
+        undo: list[Edit] = [RenameNode(id=edit.to, to=edit.id)]
+        renamed: dict[str, NodeSpec] = {}
+        for spec in self._nodes.values():
+            literal = self._literal(spec.type)
+            changed = spec_with_names(spec, names, literal)
+            again = spec_with_names(changed, back, literal)
+            # What named the new id while there was no such node means the renamed one now; undone, it is as it was.
+            undo += [
+                SetParameter(id=spec.id, name=name, value=value)
+                for name, value in spec.parameters.items()
+                if again.parameters[name] != value
+            ]
+            if again.policies != spec.policies:
+                each = spec.policies.model_dump(mode="json")["each"]
+                undo.append(SetPolicy(id=spec.id, name="each", value=each))
+            if spec.id == edit.id:
+                changed = changed.model_copy(update={"id": edit.to})
+            renamed[changed.id] = changed
+        self._nodes = renamed
+        self._edges = dict.fromkeys(
+            edge.model_copy(
+                update={
+                    "source": names.get(edge.source, edge.source),
+                    "target": names.get(edge.target, edge.target),
+                }
+            )
+            for edge in self._edges
+        )
+        self._positions = {names.get(name, name): at for name, at in self._positions.items()}
         return undo
 
     def _set_title(self, edit: SetTitle) -> list[Edit] | None:

@@ -5,19 +5,21 @@ the next revision, and the message about it names that revision. The table is th
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.edits import (
     AddNode,
     Applied,
     Edit,
+    RenameNode,
     SetDisabled,
     SetParameter,
     SetPolicy,
@@ -26,11 +28,15 @@ from structforge.domain.edits import (
     edits_json,
 )
 from structforge.domain.errors import NotFoundError, Problem, sentence
+from structforge.domain.parts import Anatomy
+from structforge.domain.staleness import definition_hash
 from structforge.domain.validation import parse_document
+from structforge.domain.validation.shapes import NodeShape
 from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.connection_use import authorize_use
 from structforge.storage.database import Database
+from structforge.storage.repositories.draft_nodes import DraftNodes
 from structforge.storage.repositories.workflows import Workflows
 
 DRAFT_CHANNEL = "structforge:draft:"
@@ -54,9 +60,10 @@ class Edited:
 class DraftService:
     """Edits drafts."""
 
-    def __init__(self, database: Database, redis: "Redis") -> None:
+    def __init__(self, database: Database, redis: "Redis", shapes: Mapping[str, NodeShape]) -> None:
         self._database = database
         self._redis = redis
+        self._shapes = shapes
 
     async def edit(
         self,
@@ -91,7 +98,7 @@ class DraftService:
                     )
                 )
             document = parse_document(row.draft)
-            applied = apply(document, edits(document) if callable(edits) else edits)
+            applied = apply(document, edits(document) if callable(edits) else edits, self._literal)
             authorize_use(principal, applied.document, document)
             revision = row.draft_revision
             if applied.made:
@@ -103,11 +110,40 @@ class DraftService:
                     updated_by=principal.user_id,
                 )
                 revision += 1
+                await self._rename(session, principal.organization_id, workflow_id, document, applied)
         if done:
             await self._remember(done)
         if applied.made:
-            await self._tell(workflow_id, revision, edits_json(applied.made), _touched(applied))
+            await self._tell(workflow_id, revision, edits_json(applied.made), _touched(document, applied))
         return Edited(revision, applied)
+
+    def _literal(self, node_type: str) -> Collection[str]:
+        shape = self._shapes.get(node_type)
+        return shape.literal_parameters if shape is not None else ()
+
+    async def _rename(
+        self,
+        session: AsyncSession,
+        organization_id: UUID,
+        workflow_id: UUID,
+        before: WorkflowDocument,
+        applied: Applied,
+    ) -> None:
+        """Keep pins and last results of renamed nodes, and as fresh as they were: a name changes no result."""
+        renames = [(edit.id, edit.to) for edit in applied.made if isinstance(edit, RenameNode)]
+        if not renames:
+            return
+        nodes = DraftNodes(session)
+        old, new = Anatomy(before, self._shapes), Anatomy(applied.document, self._shapes)
+        fresh = {name: definition_hash(old, name) for name in old.specs}
+        for name, to in renames:
+            await nodes.rename(organization_id, workflow_id, name, to)
+            if name in fresh:
+                fresh[to] = fresh.pop(name)
+        for row in await nodes.all(organization_id, workflow_id):
+            digest = fresh.get(row.node_id)
+            if digest in (row.definition_hash, row.expected_hash) and row.node_id in new.specs:
+                await nodes.redefine(row, digest, definition_hash(new, row.node_id))
 
     async def _was_made(self, done: str) -> bool:
         try:
@@ -137,12 +173,15 @@ class DraftService:
             )
 
 
-def _touched(applied: Applied) -> dict[str, Any]:
+def _touched(before: WorkflowDocument, applied: Applied) -> dict[str, Any]:
     names = {
         edit.node.id if isinstance(edit, AddNode) else edit.id
         for edit in applied.made
         if isinstance(edit, AddNode | SetTitle | SetDisabled | SetParameter | SetPolicy)
     }
+    if any(isinstance(edit, RenameNode) for edit in applied.made):
+        known = {node.id: node for node in before.nodes}
+        names |= {node.id for node in applied.document.nodes if known.get(node.id) != node}
     return {
         node.id: node.model_dump(mode="json", exclude_defaults=True)
         for node in applied.document.nodes

@@ -6,8 +6,8 @@ Invariant: values come from the browser; what is built here is judged by `domain
 from typing import Any
 
 from structforge.domain.errors import InvalidError, Problem, sentence
-from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.ids import readable_id
+from structforge.domain.renaming import with_names
 from structforge.domain.values import decode_json
 from structforge.domain.workflow import DOCUMENT_FORMAT, WorkflowDocument
 from structforge.sdk import Node, NodeRegistry
@@ -194,7 +194,7 @@ def _pasted(
     for each in nodes:
         old = str(each.get("id", "node"))
         at = places.get(old, {"x": each.get("x", 0), "y": each.get("y", 0)})
-        spec = {key: _renamed(part, names) for key, part in each.items() if key not in ("x", "y")}
+        spec = {key: with_names(part, names) for key, part in each.items() if key not in ("x", "y")}
         edits.append({"kind": "add_node", "node": spec | {"id": names[old]}, "position": _beside(at)})
     for edge in body.get("edges") or []:
         ours = read_edge(edge) if isinstance(edge, dict) and "sourcePort" in edge else dict(edge)
@@ -224,22 +224,3 @@ def _beside(at: Any) -> dict[str, float]:
         key: float(each) + PASTE_OFFSET if isinstance(each, int | float) else PASTE_OFFSET
         for key, each in numbers.items()
     }
-
-
-def _renamed(value: Any, names: dict[str, str]) -> Any:
-    """Return a value whose expressions name copied nodes by the names of the copies."""
-    if isinstance(value, dict):
-        return {key: _renamed(each, names) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_renamed(each, names) for each in value]
-    if not isinstance(value, str) or "{{" not in value:
-        return value
-    try:
-        references = parse(value).references
-    except ExpressionError:
-        return value
-    for reference in reversed(references):
-        new, start = names.get(reference.name), reference.position[0]
-        if new is not None and value.startswith(reference.name, start):
-            value = f"{value[:start]}{new}{value[start + len(reference.name) :]}"
-    return value

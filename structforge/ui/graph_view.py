@@ -187,6 +187,14 @@ def _items(edit: Mapping[str, Any], specs: Mapping[str, NodeSpec], registry: Nod
     if kind in ("set_title", "set_disabled", "set_parameter", "set_policy"):
         spec = specs.get(edit["id"])
         return [] if spec is None else [["data", node_item(spec, registry, Position())]]
+    if kind == "rename_node":
+        # Nodes whose expressions name it have other texts now.
+        changed = [
+            ["data", node_item(spec, registry, Position())]
+            for spec in specs.values()
+            if registry.get(spec.type)
+        ]
+        return [["rename", {"from": edit["id"], "to": edit["to"]}], *changed]
     if kind == "remove_node":
         return [["drop", edit["id"]]]
     if kind == "move":

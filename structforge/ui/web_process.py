@@ -23,6 +23,7 @@ from structforge.api.app import create_app
 from structforge.config import Settings, load_settings
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, connect_async
 from structforge.runtime.heartbeat import heartbeat, process_name
+from structforge.sdk.shapes import shapes_of
 from structforge.security.redaction import Redactor
 from structforge.services.drafts import DRAFT_CHANNEL, DraftService
 from structforge.services.expression_values import ExpressionValues
@@ -93,7 +94,7 @@ async def _open(settings: Settings, redactor: Redactor, api: OpenedApi, stack: A
         ui_services.WebServices(
             services,
             RunViews(engine.database),
-            DraftService(engine.database, redis),
+            DraftService(engine.database, redis, shapes_of(engine.registry)),
             engine.registry,
             WorkflowLists(engine.database),
             TemplateService(services.workflows, engine.registry, settings.files_dir),

@@ -152,7 +152,7 @@ async def test_only_who_may_use_connections_writes_and_publishes_nodes_that_do(
     with pytest.raises(ForbiddenError):
         await workflows.publish(without, workflow)
     redis = connect_async(installation.settings.redis_server_url)
-    drafts = DraftService(installation.engine.database, redis)
+    drafts = DraftService(installation.engine.database, redis, {})
     dropped = SetParameter(id="read", name="statement", value="DROP TABLE sales")
     with pytest.raises(ForbiddenError):
         await drafts.edit(without, workflow, [dropped])

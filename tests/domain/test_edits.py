@@ -9,13 +9,25 @@ from hypothesis import strategies as st
 from structforge.domain.edits import apply, edits_json, parse_edits
 from structforge.domain.errors import InvalidError
 from structforge.domain.policies import Policies
-from structforge.domain.workflow import WorkflowDocument
+from structforge.domain.workflow import Position, WorkflowDocument
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NODES = NAMES.map(lambda name: {"id": name, "type": "data.set"})
 EDGES = st.tuples(NAMES, NAMES).map(lambda pair: {"source": pair[0], "target": pair[1]})
 POSITIONS = st.integers(-3, 3).map(lambda n: {"x": float(n), "y": 0.0})
+TEXTS = st.sampled_from(["{{ a.x }}", "{{ b.x ~ a['y'] }}", "{{ c", "a {{ d }} b"])
 EDITS = st.one_of(
+    st.builds(lambda name, to: {"kind": "rename_node", "id": name, "to": to}, NAMES, NAMES),
+    st.builds(
+        lambda name, text: {"kind": "set_parameter", "id": name, "name": "t", "value": {"deep": [text]}},
+        NAMES,
+        TEXTS,
+    ),
+    st.builds(
+        lambda name, text: {"kind": "set_policy", "id": name, "name": "each", "value": {"items": text}},
+        NAMES,
+        TEXTS,
+    ),
     st.builds(
         lambda node, position: {"kind": "add_node", "node": node, "position": position}, NODES, POSITIONS
     ),
@@ -186,3 +198,54 @@ def test_a_part_of_the_workflow_changes_alone_and_not_over_somebody_else(
     else:
         assert apply(applied.document, applied.inverse).document == start
         assert all("seen" not in each for each in edits_json(applied.made))
+
+
+def test_a_renamed_node_is_followed_by_edges_places_and_expressions() -> None:
+    document = WorkflowDocument.model_validate(
+        {
+            "nodes": [
+                {"id": "get", "type": "data.set"},
+                {
+                    "id": "use",
+                    "type": "data.set",
+                    "parameters": {
+                        "text": "get {{ get.get + other.get }} {{ 'get' ~ get }} get",
+                        "code": "{{ get }}",
+                        "broken": "{{ get. }}",
+                        "rows": [{"get": "{{ get[get.at] | default(1) }}"}],
+                    },
+                    "policies": {"each": {"items": "{{ get.rows }}"}},
+                },
+                {"id": "last", "type": "code.python", "parameters": {"code": "{{ get }}"}},
+            ],
+            "edges": [{"source": "get", "target": "use"}, {"source": "use", "target": "last"}],
+            "layout": {"positions": {"get": {"x": 1, "y": 2}}},
+        }
+    )
+    edits = parse_edits([{"kind": "rename_node", "id": "get", "to": "fetched"}])
+    applied = apply(document, edits, lambda kind: {"code"} if kind == "code.python" else ())
+    made = applied.document
+    assert [node.id for node in made.nodes] == ["fetched", "use", "last"]
+    assert made.node("use").parameters == {
+        "text": "get {{ fetched.get + other.get }} {{ 'get' ~ fetched }} get",
+        "code": "{{ fetched }}",
+        "broken": "{{ get. }}",
+        "rows": [{"get": "{{ fetched[fetched.at] | default(1) }}"}],
+    }
+    assert made.node("use").policies.each is not None
+    assert made.node("use").policies.each.items == "{{ fetched.rows }}"
+    assert made.node("last").parameters == {"code": "{{ get }}"}
+    assert [str(edge) for edge in made.edges] == ["fetched.out -> use.in", "use.out -> last.in"]
+    assert dict(made.layout.positions) == {"fetched": Position(x=1, y=2)}
+    assert apply(made, applied.inverse).document == document
+
+
+@pytest.mark.parametrize(
+    ("to", "code"), [("b", "edit.id_taken"), ("inputs", "edit.id_reserved"), ("item", "edit.id_reserved")]
+)
+def test_a_name_that_is_taken_or_means_something_else_is_refused(to: str, code: str) -> None:
+    document = WorkflowDocument.model_validate(
+        {"nodes": [{"id": "a", "type": "data.set"}, {"id": "b", "type": "data.set"}]}
+    )
+    applied = apply(document, parse_edits([{"kind": "rename_node", "id": "a", "to": to}]))
+    assert applied.document == document and [problem.code for problem in applied.refused] == [code]

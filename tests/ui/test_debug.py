@@ -147,3 +147,37 @@ async def test_the_notebook_is_worked_with_the_keyboard(open_page: OpenPage, sit
         return bool(body["draft"]["nodes"][1]["parameters"]["fields"] == {"city": "Lima"})
 
     await eventually(saved)
+
+
+async def test_without_a_selection_the_dock_shows_the_run_as_a_whole(open_page: OpenPage, site: Site) -> None:
+    document = {
+        "format": 1,
+        "nodes": [
+            {"id": "start", "type": "trigger.manual"},
+            {"id": "rows", "type": "data.set", "title": "Cities", "parameters": {"fields": {"n": 1}}},
+            {"id": "bad", "type": "flow.stop", "parameters": {"message": "No rain in {{ rows.n }} cities"}},
+            {"id": "after", "type": "data.set"},
+        ],
+        "edges": [
+            {"source": "start", "target": "rows"},
+            {"source": "rows", "target": "bad"},
+            {"source": "rows", "target": "after"},
+        ],
+    }
+    page = await open_page(f"/workflows/{await make_workflow(site, 'Whole', document)}", viewport=SIZE)
+    dock = page.locator(".ed-dock")
+    await dock.get_by_role("button", name="Last results").click()
+    await expect(dock).to_contain_text("Nothing has run yet")
+    await page.get_by_role("button", name="Run", exact=True).click()
+    lines = dock.locator(".ov-line")
+    await expect(lines.first).to_contain_text("No rain in 1 cities", timeout=30_000)
+    await expect(lines.nth(1)).to_contain_text("start")
+    await expect(dock.locator(".ov-line[data-step=rows]")).to_contain_text("Cities")
+    await expect(dock.locator(".ov-tally")).to_contain_text("1 Failed")
+    await lines.first.click()
+    await expect(page.locator(".ed-panel-sub code")).to_have_text("bad")
+    await expect(dock).to_contain_text("No rain in 1 cities")
+    # And back, to the run as a whole.
+    await dock.get_by_role("button", name="Show the whole run").click()
+    await expect(lines.first).to_be_visible()
+    await expect(page.locator(".react-flow__node.selected")).to_have_count(0)

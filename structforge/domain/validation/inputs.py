@@ -74,20 +74,25 @@ def field_warnings(schema: dict[str, Any]) -> Iterator[Problem]:
             if low in field and high in field and field[low] > field[high]:
                 yield warning(
                     "inputs.crossed_limits",
-                    f"Nothing is at least {field[low]} and at most {field[high]}.",
+                    sentence(
+                        "Nothing is at least {low} and at most {high}.", low=field[low], high=field[high]
+                    ),
                     path_of(place, high),
                     "Correct one of the limits.",
                 )
         if field.get("enum") == []:
             yield warning(
-                "inputs.no_choices", f"{name!r} has no choices.", path_of(place, "enum"), "Name some."
+                "inputs.no_choices",
+                sentence("{name} has no choices.", name=repr(name)),
+                path_of(place, "enum"),
+                "Name some.",
             )
         elif "default" in field:
             fault = _fault_of(schema, name, field["default"])
             if fault:
                 yield warning(
                     "inputs.unfit_default",
-                    f"The default of {name!r} does not fit: {fault}.",
+                    sentence("The default of {name} does not fit: {fault}.", name=repr(name), fault=fault),
                     path_of(place, "default"),
                     "Correct the default or the field.",
                 )
@@ -149,7 +154,7 @@ def _broken_references(schema: dict[str, Any]) -> Iterator[Problem]:
         if not _leads_somewhere(schema, target):
             yield Problem(
                 "inputs.unknown_reference",
-                f"The schema refers to {target[:200]!r}, and there is nothing.",
+                sentence("The schema refers to {target}, and there is nothing.", target=repr(target[:200])),
                 place,
                 "Put the definition into $defs and refer to it with #/$defs/name.",
             )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -72,6 +72,40 @@ class DraftNodes:
             )
             .values(**values)
         )
+
+    async def rename(self, organization_id: UUID, workflow_id: UUID, node_id: str, to: str) -> None:
+        """Keep what is remembered of a node under its new id, also where others have read it."""
+        ours = (
+            col(DraftNodeRow.organization_id) == organization_id,
+            col(DraftNodeRow.workflow_id) == workflow_id,
+        )
+        # Of a node that had the new id once and is gone.
+        await self._session.execute(delete(DraftNodeRow).where(*ours, col(DraftNodeRow.node_id) == to))
+        await self._session.execute(
+            update(DraftNodeRow).where(*ours, col(DraftNodeRow.node_id) == node_id).values(node_id=to)
+        )
+        for row in await self.all(organization_id, workflow_id):
+            if node_id in row.read_hashes:
+                read = {to if name == node_id else name: digest for name, digest in row.read_hashes.items()}
+                await self._session.execute(
+                    update(DraftNodeRow)
+                    .where(*ours, col(DraftNodeRow.node_id) == row.node_id)
+                    .values(read_hashes=read)
+                )
+
+    async def redefine(self, row: DraftNodeRow, before: str, now: str) -> None:
+        """Let a result of a definition be one of another that means the same."""
+        for column in (DraftNodeRow.definition_hash, DraftNodeRow.expected_hash):
+            await self._session.execute(
+                update(DraftNodeRow)
+                .where(
+                    col(DraftNodeRow.organization_id) == row.organization_id,
+                    col(DraftNodeRow.workflow_id) == row.workflow_id,
+                    col(DraftNodeRow.node_id) == row.node_id,
+                    col(column) == before,
+                )
+                .values({col(column): now})
+            )
 
     async def pin(
         self,

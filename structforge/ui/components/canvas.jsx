@@ -135,6 +135,8 @@ function mergeNodes(nodes, items) {
         : [...result, made];
     } else if (kind === "data") {
       result = result.map((node) => (node.id === value.id ? { ...node, data: value, ariaLabel: `${value.title}, ${value.subtitle}` } : node));
+    } else if (kind === "rename") {
+      result = result.map((node) => (node.id === value.from ? { ...node, id: value.to, data: { ...node.data, id: value.to } } : node));
     } else if (kind === "drop") {
       result = result.filter((node) => node.id !== value);
     } else if (kind === "move") {
@@ -153,6 +155,13 @@ function mergeEdges(edges, items) {
     } else if (kind === "unlink") {
       const id = edgeId(value);
       result = result.filter((edge) => edge.id !== id);
+    } else if (kind === "rename") {
+      const swap = (id) => (id === value.from ? value.to : id);
+      result = result.map((edge) => {
+        if (edge.source !== value.from && edge.target !== value.from) return edge;
+        const next = { ...edge, source: swap(edge.source), target: swap(edge.target) };
+        return { ...next, id: edgeId(parseEdge(next)) };
+      });
     } else if (kind === "drop") {
       result = result.filter((edge) => edge.source !== value && edge.target !== value);
     }
@@ -441,6 +450,17 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
       };
       enter(40, false);
     };
+    // Where the node's name is changed, in the panel that is still on its way.
+    const openName = () => {
+      const id = only()?.id;
+      if (!id) return;
+      const enter = (tries) => {
+        const field = document.querySelector(`[data-names="${CSS.escape(id)}"]`);
+        if (!field) return tries && setTimeout(() => enter(tries - 1), 100);
+        field.click();
+      };
+      enter(40);
+    };
     const command = {
       z: (event) => act(event.shiftKey ? "redo" : "undo", null),
       y: () => act("redo", null),
@@ -458,6 +478,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
         const chosen = latest.current.nodes.filter((node) => node.selected && node.type === "card");
         if (chosen.length) act("disable", { ids: chosen.map((node) => node.id), disabled: !chosen.every((node) => node.data.off) });
       },
+      f2: openName,
       delete: removeSelected,
       backspace: removeSelected,
     };

@@ -218,3 +218,39 @@ export function TextLine({ value, label, className = "", readOnly, maxLength, on
   });
   return <input className={`input ${className}`} aria-label={label} value={text} readOnly={readOnly} maxLength={maxLength} onChange={(event) => change(event.target.value)} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />;
 }
+
+// The name that others refer to, changed after a click: commits when it is left or Enter is pressed, Escape gives the
+// old one back. `fault` says why the last one was not taken; it stays to be mended.
+export function NameLine({ value, label, fault, onSet }) {
+  const id = useId();
+  const [text, setText] = useState(null);
+  const box = useRef(null);
+  useEffect(() => setText(null), [value]);
+  useEffect(() => {
+    if (text !== null && document.activeElement !== box.current) box.current.select();
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [text === null]);
+  const commit = () => {
+    const next = text.trim();
+    if (!next || next === value) setText(null);
+    else onSet(value, next);
+  };
+  const keys = (event) => {
+    if (event.key === "Enter") commit();
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    setText(null);
+  };
+  if (text === null) {
+    return <button type="button" className="name-line" title={label} aria-label={`${label}: ${value}`} data-names={value} onClick={() => setText(value)}><code>{value}</code></button>;
+  }
+  return (
+    <span className="name-line">
+      <input
+        ref={box} className="input mono" aria-label={label} value={text} size={Math.max(8, text.length + 1)} maxLength={60} autoComplete="off" spellCheck={false} aria-invalid={fault ? true : undefined} aria-describedby={fault ? id : undefined}
+        onChange={(event) => setText(event.target.value)} onBlur={commit} onKeyDown={keys}
+      />
+      {fault && <span className="error" id={id} role="alert">{fault}</span>}
+    </span>
+  );
+}

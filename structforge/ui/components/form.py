@@ -99,5 +99,17 @@ class TextLine(rx.Component):
     on_set: rx.EventHandler[_one_spec]
 
 
+class NameLine(rx.Component):
+    """The name that others refer to; fires `on_set(old, new)`, and `fault` says why that was not taken."""
+
+    library = _MODULE
+    tag = "NameLine"
+    value: rx.Var[str]
+    label: rx.Var[str]
+    fault: rx.Var[str]
+    on_set: rx.EventHandler[_preview_spec]
+
+
+name_line = NameLine.create
 schema_form = SchemaForm.create
 text_line = TextLine.create

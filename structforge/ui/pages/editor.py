@@ -7,19 +7,21 @@ database. Several people edit one draft: everybody's edits reach every canvas as
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import reflex as rx
 
-from structforge.domain.errors import NotFoundError, Problem, StructForgeError
+from structforge.domain.errors import InvalidError, NotFoundError, Problem, StructForgeError
 from structforge.domain.validation import is_warning
 from structforge.domain.workflow import WorkflowDocument
 from structforge.services.draft_runs import DraftRunRequest
 from structforge.ui.arrange import arranged
 from structforge.ui.canvas_edits import additions, edits_of
 from structforge.ui.graph_view import cells_of, graph_of, palette_items
+from structforge.ui.locale import LocaleState, message
 from structforge.ui.pages.editor_draft import DRAFT_FEED, DraftState
 from structforge.ui.pages.editor_expressions import ExpressionState
 from structforge.ui.pages.editor_input import InputState
@@ -269,6 +271,28 @@ class EditorState(rx.State):
             await tell_problem(self, error)
 
     @rx.event
+    async def rename_node(self, node: str, name: str) -> None:
+        """Give a node another id; what refers to it follows."""
+        draft, panel = await self.get_state(DraftState), await self.get_state(PanelState)
+        visitor, workflow_id = await draft._here()
+        if visitor is None or workflow_id is None:
+            return
+        locale = (await self.get_state(LocaleState)).locale
+        wanted = re.sub(r"[\s-]+", "_", str(name).strip().lower())
+        try:
+            refused = await draft._rename(visitor, workflow_id, str(node), wanted)
+        except InvalidError:
+            panel.id_fault = message(locale, "editor.bad_id")
+            return
+        except StructForgeError as error:
+            await draft._refuse(error)
+            return
+        panel.id_fault = refused.message if refused else ""
+        if refused is None and panel.selected == node:
+            panel.selected = wanted
+            await self._look_again(draft, visitor, workflow_id)
+
+    @rx.event
     async def arrange(self) -> None:
         """Lay the graph out anew."""
         draft = await self.get_state(DraftState)
@@ -292,6 +316,16 @@ class EditorState(rx.State):
             return
         self.focus = {"ids": [str(node)]}
         (await self.get_state(PanelState))._go_to(str(node), str(where))
+
+    @rx.event
+    def go_to(self, node: str) -> None:
+        """Bring a node into view and select it."""
+        self.focus = {"ids": [str(node)]}
+
+    @rx.event
+    def select_nothing(self) -> None:
+        """Show the run as a whole again."""
+        self.focus = {"ids": []}
 
     @rx.event
     async def toggle_settings(self) -> None:

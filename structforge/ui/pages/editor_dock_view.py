@@ -1,4 +1,4 @@
-"""What went into the selected node and what came out, below the canvas, with the ways to run it.
+"""What went into the selected node and what came out, below the canvas, with the ways to run it; else the whole run.
 
 Invariant: a view of the editor's states, without logic of its own; the values are fetched by the browser.
 """
@@ -11,6 +11,9 @@ from typing import Any
 import reflex as rx
 
 from structforge.api.entries import REFERENCE
+from structforge.ui import routes
+from structforge.ui.components.live import live_duration
+from structforge.ui.components.overview import overview, tally
 from structforge.ui.components.step import known_marks, step_values
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor import EditorState
@@ -66,13 +69,41 @@ def _button(icon: str, key: str, hint: str, handler: Any) -> rx.Component:
     )
 
 
+def _run_tools() -> rx.Component:
+    """Return how the run stands as a whole, and the way to its page."""
+    run = DraftRunState.run_id_shown
+    shown: rx.Component = rx.fragment(
+        tally(channel=_whole(), labels=labels("status")),
+        rx.cond(
+            run != "",
+            rx.el.span(
+                rx.el.span(live_duration(channel=run), class_name="muted small"),
+                rx.link(
+                    rx.icon("square-arrow-out-up-right", size=14),
+                    rx.el.span(t("debug.open_run")),
+                    href=routes.RUNS + "/" + run,
+                    class_name="btn small-btn",
+                ),
+                class_name="run-buttons",
+            ),
+        ),
+    )
+    return shown
+
+
+def _whole() -> rx.Var[str]:
+    """Return the channel of the run, or without one that of what is remembered."""
+    run = DraftRunState.run_id_shown
+    return rx.cond(run != "", run, FactsState.channel)
+
+
 def dock() -> rx.Component:
     """Return the dock. It is there whatever is selected, so that a selection moves nothing."""
     node, panel, opened = PanelState.selected, PanelState.panel, DraftRunState.show_values
     title = rx.cond(
         node != "",
         rx.cond(panel["title"], panel["title"], panel["type_title"]).to(str),
-        t("debug.values"),
+        rx.cond(DraftRunState.run_id_shown != "", t("debug.run"), t("debug.last_results")),
     )
     return rx.el.section(
         rx.el.div(
@@ -97,7 +128,16 @@ def dock() -> rx.Component:
                         title=t("debug.to_cell"),
                         on_click=EditorState.show_cell(node),
                     ),
+                    rx.el.button(
+                        rx.icon("list", size=15),
+                        type="button",
+                        class_name="btn ghost icon small-btn",
+                        aria_label=t("debug.to_run"),
+                        title=t("debug.to_run"),
+                        on_click=EditorState.select_nothing,
+                    ),
                 ),
+                _run_tools(),
             ),
             class_name="dock-head",
         ),
@@ -105,7 +145,14 @@ def dock() -> rx.Component:
             opened,
             rx.el.div(
                 rx.cond(
-                    node != "", node_values(node), rx.el.p(t("debug.select"), class_name="muted value-none")
+                    node != "",
+                    node_values(node),
+                    overview(
+                        channel=_whole(),
+                        labels=labels("status"),
+                        texts=labels("overview"),
+                        on_select=EditorState.go_to,
+                    ),
                 ),
                 class_name="dock-body",
             ),

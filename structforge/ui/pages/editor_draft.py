@@ -5,7 +5,7 @@ Invariant: the document itself stays in the database; what is kept here undoes e
 
 # mypy: disable-error-code="no-any-return, attr-defined"
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from structforge.ui.session import parse_id, tell_problem, visitor_of
 
 UNDO_STEPS = 100
 
+Edits = Sequence[Edit] | Callable[[WorkflowDocument], Sequence[Edit]]
 Body = list[dict[str, Any]] | Callable[[WorkflowDocument], list[dict[str, Any]]]
 """Edits as JSON, or as a function of the draft as it is when they are made."""
 
@@ -91,17 +92,26 @@ class DraftState(rx.State):
             return parse_edits(body(document) if callable(body) else body)
 
         edits = parsed if callable(body) else parse_edits(body)
+        for problem in (await self._apply(visitor, workflow_id, edits, key))[:1]:
+            if problem.code == "edit.conflict" and not callable(body):
+                self._show_conflict(body[0], problem)
+            else:
+                await tell_problem(self, InvalidError(problem))
+
+    async def _apply(self, visitor: Visitor, workflow_id: UUID, edits: Edits, key: str = "") -> list[Problem]:
+        """Make edits, keep what undoes them, and return why some were refused. Raises: StructForgeError."""
         edited = await services().drafts.edit(visitor.principal, workflow_id, edits, key=str(key)[:64])
         if edited.applied.made:
             self._undo = [*self._undo[-UNDO_STEPS:], edits_json(edited.applied.inverse)]
             self._redo = []
         self.can_undo, self.can_redo = bool(self._undo), bool(self._redo)
         self.revision = edited.revision
-        for problem in edited.applied.refused[:1]:
-            if problem.code == "edit.conflict" and not callable(body):
-                self._show_conflict(body[0], problem)
-            else:
-                await tell_problem(self, InvalidError(problem))
+        return edited.applied.refused
+
+    async def _rename(self, visitor: Visitor, workflow_id: UUID, node: str, to: str) -> Problem | None:
+        """Give a node another id; return why not, if so. Raises: InvalidError for what is no name; StructForgeError."""
+        edits = parse_edits([{"kind": "rename_node", "id": node, "to": to}])
+        return next(iter(await self._apply(visitor, workflow_id, edits)), None)
 
     async def _make(self, edit: dict[str, Any], key: str = "") -> None:
         """Make one edit of a field, told and confirmed to the browser."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.components.form import schema_form, text_line
+from structforge.ui.components.form import name_line, schema_form, text_line
 from structforge.ui.components.prose import prose
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
@@ -76,8 +76,8 @@ def parameters_form() -> rx.Component:
     )
 
 
-def panel_view() -> rx.Component:
-    """Return the panel of the selected node."""
+def panel_view(rename: Any) -> rx.Component:
+    """Return the panel of the selected node; `rename` takes its id and the new one."""
     panel = PanelState.panel
     policies = rx.fragment(
         rx.el.div(
@@ -114,12 +114,21 @@ def panel_view() -> rx.Component:
             tool("trash-2", "editor.remove", PanelState.remove_selected),
             class_name="ed-panel-head",
         ),
-        rx.el.p(
+        rx.el.div(
             rx.el.strong(node_text(panel["type"], "title", panel["type_title"])),
             " · ",
-            rx.el.code(panel["id"]),
+            name_line(
+                value=panel["id"].to(str),
+                label=t("editor.node_id"),
+                fault=PanelState.id_fault,
+                on_set=rename,
+            ),
             rx.cond(panel["disabled"], " · " + t("editor.disabled"), ""),
             class_name="small muted ed-panel-sub",
+        ),
+        rx.cond(
+            panel["type"] == "trigger.webhook",
+            rx.el.p(t("editor.webhook_id"), class_name="help ed-panel-note"),
         ),
         rx.el.div(*(_tab(name) for name in TABS), role="tablist", class_name="tabs"),
         rx.el.div(
@@ -145,6 +154,7 @@ def panel_view() -> rx.Component:
 KEYS = (
     ("Alt ← ↑ → ↓", "go"),
     ("Enter", "open"),
+    ("F2", "name"),
     ("Esc", "back"),
     ("← ↑ → ↓", "move"),
     ("C", "connect"),

@@ -301,7 +301,7 @@ def editor_page() -> rx.Component:
                 beside,
                 rx.cond(
                     PanelState.panel["id"] & ~VersionsState.show_versions & ~SettingsState.show_settings,
-                    panel_view(),
+                    panel_view(EditorState.rename_node),
                     nothing_selected(),
                 ),
             ),
