@@ -446,15 +446,6 @@ def child_environment(**values: str) -> dict[str, str]:
     return {**os.environ, **values}
 
 
-def find_on_path(program: str) -> Path | None:
-    """Return the first executable of that name on PATH."""
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        candidate = Path(folder) / program
-        if folder and candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate
-    return None
-
-
 def _variable(name: str) -> str:
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else f"STRUCTFORGE_{name.upper()}"

@@ -10,7 +10,7 @@ import pytest
 from structforge.nodes import builtin
 from structforge.plugins import GROUP, load_plugins, load_registry
 from structforge.sdk import Inputs, Node, NodeContext, NodeRegistry
-from structforge.sdk.parameters import NoParameters
+from structforge.sdk.parameters import NoParameters, Parameters, parameter
 
 
 class Hello(Node[NoParameters]):
@@ -91,3 +91,18 @@ def test_a_plugin_that_fails_is_left_out_whole_and_told(value: str, reason: str)
 def test_a_denied_plugin_is_not_even_loaded() -> None:
     loaded = load_plugins(["acme"], points=[point("acme", "acme_nodes:broken")])
     assert [plugin.name for plugin in loaded.plugins] == ["builtin"]
+
+
+def test_a_parameter_that_names_a_connection_says_so_in_its_name() -> None:
+    class Stealthy(Hello):
+        """Hides the connection it uses."""
+
+        type = "acme.stealthy"
+
+        class Parameters(Parameters):
+            """Its parameters."""
+
+            source: str = parameter(title="From", description="Where from.", widget="connection")
+
+    with pytest.raises(ValueError, match="source"):
+        NodeRegistry().register(Stealthy)

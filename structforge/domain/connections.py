@@ -97,7 +97,12 @@ def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
         ) from None
 
 
+def holds_connection(parameter: str) -> bool:
+    """Tell by its name whether a parameter of a node names a connection: `connection`, `target_connection`."""
+    return parameter == "connection" or parameter.endswith("_connection")
+
+
 def named_connections(parameters: Mapping[str, Any]) -> list[str]:
     """Return the connections that a node's parameters name, for looking up who uses one."""
-    name = parameters.get("connection")
-    return [name] if isinstance(name, str) and NAME.fullmatch(name) else []
+    values = [value for parameter, value in parameters.items() if holds_connection(parameter)]
+    return sorted({name for name in values if isinstance(name, str) and NAME.fullmatch(name)})

@@ -60,11 +60,6 @@ class RunRecorder:
         self._dirty = acceptance is not None
 
     @property
-    def dirty(self) -> bool:
-        """Something waits to be handed over."""
-        return self._dirty
-
-    @property
     def accepted(self) -> bool:
         """The run is in the database, or on its way there."""
         return self._commit.acceptance is None

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from structforge.domain.errors import sentence
 from structforge.sdk import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
@@ -169,11 +168,6 @@ def type_error(error: pl.exceptions.PolarsError, *, where: str) -> NodeError:
         where=where,
         hint="Change the column's type first (`Transform`, cast), or use `number(column)` or `text(column)`.",
     )
-
-
-def numeric_columns(frame: pl.DataFrame) -> list[str]:
-    """Return the names of the columns that hold numbers."""
-    return frame.select(cs.numeric()).columns
 
 
 def _kind(value: Any) -> str:

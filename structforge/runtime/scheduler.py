@@ -83,6 +83,9 @@ class Scheduler:
                 if connection is not None:
                     await connection.close()
                     connection = None
+            except Exception:
+                # A fault of one duty, such as a file that cannot be removed, must not keep the others from theirs.
+                logger.exception("a duty failed and is tried again")
             pause_s = max(0.05, min(due.values()) - clock())
             try:
                 async with asyncio.timeout(min(pause_s, 1.0)):

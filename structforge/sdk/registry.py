@@ -6,7 +6,9 @@ Invariant: a type id names one class; registering another under the same id is a
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from structforge.domain.connections import holds_connection
 from structforge.sdk.node import Node
+from structforge.sdk.parameters import fields_with
 
 
 class NodeRegistry:
@@ -24,6 +26,15 @@ class NodeRegistry:
                 raise ValueError(f"{node_type.__name__} needs a class attribute `{attribute}`")
         if not node_type.summary():
             raise ValueError(f"{node_type.__name__} needs a docstring: it is the documentation users read")
+        misnamed = [
+            name for name in fields_with(node_type.Parameters, "connection") if not holds_connection(name)
+        ]
+        if misnamed:
+            # Who may use a connection is asked of whoever writes the node down, known or not.
+            raise ValueError(
+                f"{node_type.__name__}: the parameter {misnamed[0]!r} names a connection, so its name has to be"
+                " `connection` or end in `_connection`"
+            )
         known = self._nodes.get(node_type.type)
         if known is not None and type(known) is not node_type:
             raise ValueError(

@@ -141,7 +141,8 @@ class ConnectionService:
         _check_texts(secret, description or "")
         async with self._database.transaction(principal.organization_id) as session:
             connections = Connections(session)
-            row = await _found(connections, principal, connection_id)
+            # A secret that is stored meanwhile must not be taken along unseen.
+            row = await _found(connections, principal, connection_id, lock=True)
             values: dict[str, Any] = {}
             if description is not None:
                 values["description"] = description
@@ -214,8 +215,10 @@ class ConnectionService:
         return self._cipher.seal(secret, connection_context(principal.organization_id, connection_id))
 
 
-async def _found(connections: Connections, principal: Principal, connection_id: UUID) -> ConnectionRow:
-    row = await connections.get(principal.organization_id, connection_id)
+async def _found(
+    connections: Connections, principal: Principal, connection_id: UUID, *, lock: bool = False
+) -> ConnectionRow:
+    row = await connections.get(principal.organization_id, connection_id, lock=lock)
     if row is None:
         raise NotFoundError(
             Problem(

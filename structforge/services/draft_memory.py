@@ -249,31 +249,37 @@ class DraftMemory:
         for row in rows:
             if row.expected_run is not None:
                 waiting.setdefault(row.expected_run, []).append(row)
-        for run_id, expecting in waiting.items():
-            await self._copy_run(session, organization_id, run_id, expecting)
+        results = [
+            result
+            for run_id, expecting in waiting.items()
+            for result in await self._results_of(session, organization_id, run_id, expecting)
+        ]
+        # In the order in which `expect` writes: whoever copies or expects at this moment locks the same rows.
+        for row, result in sorted(results, key=lambda pair: pair[0].node_id):
+            await drafts.settle(row, result)
         return await drafts.all(organization_id, workflow_id) if waiting else rows
 
-    async def _copy_run(
+    async def _results_of(
         self, session: AsyncSession, organization_id: UUID, run_id: UUID, expecting: Sequence[DraftNodeRow]
-    ) -> None:
-        drafts, runs = DraftNodes(session), Runs(session)
+    ) -> list[tuple[DraftNodeRow, dict[str, Any]]]:
+        """Return what these rows become by what the run has given up to now."""
+        runs = Runs(session)
         run = await runs.get(organization_id, run_id)
         version = None if run is None else await Versions(session).get(organization_id, run.version_id)
         if run is None or version is None:
-            for row in expecting:
-                await drafts.settle(row, {"expected_run": None})
-            return
+            return [(row, {"expected_run": None}) for row in expecting]
         anatomy = Anatomy(parse_document(version.document), self._shapes)
         read = {row.node_id: _read_by(anatomy, row.node_id) for row in expecting}
         names = {*read, *(source for sources in read.values() for source in sources)}
         steps = await runs.last_of_nodes(organization_id, run_id, run.accepted_on, sorted(names))
         hashes = {name: content_hash(journal_safe(step.outputs)) for name, step in steps.items()}
         over = RunStatus(run.status).terminal
+        results: list[tuple[DraftNodeRow, dict[str, Any]]] = []
         for row in expecting:
             step = steps.get(row.node_id)
             if step is None or step.status == StepStatus.CANCELLED:
                 if over:
-                    await drafts.settle(row, {"expected_run": None})
+                    results.append((row, {"expected_run": None}))
                 continue
             # A node inside a loop has its last result when the run is over.
             if step.step_key != row.node_id and not over:
@@ -291,7 +297,8 @@ class DraftMemory:
                 "outputs_hash": hashes[row.node_id],
                 "read_hashes": {name: hashes[name] for name in read[row.node_id] if name in hashes},
             }
-            await drafts.settle(row, result)
+            results.append((row, result))
+        return results
 
     async def _anatomy(self, session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> Anatomy:
         workflow = await Workflows(session).get(organization_id, workflow_id)

@@ -4,11 +4,13 @@ Invariant: edits of one draft are applied one after another under its row's lock
 the next revision, and the message about it names that revision. The table is the truth, messages may be lost.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -64,6 +66,7 @@ class DraftService:
         self._database = database
         self._redis = redis
         self._shapes = shapes
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def edit(
         self,
@@ -83,9 +86,24 @@ class DraftService:
         Raises: NotFoundError; ForbiddenError.
         """
         authorize(principal, Permission.WORKFLOW_EDIT)
-        done = f"{DONE_KEY}{workflow_id}:{principal.user_id}:{key}" if key else ""
-        if done and await self._was_made(done):
-            edits = ()
+        if not key:
+            return await self._edit(principal, workflow_id, edits)
+        done = f"{DONE_KEY}{workflow_id}:{principal.user_id}:{key}"
+        # What is sent again may come while the first is still being made.
+        turn = self._turns.setdefault(done, asyncio.Lock())
+        async with turn:
+            if await self._was_made(done):
+                edits = ()
+            edited = await self._edit(principal, workflow_id, edits)
+            await self._remember(done)
+        return edited
+
+    async def _edit(
+        self,
+        principal: Principal,
+        workflow_id: UUID,
+        edits: Sequence[Edit] | Callable[[WorkflowDocument], Sequence[Edit]],
+    ) -> Edited:
         async with self._database.transaction(principal.organization_id) as session:
             workflows = Workflows(session)
             row = await workflows.lock(principal.organization_id, workflow_id)
@@ -111,8 +129,6 @@ class DraftService:
                 )
                 revision += 1
                 await self._rename(session, principal.organization_id, workflow_id, document, applied)
-        if done:
-            await self._remember(done)
         if applied.made:
             await self._tell(workflow_id, revision, edits_json(applied.made), _touched(document, applied))
         return Edited(revision, applied)

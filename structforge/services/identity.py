@@ -578,7 +578,10 @@ class IdentityService:
                 raise NotFoundError(Problem("member.not_found", "There is no such member.", "user_id"))
             for permission in sorted(permissions_of(frozenset(roles))):
                 authorize(principal, permission)
-            families = select(col(RefreshTokenRow.family_id)).where(col(RefreshTokenRow.user_id) == user_id)
+            families = select(col(RefreshTokenRow.family_id)).where(
+                col(RefreshTokenRow.organization_id) == principal.organization_id,
+                col(RefreshTokenRow.user_id) == user_id,
+            )
             ended = list((await session.execute(families.distinct())).scalars())
             for family_id in sorted(ended):
                 await self._revoke(session, principal.organization_id, family_id)

@@ -152,7 +152,7 @@ class PostgresJournal:
     async def _flush(self, batch: list[_Entry]) -> None:
         self._passing("before_commit")
         batch, duplicates = _split_duplicate_keys(batch)
-        written = await self._execute(batch)
+        written = await self._written(batch)
         self._passing("after_step_commit")
         durable = [entry for entry in batch if entry.commit.run.run_id in written]
         lost = [entry for entry in batch if entry.commit.run.run_id not in written] + duplicates
@@ -174,6 +174,26 @@ class PostgresJournal:
                 )
             ]
         )
+
+    async def _written(self, batch: list[_Entry]) -> set[UUID]:
+        """Write a batch; what the database will not take costs the run that it belongs to, and no other."""
+        try:
+            return await self._execute(batch)
+        except UnavailableError:
+            raise
+        except Exception:
+            if len(batch) == 1:
+                raise
+            logger.exception("a journal batch was refused, its commits are tried one by one")
+        written: set[UUID] = set()
+        for entry in batch:
+            try:
+                written |= await self._execute([entry])
+            except UnavailableError:
+                raise
+            except Exception as error:
+                self._give_up([entry], error)
+        return written
 
     async def _execute(self, batch: list[_Entry]) -> set[UUID]:
         statement, parameters = prepare([entry.commit for entry in batch])

@@ -166,18 +166,26 @@ class Feed:
         try:
             async with follow(topic) as queue:
                 ready.set()
-                while self._viewers(topic):
-                    try:
-                        async with asyncio.timeout(IDLE_S):
-                            messages = [await queue.get()]
-                    except TimeoutError:
-                        continue
-                    await asyncio.sleep(self._coalesce_s)
-                    while not queue.empty():
-                        messages.append(queue.get_nowait())
-                    await self._emit(self._fold(str(topic), messages))
+                try:
+                    await self._pass_on_from(queue, topic)
+                finally:
+                    # Before the channel is let go, which takes a moment: who comes meanwhile follows anew.
+                    del self._tasks[topic]
         finally:
-            del self._tasks[topic]
+            if self._tasks.get(topic, (None, None))[1] is ready:
+                del self._tasks[topic]
+
+    async def _pass_on_from(self, queue: "asyncio.Queue[Message]", topic: UUID) -> None:
+        while self._viewers(topic):
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    messages = [await queue.get()]
+            except TimeoutError:
+                continue
+            await asyncio.sleep(self._coalesce_s)
+            while not queue.empty():
+                messages.append(queue.get_nowait())
+            await self._emit(self._fold(str(topic), messages))
 
     async def _emit(self, patch: Patch) -> None:
         await self._sio.emit(

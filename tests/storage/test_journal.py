@@ -440,6 +440,20 @@ async def test_after_a_commit_that_was_given_up_no_later_one_of_its_run_is_writt
         assert await desk.sequence(run) == [1, 2]
 
 
+async def test_a_row_that_cannot_be_written_costs_its_own_run_only(
+    desk: Desk, journal: PostgresJournal
+) -> None:
+    runs = [fresh_run() for _ in range(3)]
+    commits = [accepted(run) for run in runs]
+    commits[1].artifacts.append({"hash": "a" * 64, "size_bytes": 10**30, "media_type": "x"})
+    outcomes = await asyncio.gather(*(journal.submit(commit) for commit in commits), return_exceptions=True)
+    assert [outcome is None for outcome in outcomes] == [True, False, True]
+    assert {commit.run for commit in desk.published} == {runs[0], runs[2]}
+    found = await desk.rows("SELECT id FROM workflow_executions")
+    assert {row["id"] for row in found} == {runs[0].run_id, runs[2].run_id}
+    await journal.submit(accepted(fresh_run()))
+
+
 async def test_a_database_that_stays_away_is_told(settings: Settings, desk: Desk) -> None:
     async with desk.journal(patience_s=0.2) as journal:
         journal._conninfo = "host=/nowhere dbname=none"

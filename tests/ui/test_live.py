@@ -1,14 +1,22 @@
 """Patches from events, and the internals of Reflex that they rely on."""
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
+import reflex as rx
+import socketio  # type: ignore[import-untyped]
 from reflex_base.constants.event import SocketEvent
 
+from structforge.domain.ids import new_id
 from structforge.engine.summaries import summaries_of
 from structforge.ui.app import app
-from structforge.ui.live import GAP, Message, patch_of
+from structforge.ui.live import GAP, Feed, Message, patch_of
 from structforge.ui.run_feed import RUN_FEED, RunPatchState
 
 AT = "2026-11-20T09:30:00Z"
@@ -105,3 +113,31 @@ def test_one_status_change_costs_little_on_the_wire() -> None:
     run_id = "01a20b0d-a6c3-7000-be89-1b85a88b9746"
     update = RUN_FEED.update_of(patch_of(run_id, [{"events": [event]}]))
     assert len(json.dumps(["event", {"delta": update.delta, "events": []}], separators=(",", ":"))) <= 300
+
+
+async def test_who_comes_while_a_topic_is_let_go_follows_it_anew() -> None:
+    server, topic = socketio.AsyncServer(async_mode="asgi"), new_id()
+    sid = await server.manager.connect("browser", "/")
+    queues: list[asyncio.Queue[Message]] = []
+    let_go = asyncio.Event()
+
+    @asynccontextmanager
+    async def follow(_: UUID) -> AsyncIterator[asyncio.Queue[Message]]:
+        queues.append(asyncio.Queue())
+        try:
+            yield queues[-1]
+        finally:
+            await let_go.wait()
+
+    feed = Feed("run", RunPatchState, "patch", patch_of, coalesce_s=0)
+    feed.attach(cast(rx.App, SimpleNamespace(sio=server, event_namespace=None)))
+    feed.use(follow)
+    async with feed.following():
+        await feed.watch(sid, topic)
+        await feed.unwatch(sid, topic)
+        queues[0].put_nowait(None)
+        for _ in range(20):  # It finds nobody who looks, and is about to let the topic go.
+            await asyncio.sleep(0)
+        await feed.watch(sid, topic)
+        assert len(queues) == 2
+        let_go.set()

@@ -29,8 +29,10 @@ class Connections:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def get(self, organization_id: UUID, connection_id: UUID) -> ConnectionRow | None:
-        """Return one connection."""
+    async def get(
+        self, organization_id: UUID, connection_id: UUID, *, lock: bool = False
+    ) -> ConnectionRow | None:
+        """Return one connection; with `lock` nobody else changes it until this transaction ends."""
         statement = (
             select(ConnectionRow)
             .where(
@@ -38,6 +40,8 @@ class Connections:
             )
             .execution_options(populate_existing=True)
         )
+        if lock:
+            statement = statement.with_for_update()
         return (await self._session.execute(statement)).scalar_one_or_none()
 
     async def add(self, row: ConnectionRow) -> bool:
