@@ -6,13 +6,15 @@ what goes out is bounded whatever is inside.
 
 import asyncio
 import json
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
-import orjson
 import polars as pl
 
 from structforge.domain.access import Principal
@@ -23,7 +25,7 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
-from structforge.domain.values import JsonValue, decode_json
+from structforge.domain.values import JsonValue, decode_json, encode_json
 from structforge.engine.environment import VALUE_MEDIA_TYPE
 from structforge.nodes.tables import json_cells
 from structforge.sdk import TABLE_MEDIA_TYPE
@@ -130,7 +132,11 @@ class ArtifactViews:
 
     async def _read(self, work: Callable[[], T]) -> T:
         async with self._slots:
-            return await asyncio.to_thread(work)
+            try:
+                return await asyncio.to_thread(work)
+            except pl.exceptions.PanicException as error:
+                # No `Exception`: unhandled it would pass every handler of ours.
+                raise _no_table() from error
 
 
 def picture_type(path: Path) -> str | None:
@@ -219,12 +225,23 @@ def _holds(schema: pl.Schema, search: str) -> pl.Expr:
     texts = []
     for name, dtype in schema.items():
         column = pl.col(name)
-        if dtype == pl.Struct:
+        if isinstance(dtype, pl.Struct):
+            if _holds_binary(dtype):
+                continue  # polars cannot write it as JSON, and ends the thread instead of saying so.
             texts.append(column.struct.json_encode())
+        elif dtype == pl.Duration:
+            texts.append(column.dt.total_seconds(fractional=True).cast(pl.String))
         elif not dtype.is_nested() and dtype != pl.Binary:
             texts.append(column.cast(pl.String))
     found = [text.str.to_lowercase().str.contains(needle, literal=True).fill_null(False) for text in texts]
     return pl.any_horizontal(found) if found else pl.lit(False)
+
+
+def _holds_binary(dtype: Any) -> bool:
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_binary(field.dtype) for field in dtype.fields)
+    inner = getattr(dtype, "inner", None)
+    return dtype == pl.Binary or (inner is not None and _holds_binary(inner))
 
 
 def _cell(value: Any) -> Any:
@@ -233,8 +250,9 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, dict | list):
-        text = json.dumps(value, ensure_ascii=False, default=str)
-        return value if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
+        plain = _plain(value)
+        text = json.dumps(plain, ensure_ascii=False)
+        return plain if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
     return value
 
 
@@ -252,7 +270,7 @@ def _value(file: StoredFile) -> JsonValue:
             head = pl.scan_parquet(file.path).head(MAX_ITEMS + 1).collect()
         except pl.exceptions.PolarsError as error:
             raise _no_table() from error
-        return cast(JsonValue, json_cells(head).to_dicts())
+        return _rows(json_cells(head))
     if file.media_type.startswith("text/"):
         with file.path.open("rb") as stream:
             # Every character has a byte at least, so one more tells whether the end is left out.
@@ -294,25 +312,60 @@ def _json(file: StoredFile) -> JsonValue:
 def _export(frame: pl.LazyFrame, form: Form) -> Path:
     try:
         table = json_cells(frame.collect())
-        with tempfile.NamedTemporaryFile(prefix="structforge-export-", delete=False) as target:
-            if form == "json":
-                target.write(orjson.dumps(table.to_dicts()))
-            else:
-                nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
-                as_text = [
-                    pl.col(name).map_elements(
-                        lambda value: json.dumps(_plain(value), ensure_ascii=False), return_dtype=pl.String
-                    )
-                    for name in nested
-                ]
-                table.with_columns(as_text).write_csv(target)
     except pl.exceptions.PolarsError as error:
         raise _no_table() from error
+    with tempfile.NamedTemporaryFile(prefix="structforge-export-", delete=False) as target:
+        try:
+            if form == "json":
+                target.write(encode_json(_rows(table)))
+            else:
+                as_text = [
+                    pl.col(name).map_elements(_cell_text, return_dtype=pl.String)
+                    for name, dtype in table.schema.items()
+                    if _has_own_form(dtype)
+                ]
+                table.with_columns(as_text).write_csv(target)
+        except BaseException:
+            Path(target.name).unlink()
+            raise
     return Path(target.name)
 
 
+def _rows(table: pl.DataFrame) -> JsonValue:
+    """Return the rows of a table as `json_cells` left it."""
+    rows: Any = table.to_dicts()
+    found: JsonValue = _plain(rows) if any(map(_has_own_form, table.dtypes)) else rows
+    return found
+
+
+def _has_own_form(dtype: pl.DataType) -> bool:
+    return dtype.is_nested() or dtype == pl.Binary
+
+
+def _cell_text(value: Any) -> str:
+    plain = _plain(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
 def _plain(value: Any) -> Any:
-    return value.to_list() if isinstance(value, pl.Series) else value
+    """Return what polars has inside a list or an object as JSON, in the forms of `json_cells`."""
+    match value:
+        case pl.Series() | list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return float(value)
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return f"\\x{value.hex()}"
+        case _:
+            return value
 
 
 def _no_table() -> InvalidError:

@@ -1,5 +1,7 @@
 """Looking into artifacts: tables by the page, values cut down, pictures by their bytes, exports."""
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -130,3 +132,33 @@ def test_a_small_value_is_left_whole() -> None:
     value: Any = {"a": [1, None, {"b": "text"}], "c": True}
     assert cut(value).value == value
     assert not cut(value).cut
+
+
+async def test_what_a_file_of_columns_can_hold_beyond_json_is_shown_and_exported(
+    installation: Installation,
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "days": [[date(2024, 3, 1)]],
+            "inner": [
+                {"at": datetime(2024, 3, 1, 9, tzinfo=UTC), "took": timedelta(minutes=2), "raw": b"\x01"}
+            ],
+            "exact": [[Decimal("1.5")]],
+            "odd": [[float("nan"), 1.0]],
+            "took": [timedelta(hours=1)],
+            "raw": [b"ab"],
+        }
+    )
+    path = await table(installation, frame)
+    inner = {"at": "2024-03-01T09:00:00+00:00", "took": 120.0, "raw": "\\x01"}
+    row = {
+        "days": ["2024-03-01"], "inner": inner, "exact": [1.5], "odd": [None, 1.0], "took": 3600.0, "raw": "\\x6162",
+    }  # fmt: skip
+    async with installation.http(await installation.token()) as http:
+        page = (await http.get(f"{path}/rows", params={"search": "3600"})).json()
+        assert page["rows"] == [[*list(row.values())[:-1], "2 bytes"]]
+        assert (await http.get(f"{path}/value")).json()["value"] == [row]
+        assert (await http.get(f"{path}/export", params={"form": "json"})).json() == [row]
+        exported = (await http.get(f"{path}/export", params={"form": "csv"})).text.splitlines()
+    assert exported[0] == "days,inner,exact,odd,took,raw"
+    assert exported[1].startswith('"[""2024-03-01""]",') and exported[1].endswith(",3600.0,\\x6162")

@@ -139,7 +139,10 @@ async def _hear(socket: WebSocket) -> tuple[Close, str]:
             raise WebSocketDisconnect(message.get("code") or 1006)
         if message.get("text") != "ping":
             return Close.UNSUPPORTED, "This connection only tells; it takes nothing but ping."
-        await _write(socket, {"type": "pong"})
+        try:
+            await _write(socket, {"type": "pong"})
+        except TimeoutError:
+            return Close.TOO_SLOW, "Connect again with the cursor."
 
 
 async def _principal(socket: WebSocket, services: ApiServices) -> Principal:
