@@ -63,7 +63,12 @@ class LocalApi:
 
     async def steps(self, run_id: str) -> list[Json]:
         """Return the attempts of a run's steps."""
-        items: list[Json] = (await self._call("GET", f"/runs/{run_id}/steps"))["items"]
+        items: list[Json] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await self._call("GET", f"/runs/{run_id}/steps", params={"offset": offset})
+            items += page["items"]
+            offset = page["next_offset"]
         return items
 
     async def run(self, run_id: str) -> Json:

@@ -346,9 +346,11 @@ class StepPublic(BaseModel):
 
 
 class StepList(BaseModel):
-    """Every attempt of every step."""
+    """Attempts of steps in the order they began."""
 
     items: list[StepPublic]
+    next_offset: int | None
+    """Where the next ones begin; null after the last."""
 
 
 class LogPublic(BaseModel):

@@ -310,11 +310,15 @@ class RunService:
         async with self._database.transaction(principal.organization_id) as session:
             return await Runs(session).page(principal.organization_id, only, limit=limit, cursor=cursor)
 
-    async def steps(self, principal: Principal, run_id: UUID) -> Sequence[StepRow]:
-        """Return every attempt of every step, in the order they began. Raises: NotFoundError."""
+    async def steps(
+        self, principal: Principal, run_id: UUID, *, offset: int = 0, limit: int | None = None
+    ) -> Sequence[StepRow]:
+        """Return attempts of all steps in the order they began, all without a limit. Raises: NotFoundError."""
         run = await self.get(principal, run_id)
         async with self._database.transaction(principal.organization_id) as session:
-            return await Runs(session).steps(principal.organization_id, run_id, run.accepted_on)
+            return await Runs(session).steps(
+                principal.organization_id, run_id, run.accepted_on, offset=offset, limit=limit
+            )
 
     async def logs(
         self,

@@ -64,6 +64,18 @@ async def test_an_async_run_is_queued_and_can_be_stopped(http: httpx.AsyncClient
     assert [event["type"] for event in seen] == ["run.accepted", "run.finished"]
 
 
+async def test_steps_come_in_pages(http: httpx.AsyncClient, workflow: str) -> None:
+    body = {"mode": "sync", "input": {"name": "Ada"}}
+    run = (await http.post(f"/api/v1/workflows/{workflow}/runs", json=body)).json()["run_id"]
+    path = f"/api/v1/runs/{run}/steps"
+    whole = (await http.get(path)).json()
+    assert ([step["step_key"] for step in whole["items"]], whole["next_offset"]) == (["start", "greet"], None)
+    first = (await http.get(path, params={"limit": 1})).json()
+    rest = (await http.get(path, params={"limit": 1, "offset": first["next_offset"]})).json()
+    assert [*first["items"], *rest["items"]] == whole["items"]
+    assert (first["next_offset"], rest["next_offset"]) == (1, None)
+
+
 async def test_a_replay_takes_results_over_or_begins_from_the_start(
     http: httpx.AsyncClient, workflow: str
 ) -> None:

@@ -74,10 +74,18 @@ async def get_run(services: Services, principal: Signed, run_id: UUID) -> Respon
 
 
 @router.get("/runs/{run_id}/steps", response_model=StepList, summary="List a run's steps")
-async def list_steps(services: Services, principal: Signed, run_id: UUID) -> Response:
-    """Return every attempt of every step, in the order they began."""
-    rows = await services.runs.steps(principal, run_id)
-    return JsonResponse(StepList(items=[StepPublic.of(row) for row in rows]).model_dump())
+async def list_steps(
+    services: Services,
+    principal: Signed,
+    run_id: UUID,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
+) -> Response:
+    """Return every attempt of every step, in the order they began, up to 1,000 at a time."""
+    rows = await services.runs.steps(principal, run_id, offset=offset, limit=limit + 1)
+    items = [StepPublic.of(row) for row in rows[:limit]]
+    following = offset + limit if len(rows) > limit else None
+    return JsonResponse(StepList(items=items, next_offset=following).model_dump())
 
 
 @router.get("/runs/{run_id}/logs", response_model=LogList, summary="Read a run's log")

@@ -126,12 +126,22 @@ class Runs:
             statement = statement.where(key < (cursor.at, cursor.id))
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
-    async def steps(self, organization_id: UUID, run_id: UUID, accepted_on: date) -> Sequence[StepRow]:
-        """List all attempts of all steps in the order they started."""
+    async def steps(
+        self,
+        organization_id: UUID,
+        run_id: UUID,
+        accepted_on: date,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[StepRow]:
+        """List attempts of all steps in the order they started, all of them without a limit."""
         statement = (
             select(StepRow)
             .where(*_of_run(StepRow, organization_id, run_id, accepted_on))
             .order_by(col(StepRow.started_at).nulls_last(), col(StepRow.step_key), col(StepRow.attempt))
+            .offset(offset)
+            .limit(limit)
             .execution_options(populate_existing=True)
         )
         return (await self._session.execute(statement)).scalars().all()
