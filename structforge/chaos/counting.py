@@ -18,6 +18,14 @@ FROM workflow_executions e LEFT JOIN execution_steps s ON s.accepted_on = e.acce
 WHERE e.id = ANY (%s) GROUP BY e.id, e.status
 """
 
+_WHY = """
+SELECT coalesce(e.error ->> 'code', 'no error') || ' ' || coalesce(e.error ->> 'message', ''),
+    (SELECT string_agg(format('%%s try %%s %%s (%%s)', s.step_key, s.attempt, s.status, s.error ->> 'code'), ', '
+            ORDER BY s.started_at, s.attempt)
+     FROM execution_steps s WHERE s.accepted_on = e.accepted_on AND s.run_id = e.id AND s.error IS NOT NULL)
+FROM workflow_executions e WHERE e.id = %s
+"""
+
 _EVENTS = """
 SELECT v.run_id, (item ->> 'seq')::int, item ->> 'type'
 FROM execution_events v, json_array_elements(v.events) item
@@ -38,7 +46,8 @@ def count_journal(
     verdict.check(not lost, f"lost {len(lost)} accepted runs, the first {lost[:1]}")
     complete = 0
     for run, (status, settled, distinct, dangling) in found.items():
-        verdict.check(status in allowed, f"run {run} is {status}")
+        if status not in allowed:
+            verdict.check(False, f"run {run} is {status}: {_why(ground, run)}")
         verdict.check(settled == distinct, f"run {run} has a step with two outcomes")
         whole = status != "succeeded" or settled == steps
         verdict.check(whole, f"run {run} has {settled} outcomes of {steps} steps")
@@ -63,3 +72,9 @@ def count_journal(
     figures["lost"] = figures.get("lost", 0) + len(lost)
     figures["finished_twice"] = figures.get("finished_twice", 0) + twice
     figures["journal_complete_pct"] = round(100 * complete / max(1, len(runs)), 2)
+
+
+def _why(ground: Ground, run: UUID) -> str:
+    """Say what a run's error is, and what went wrong with each attempt before it."""
+    error, attempts = ground.rows(_WHY, run)[0]
+    return f"{error.strip()}; {attempts or 'no attempt of it failed'}"

@@ -16,7 +16,7 @@ from structforge.domain.errors import Problem
 from structforge.domain.values import decode_json, encode_json, journal_safe
 from structforge.engine.attempts import describe
 from structforge.plugins import load_registry
-from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES
+from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES, READY
 from structforge.sdk.context import ArtifactAccess, DatabaseAccess, HttpAccess, LogLevel, NodeError
 from structforge.sdk.node import Ports
 from structforge.sdk.registry import NodeRegistry
@@ -113,10 +113,13 @@ def main() -> None:
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # A library that prints must not get between the answers.
     os.dup2(2, 1)
+    registry = load_registry()
+    sink.write(READY)
+    sink.flush()
     serve(
         source,
         sink,
-        load_registry(),
+        registry,
         FileArtifactStore(Path(artifacts_dir)),
         Path(files_dir),
         int(file_max_bytes),

@@ -1,12 +1,13 @@
 """A pool of killable processes for blocking nodes: tables, parsing, compression, files.
 
 Invariant: cancelling a call or its time limit kills the process that works on it; a process serves one call at a
-time, and its death concerns that call only, which is made again: like a worker's death it may say nothing about
-the node, and a blocking node has no effects on the outside. JSON over its pipes, never pickle.
+time, and its death concerns that call only, which is made again: a blocking node has no effects on the outside.
+A death counts against the node only as far as it says something about it. JSON over its pipes, never pickle.
 """
 
 import asyncio
 import logging
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -21,9 +22,18 @@ from structforge.sdk.node import Ports
 logger = logging.getLogger(__name__)
 
 HEADER = struct.Struct(">I")
+READY = b"\n"
+"""The first thing a process says: it has loaded the nodes."""
 MAX_FRAME_BYTES = 1 << 30
 DEATHS_PER_CALL = 3
-"""So many processes that die over one call fail it."""
+"""So many processes that end themselves over one call, or that the kernel ends for want of memory, fail it."""
+KILLS_PER_CALL = 10
+"""So many that somebody else killed: that says little about the node, but nothing is tried for ever."""
+START_PATIENCE_S = 60.0
+"""How long one call tries to get a process that has started."""
+START_PAUSE_S = 0.2
+END_S = 5.0
+VM_STATISTICS = Path("/proc/vmstat")
 
 
 class _Child:
@@ -31,10 +41,24 @@ class _Child:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._ready = False
+        self._starved = _starved()
 
     @property
     def alive(self) -> bool:
         return self._process.returncode is None
+
+    @property
+    def was_killed(self) -> bool:
+        """Somebody ended it, and not the kernel for want of memory."""
+        starved = _starved()
+        return self._process.returncode == -signal.SIGKILL and starved is not None and starved == self._starved
+
+    async def ready(self) -> bool:
+        """Wait until it has started; False when it died before."""
+        if not self._ready and self._process.stdout is not None:
+            self._ready = await self._process.stdout.read(len(READY)) == READY
+        return self._ready
 
     async def call(self, request: bytes) -> bytes:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -44,6 +68,14 @@ class _Child:
         await stdin.drain()
         (size,) = HEADER.unpack(await stdout.readexactly(HEADER.size))
         return await stdout.readexactly(size)
+
+    async def gone(self) -> None:
+        """Wait for the end of one that closed its pipes: by itself, so that its exit code says why."""
+        try:
+            async with asyncio.timeout(END_S):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
 
     async def kill(self) -> None:
         if self.alive:
@@ -93,13 +125,18 @@ class ProcessPool:
         return _result(decode_json(answer, max_bytes=MAX_FRAME_BYTES), log)
 
     async def _ask(self, request: bytes) -> bytes:
-        for _ in range(DEATHS_PER_CALL):
+        deaths = kills = 0
+        while deaths < DEATHS_PER_CALL and kills < KILLS_PER_CALL:
             child = await self._take()
             try:
                 answer = await child.call(request)
-            except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError):
-                await child.kill()
-                logger.warning("a process of the pool died at work")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                await child.gone()
+                if child.was_killed:
+                    kills += 1
+                else:
+                    deaths += 1
+                logger.warning("a process of the pool died at work: %d by itself, %d killed", deaths, kills)
             except BaseException:
                 # Cancelled or out of time: nobody reads the answer any more, so the process has to go.
                 await child.kill()
@@ -110,25 +147,56 @@ class ProcessPool:
         raise NodeError(
             "step.process_died",
             sentence(
-                "The process that worked on this step died, {deaths_per_call} times in a row.",
-                deaths_per_call=DEATHS_PER_CALL,
+                "The process that worked on this step died, {deaths} times in a row.", deaths=deaths + kills
             ),
             hint="It may have run out of memory: filter the data earlier or raise the machine's memory.",
             final=False,
         )
 
     async def _take(self) -> _Child:
-        while not self._free.empty():
-            child = self._free.get_nowait()
-            if child.alive:
-                return child
-        return await self._start()
+        """Return a process that has started: one that dies before says nothing about the call."""
+        clock = asyncio.get_running_loop().time
+        give_up, pause_s = clock() + START_PATIENCE_S, START_PAUSE_S
+        while True:
+            fresh = self._free.empty()
+            child = await self._start() if fresh else self._free.get_nowait()
+            try:
+                if await child.ready() and child.alive:
+                    return child
+            except BaseException:
+                await child.kill()
+                raise
+            await child.kill()
+            if not fresh:
+                continue
+            logger.warning("a process of the pool died before it had started")
+            if clock() > give_up:
+                raise NodeError(
+                    "step.no_process",
+                    sentence(
+                        "No process for this step could be started within {limit_s} seconds.",
+                        limit_s=round(START_PATIENCE_S),
+                    ),
+                    hint="The log of the worker says why.",
+                    final=False,
+                )
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 2.0)
 
     async def _start(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         return _Child(process)
+
+
+def _starved() -> int | None:
+    """Return how many processes of this machine the kernel has ended for want of memory; None where it does not say."""
+    try:
+        lines = VM_STATISTICS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
 def _result(answer: Any, log: LogSink) -> Any:

@@ -398,9 +398,21 @@ class Die(Node[EffectParameters]):
         return None
 
 
+class DieBlocking(Die):
+    """The same in a process of the pool."""
+
+    type = "test.die_blocking"
+    effect = Effect.PURE
+    execution = Execution.BLOCKING
+
+    def run(self, context: NodeContext, parameters: EffectParameters, inputs: Inputs) -> Any:  # type: ignore[override]
+        """Die by SIGKILL."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 NODE_TYPES = (
     Gate, PureGate, OnceGate, BlockingGate, Pass, One, Fail, PlainFail, Hostile, HostileAsync, HostileBlocking, Wild,
-    WildAsync, WildBlocking, Stubborn, Hog, Die,
+    WildAsync, WildBlocking, Stubborn, Hog, Die, DieBlocking,
 )  # fmt: skip
 
 
