@@ -197,8 +197,8 @@ class ApprovalParameters(Parameters):
     )
     roles: list[str] = parameter(
         title="Roles",
-        description="Who may answer: members with one of these roles. No roles and no addresses: everybody who may "
-        "steer runs.",
+        description="Who may answer: members with one of these roles, whatever else these allow. No roles and no "
+        "addresses: everybody who may steer runs.",
         widget="list",
         default_factory=list,
         max_length=50,

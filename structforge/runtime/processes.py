@@ -52,7 +52,9 @@ class _Child:
     def was_killed(self) -> bool:
         """Somebody ended it, and not the kernel for want of memory."""
         starved = _starved()
-        return self._process.returncode == -signal.SIGKILL and starved is not None and starved == self._starved
+        return (
+            self._process.returncode == -signal.SIGKILL and starved is not None and starved == self._starved
+        )
 
     async def ready(self) -> bool:
         """Wait until it has started; False when it died before."""

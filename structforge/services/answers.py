@@ -1,7 +1,8 @@
 """Answering what runs wait for.
 
 Invariant: a question is answered once, by somebody it was meant for, with what it declares; an answer that was
-accepted is never lost, whatever the run does at that moment.
+accepted is never lost, whatever the run does at that moment. Whom a question names may answer it without any
+further permission, and nobody else may; one that names nobody is for those who may steer runs.
 """
 
 import math
@@ -12,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from structforge.domain.access import Permission, Principal, authorize
+from structforge.domain.access import Permission, Principal, Via, authorize
 from structforge.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -89,8 +90,7 @@ class AnswerService:
         if not questions:
             return ()
         email, roles = await self._person(principal)
-        steers = Permission.RUN_CONTROL in principal.permissions
-        return [AskedQuestion(one, steers and _is_meant(one.asks, email, roles)) for one in questions]
+        return [AskedQuestion(one, _may_answer(principal, one.asks, email, roles)) for one in questions]
 
     async def _person(self, principal: Principal) -> tuple[str, frozenset[str]]:
         if principal.user_id is None:
@@ -106,7 +106,8 @@ class AnswerService:
         Raises: NotFoundError; ConflictError when nothing waits there, or it was answered; ForbiddenError when it was
         meant for others; InvalidError with everything that is wrong in the fields.
         """
-        authorize(principal, Permission.RUN_CONTROL)
+        # Enough to see the question; who may answer it is up to the question.
+        authorize(principal, Permission.RUN_READ)
         organization_id = principal.organization_id
         async with self._database.transaction(organization_id) as session:
             answers = Answers(session)
@@ -161,24 +162,37 @@ class AnswerService:
         email, roles = "", frozenset[str]()
         if principal.user_id is not None:
             email, roles = await answers.person(principal.organization_id, principal.user_id)
-        if not _is_meant(asks, email, roles):
-            raise ForbiddenError(
-                Problem(
-                    "answer.not_yours",
-                    "This question is meant for others.",
-                    hint=sentence(
-                        "It can be answered by: {people}.",
-                        people=", ".join(sorted({*asks.get("roles", ()), *asks.get("emails", ())}))[:500],
-                    ),
-                )
+        if _may_answer(principal, asks, email, roles):
+            return email
+        if _is_named(asks, email, roles) or not _named(asks):
+            authorize(principal, Permission.RUN_CONTROL)
+        raise ForbiddenError(
+            Problem(
+                "answer.not_yours",
+                "This question is meant for others.",
+                hint=sentence(
+                    "It can be answered by: {people}.", people=", ".join(sorted(_named(asks)))[:500]
+                ),
             )
-        return email
+        )
 
 
-def _is_meant(asks: dict[str, Any], email: str, roles: frozenset[str]) -> bool:
-    wanted_roles = set(asks.get("roles", ()))
-    wanted_emails = {address.strip().lower() for address in asks.get("emails", ())}
-    return not (wanted_roles or wanted_emails) or bool(roles & wanted_roles) or email.lower() in wanted_emails
+def _named(asks: dict[str, Any]) -> set[str]:
+    """Return the roles and addresses of those a question is meant for."""
+    return {*asks.get("roles", ()), *asks.get("emails", ())}
+
+
+def _is_named(asks: dict[str, Any], email: str, roles: frozenset[str]) -> bool:
+    addresses = {address.strip().lower() for address in asks.get("emails", ())}
+    return bool(roles & set(asks.get("roles", ()))) or bool(email) and email.lower() in addresses
+
+
+def _may_answer(principal: Principal, asks: dict[str, Any], email: str, roles: frozenset[str]) -> bool:
+    if _named(asks) and not _is_named(asks, email, roles):
+        return False
+    # It is the person that is named: a key of theirs does what it was made for.
+    by_name = bool(_named(asks)) and principal.via is Via.SESSION
+    return by_name or Permission.RUN_CONTROL in principal.permissions
 
 
 def checked_fields(declared: Sequence[dict[str, Any]], given: GivenAnswer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from structforge.config import Settings
-from structforge.domain.access import Role
+from structforge.domain.access import Role, Via
 from structforge.domain.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from structforge.domain.run import RunStatus
 from structforge.services.answers import GivenAnswer, checked_fields
@@ -154,6 +155,44 @@ async def test_only_those_it_is_meant_for_may_answer(installation: Installation)
             )
             assert (await client.post(f"/api/v1/runs/{run}/answers", json=body)).status_code == 409
         await eventually(is_(installation, run, RunStatus.SUCCEEDED))
+
+
+async def test_whom_a_question_names_may_answer_it_without_being_able_to_steer_runs(
+    installation: Installation,
+) -> None:
+    answers, identity = installation.services.answers, installation.services.identity
+    by_role = await publish(installation, document(node("ask", "flow.approval", roles=["viewer"])))
+    by_address = await publish(
+        installation, document(node("ask", "flow.approval", emails=[" Viewer@Example.org "]))
+    )
+    others = await publish(installation, document(node("ask", "flow.approval", emails=["", "x@example.org"])))
+    anybody = await publish(installation, document(node("ask", "flow.approval")))
+    _, token = await installation.member(Role.VIEWER)
+    viewer = await identity.principal(token)
+    body = {"step_key": "ask", "decision": "approved"}
+    async with installation.http(token) as client:
+        for workflow, code in ((others, "answer.not_yours"), (anybody, "access.forbidden")):
+            run = await start(installation, workflow)
+            await rests(installation, run)
+            assert [one.may_answer for one in await answers.asked(viewer, run)] == [False]
+            response = await client.post(f"/api/v1/runs/{run}/answers", json=body)
+            assert (response.status_code, response.json()["code"]) == (403, code)
+            assert await asked(installation, run) == ["ask"]
+        for workflow in (by_role, by_address):
+            run = await start(installation, workflow)
+            await rests(installation, run)
+            assert [one.may_answer for one in await answers.asked(viewer, run)] == [True]
+            # A person of the same role elsewhere is nobody here, and a key of the viewer's does what it was made for.
+            with pytest.raises(NotFoundError):
+                await answers.answer(replace(installation.second, user_id=viewer.user_id), run, "ask", YES)
+            key = replace(viewer, via=Via.API_KEY)
+            assert [one.may_answer for one in await answers.asked(key, run)] == [False]
+            with pytest.raises(ForbiddenError):
+                await answers.answer(key, run, "ask", YES)
+            assert (await client.post(f"/api/v1/runs/{run}/stop")).status_code == 403
+            response = await client.post(f"/api/v1/runs/{run}/answers", json=body)
+            assert (response.status_code, response.json()["answered_by"]) == (201, "viewer@example.org")
+            await eventually(is_(installation, run, RunStatus.SUCCEEDED))
 
 
 async def test_an_answer_that_comes_while_another_branch_runs_is_not_lost(
