@@ -50,12 +50,20 @@ class RemoveNode(_Edit):
     id: NodeId
 
 
+class Seen(_Edit):
+    """The value that whoever edits had before them."""
+
+    value: Any = None
+    unset: bool = False
+
+
 class SetTitle(_Edit):
-    """Name a node."""
+    """Name a node; `seen` as in `SetParameter`."""
 
     kind: Literal["set_title"] = "set_title"
     id: NodeId
     title: Annotated[str, Field(max_length=200)]
+    seen: Seen | None = None
 
 
 class RenameNode(_Edit):
@@ -72,13 +80,6 @@ class SetDisabled(_Edit):
     kind: Literal["set_disabled"] = "set_disabled"
     id: NodeId
     disabled: bool
-
-
-class Seen(_Edit):
-    """The value that whoever edits had before them."""
-
-    value: Any = None
-    unset: bool = False
 
 
 class SetParameter(_Edit):
@@ -127,10 +128,11 @@ class Move(_Edit):
 
 
 class PutNote(_Edit):
-    """Write or change a sticky note."""
+    """Write or change a sticky note; `seen` is its text as it was where it was written, as in `SetParameter`."""
 
     kind: Literal["put_note"] = "put_note"
     note: LayoutNote
+    seen: Seen | None = None
 
 
 class RemoveNote(_Edit):
@@ -238,6 +240,9 @@ def apply(
             undo = draft.make(edit)
         except _Refused as refusal:
             refused.append(refusal.problem)
+            if refusal.problem.code == "edit.conflict":
+                # What makes it so all the same.
+                refusal.problem.details["edit"] = edits_json([edit.model_copy(update={"seen": None})])[0]
             continue
         if undo is not None:
             # What somebody saw decides this once, and is no part of what was done.
@@ -423,6 +428,8 @@ class _Draft:
         before = self._node(edit.id)
         if before.title == edit.title:
             return None
+        if edit.seen is not None and before.title != edit.seen.value:
+            raise _conflict(edit.id, "title", "title", Seen(value=before.title))
         self._nodes[edit.id] = before.model_copy(update={"title": edit.title})
         return [SetTitle(id=edit.id, title=before.title)]
 
@@ -510,6 +517,9 @@ class _Draft:
         before = self._notes.get(edit.note.id)
         if before == edit.note:
             return None
+        if edit.seen is not None and (before is None or before.text not in (edit.seen.value, edit.note.text)):
+            theirs = Seen(unset=True) if before is None else Seen(value=before.text)
+            raise _conflict("", "notes", edit.note.id, theirs)
         self._notes[edit.note.id] = edit.note
         return [RemoveNote(id=edit.note.id) if before is None else PutNote(note=before)]
 

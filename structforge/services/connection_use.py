@@ -13,7 +13,7 @@ from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.connections import named_connections
 from structforge.domain.errors import Problem, sentence
 from structforge.domain.validation import NodeShape
-from structforge.domain.validation.findings import at_node
+from structforge.domain.validation.references import connections_in
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.storage.repositories.connections import Connections
 
@@ -40,13 +40,7 @@ async def missing_connections(
     session: AsyncSession, organization_id: UUID, document: WorkflowDocument, shapes: Mapping[str, NodeShape]
 ) -> list[Problem]:
     """Return a problem for each node that names a connection the organization does not have."""
-    named = [
-        (spec, name, value)
-        for spec in document.nodes
-        if spec.type in shapes
-        for name in shapes[spec.type].connection_parameters
-        if isinstance(value := spec.parameters.get(name), str) and value
-    ]
+    named = connections_in(document, shapes)
     if not named:
         return []
     known = {row.name for row in await Connections(session).all(organization_id)}
@@ -54,9 +48,9 @@ async def missing_connections(
         Problem(
             "connection.not_found",
             sentence("There is no connection `{value}`.", value=value[:80]),
-            at_node(spec.id, "parameters", name),
+            place,
             "Choose one of the organization's connections, or make one of that name.",
         )
-        for spec, name, value in named
+        for place, value in named
         if value not in known
     ]

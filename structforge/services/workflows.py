@@ -92,10 +92,11 @@ class WorkflowService:
         self._database = database
         self._shapes = shapes
 
-    def validate(self, principal: Principal, document: WorkflowDocument) -> list[Problem]:
-        """Return everything that is wrong with a document, warnings included."""
+    async def validate(self, principal: Principal, document: WorkflowDocument) -> list[Problem]:
+        """Return everything that is wrong with a document in the organization, warnings included."""
         authorize(principal, Permission.WORKFLOW_READ)
-        return validate(document, self._shapes)
+        async with self._database.transaction(principal.organization_id) as session:
+            return await self._problems(session, principal, document)
 
     async def create(
         self, principal: Principal, labels: Labels, document: WorkflowDocument | None = None

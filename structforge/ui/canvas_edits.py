@@ -62,11 +62,16 @@ def _moves(value: dict[str, Any], draft: WorkflowDocument) -> list[dict[str, Any
 
 
 def _changed_note(name: str, fields: dict[str, Any], draft: WorkflowDocument) -> list[dict[str, Any]]:
-    note = next((each for each in draft.layout.notes if each.id == name.removeprefix(NOTE_PREFIX)), None)
-    if note is None:
-        return []
+    name = name.removeprefix(NOTE_PREFIX)
+    note = next((each for each in draft.layout.notes if each.id == name), None)
     changed = {key: fields[key] for key in NOTE_FIELDS if key in fields}
-    return [{"kind": "put_note", "note": {**note.model_dump(mode="json"), **changed}}]
+    seen = {"seen": {"value": fields["seen"]}} if "seen" in fields else {}
+    if note is None and not seen:
+        return []
+    # A text that was written on a note which is gone is not: it is shown, to be kept or not.
+    lay = {key: each for key, each in _object(fields.get("gone")).items() if key in NOTE_FIELDS}
+    known = {**lay, "id": name} if note is None else note.model_dump(mode="json")
+    return [{"kind": "put_note", "note": {**known, **changed}, **seen}]
 
 
 def _edge_of_id(text: str) -> dict[str, Any]:

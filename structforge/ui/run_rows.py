@@ -4,6 +4,7 @@ Invariant: plain data made from what services returned; nothing here reads, chec
 ISO 8601; what does not apply is empty or absent.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypedDict
@@ -57,6 +58,10 @@ class StepItem(TypedDict, total=False):
     """`[items, beginning]` of what each port gave."""
     inner: bool
     """A node inside a loop: its row shows the latest iteration."""
+    times: int
+    """How often an inner node was done."""
+    repeats: bool
+    """A loop that has begun an iteration."""
     more: int
     """Iterations or elements that are not among the rows."""
 
@@ -94,14 +99,26 @@ def step_items(picture: RunPicture) -> list[StepItem]:
     titles = titles_of(picture.document)
     inside = inner_nodes(picture.document)
     steps = by_step(picture.attempts, titles)
-    latest = {item.get("node_id", key): item for key, item in steps.items() if "/" in key}
+    latest: dict[str, StepItem] = {}
+    times: Counter[str] = Counter()
+    for key, step in steps.items():
+        if "/" in key:
+            latest[step.get("node_id", key)] = step
+            done = step.get("started_at") and step.get("finished_at") and "#" not in key.split("/")[-1]
+            times[step.get("node_id", key)] += bool(done)
+    loops = {key[: key.rindex("[")].split("/")[-1] for key in steps if "[" in key}
     items: list[StepItem] = []
     for node_id, title in titles.items():
         item = steps.pop(node_id, None) or StepItem(key=node_id, title=title, status="pending")
         if node_id in inside:
             item["inner"] = True
             if node_id in latest:
-                item["status"] = latest[node_id]["status"]
+                last = latest[node_id]
+                item["status"], item["times"] = last["status"], times[node_id]
+                item["started_at"] = last.get("started_at", "")
+                item["finished_at"] = last.get("finished_at", "")
+        if node_id in loops:
+            item["repeats"] = True
         if node_id in picture.groups:
             item["more"] = picture.groups[node_id]
         if node_id in picture.given:

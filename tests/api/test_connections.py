@@ -133,6 +133,8 @@ async def test_a_workflow_that_names_no_known_connection_is_kept_and_not_publish
     (problem,) = workflow["problems"]
     assert (problem["code"], problem["where"]) == ("connection.not_found", "nodes.read.parameters.connection")
     assert problem["hint"]
+    checked = (await http.post("/api/v1/workflows/validate", json={"document": READS})).json()
+    assert checked == {"valid": False, "problems": [problem]}
     refused = await http.post(f"/api/v1/workflows/{workflow['id']}/publish")
     assert (refused.status_code, refused.json()["code"]) == (422, "connection.not_found")
     await made(http)

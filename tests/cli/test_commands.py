@@ -81,8 +81,24 @@ def test_the_starter_workflows_are_valid(path: Path, tmp_path: Path) -> None:
     answer = CliRunner().invoke(
         app, ["validate", str(path), "--json"], env={"STRUCTFORGE_HOME": str(tmp_path)}
     )
-    assert json.loads(answer.stdout) == {"file": str(path), "valid": True, "problems": []}
+    assert json.loads(answer.stdout) == {"file": str(path), "valid": True, "problems": [], "unchecked": []}
     assert answer.exit_code == 0
+
+
+def test_it_says_which_connections_it_could_not_look_for(tmp_path: Path) -> None:
+    nodes = [
+        {
+            "id": "read",
+            "type": "database.query",
+            "parameters": {"connection": "sales", "statement": "SELECT 1"},
+        }
+    ]
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps({"nodes": nodes}))
+    home = {"STRUCTFORGE_HOME": str(tmp_path)}
+    told = json.loads(CliRunner().invoke(app, ["validate", str(file), "--json"], env=home).stdout)
+    assert told["unchecked"] == [{"where": "nodes.read.parameters.connection", "connection": "sales"}]
+    assert "are there (sales)" in CliRunner().invoke(app, ["validate", str(file)], env=home).stdout
 
 
 BAD_FILES = [

@@ -162,6 +162,42 @@ def test_a_value_that_somebody_else_changed_meanwhile_is_not_overwritten(
     assert all("seen" not in each for each in edits_json(applied.made))
 
 
+def note_edit(text: str, seen: str, name: str = "n") -> dict[str, Any]:
+    return {"kind": "put_note", "note": {"id": name, "text": text, "x": 5}, "seen": {"value": seen}}
+
+
+WORDS = [
+    ({"kind": "set_title", "id": "a", "title": "New", "seen": {"value": "Old"}}, None),
+    ({"kind": "set_title", "id": "a", "title": "New", "seen": {"value": ""}}, "Old"),
+    ({"kind": "set_title", "id": "a", "title": "Old", "seen": {"value": "?"}}, None),
+    (note_edit("new", "old"), None),
+    (note_edit("new", "before"), "old"),
+    (note_edit("old", "before"), None),
+]
+
+
+@pytest.mark.parametrize(("edit", "theirs"), WORDS)
+def test_titles_and_notes_are_not_written_over_somebody_else_and_can_be_all_the_same(
+    edit: dict[str, Any], theirs: str | None
+) -> None:
+    nodes = [{"id": "a", "type": "t", "title": "Old"}]
+    start = WorkflowDocument.model_validate(
+        {"nodes": nodes, "layout": {"notes": [{"id": "n", "text": "old"}]}}
+    )
+    applied = apply(start, parse_edits([edit]))
+    assert [problem.details["theirs"] for problem in applied.refused] == ([theirs] if theirs else [])
+    for problem in applied.refused:
+        again = apply(applied.document, parse_edits([problem.details["edit"]]))
+        assert len(again.made) == 1 and not again.refused
+
+
+def test_a_text_on_a_note_that_is_gone_is_told_and_can_be_kept() -> None:
+    applied = apply(WorkflowDocument(), parse_edits([note_edit("new", "old")]))
+    assert applied.refused[0].details["unset"] and applied.document == WorkflowDocument()
+    kept = apply(applied.document, parse_edits([applied.refused[0].details["edit"]])).document
+    assert [(note.text, note.x) for note in kept.layout.notes] == [("new", 5)]
+
+
 WORKFLOW_EDITS = [
     ({"kind": "set_setting", "name": "max_parallel", "value": 4, "seen": {"value": 2}}, []),
     ({"kind": "set_setting", "name": "max_parallel", "value": 4, "seen": {"value": None}}, ["edit.conflict"]),

@@ -181,3 +181,30 @@ async def test_without_a_selection_the_dock_shows_the_run_as_a_whole(open_page: 
     await dock.get_by_role("button", name="Show the whole run").click()
     await expect(lines.first).to_be_visible()
     await expect(page.locator(".react-flow__node.selected")).to_have_count(0)
+
+
+async def test_edges_in_a_loop_tell_the_last_iteration_and_how_many_there_were(
+    open_page: OpenPage, site: Site
+) -> None:
+    looped = {
+        "format": 1,
+        "nodes": [
+            {"id": "start", "type": "trigger.manual"},
+            {"id": "loop", "type": "flow.loop", "parameters": {"items": "{{ [1, 2, 3] }}"}},
+            {"id": "one", "type": "data.set", "parameters": {"fields": {"n": "{{ item }}"}}},
+            {"id": "two", "type": "data.set", "parameters": {"fields": {"n": "{{ one.n }}"}}},
+        ],
+        "edges": [
+            {"source": "start", "target": "loop"},
+            {"source": "loop", "source_port": "body", "target": "one"},
+            {"source": "one", "target": "two"},
+            {"source": "two", "target": "loop", "target_port": "again"},
+        ],
+    }
+    page = await open_page(f"/workflows/{await make_workflow(site, 'Looped', looped)}", viewport=SIZE)
+    await page.get_by_role("button", name="Run", exact=True).click()
+    await expect(page.locator(".ed-bar .status")).to_contain_text("Succeeded", timeout=30_000)
+    labels = page.locator(".cv-travel")
+    await expect(labels.get_by_text("×3", exact=True)).to_have_count(1)
+    await expect(labels.get_by_text("1 ×3", exact=True)).to_have_count(2)
+    await expect(page.locator(".cv-wire.dead")).to_have_count(0)

@@ -60,6 +60,40 @@ async def test_the_same_value_changed_by_two_is_shown_twice_and_chosen(
     await expect(two.locator("dialog[open]")).to_have_count(0)
 
 
+async def test_titles_and_notes_have_both_shown_and_a_choice_can_wait(
+    open_page: OpenPage, site: Site
+) -> None:
+    notes = [{"id": "n", "text": "Start", "x": 0, "y": -200}]
+    document = {**REPORT, "layout": {"notes": notes}}
+    workflow_id = await make_workflow(site, "Words", document)
+    one = await open_page(f"/workflows/{workflow_id}", viewport=SIZE)
+    two = await open_page(f"/workflows/{workflow_id}", viewport=SIZE)
+    for page in (one, two):
+        await select_report(page)
+    # Both write on the note and the title before either has left it.
+    for label in ("Note", "Title of the node"):
+        mine, theirs = (page.get_by_label(label, exact=True) for page in (two, one))
+        await mine.fill(f"My {label}")
+        await theirs.fill(f"Their {label}")
+        await theirs.blur()
+        await expect(mine).to_have_value(f"My {label}")
+        await eventually(lambda text=f"Their {label}": _holds(site, workflow_id, text))
+        await mine.blur()
+        dialog = two.get_by_role("dialog", name="Somebody else changed this meanwhile")
+        await expect(dialog.locator("pre")).to_have_text([f"My {label}", f"Their {label}"])
+        # Closed, nothing is lost: it waits to be chosen.
+        await two.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await two.get_by_role("button", name="Look at both").click()
+        await dialog.get_by_role("button", name="Keep mine").click()
+        await expect(theirs).to_have_value(f"My {label}")
+        await expect(two.get_by_role("button", name="Look at both")).to_have_count(0)
+
+
+async def _holds(site: Site, workflow_id: str, text: str) -> bool:
+    return text in str(await draft(site, workflow_id))
+
+
 async def test_a_workflow_deleted_while_it_is_open_stays_in_view_and_comes_back(
     open_page: OpenPage, site: Site
 ) -> None:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from structforge.services.run_views import RunPicture
 from structforge.storage.repositories.runs import AttemptRow, RunFilter
 from structforge.ui.run_filters import ListFilter
-from structforge.ui.run_rows import by_step, inner_nodes
+from structforge.ui.run_rows import by_step, inner_nodes, step_items
 from tests.support.workflows import document, node
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -52,6 +53,21 @@ def test_what_loops_repeat_is_found_through_inner_loops() -> None:
         ],
     )  # fmt: skip
     assert inner_nodes(made) == {"inner", "a", "b"}
+
+
+def test_a_node_in_a_loop_shows_its_last_iteration_and_how_often_it_was_done() -> None:
+    made = document(
+        *(node(name) for name in ("loop", "inner", "a")),
+        edges=["loop.body>inner", "inner.body>a", "a>inner.again", "inner.done>loop.again"],
+    )
+    keys = ["loop", "loop[0]/inner", "loop[0]/inner[0]/a", "loop[0]/inner[1]/a", "loop[0]/inner[1]/a#0"]
+    rows = [attempt(key, 1, "succeeded") for key in keys]
+    rows[2] = AttemptRow(keys[2], "a", 1, "skipped", None, NOW, None)
+    picture = RunPicture(None, made, rows, {}, {})  # type: ignore[arg-type]
+    shown = {item["key"]: item for item in step_items(picture)[:3]}
+    assert (shown["loop"].get("repeats"), shown["inner"].get("repeats")) == (True, True)
+    assert {key: item.get("times") for key, item in shown.items()} == {"loop": None, "inner": 1, "a": 1}
+    assert (shown["a"]["started_at"], shown["a"]["finished_at"]) == (BEGAN, ENDED)
 
 
 def test_an_address_holds_the_whole_filter() -> None:

@@ -89,7 +89,7 @@ async def validate_document(
 ) -> Response:
     """Return everything that is wrong with a document. Nothing is stored."""
     try:
-        problems = services.workflows.validate(principal, parse_document(body.document))
+        problems = await services.workflows.validate(principal, parse_document(body.document))
     except InvalidError as error:
         problems = list(error.problems)
     return JsonResponse(

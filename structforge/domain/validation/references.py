@@ -1,6 +1,6 @@
-"""Expressions of a node: syntax, and whether what they name can be seen from there."""
+"""What nodes name: in expressions, whether it is there and can be seen; and which connections, for who knows those."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions import Reference, compile_value
@@ -9,7 +9,7 @@ from structforge.domain.graph import Graph
 from structforge.domain.validation.findings import at_node
 from structforge.domain.validation.parameters import MARK
 from structforge.domain.validation.shapes import NodeShape
-from structforge.domain.workflow import NodeSpec
+from structforge.domain.workflow import NodeSpec, WorkflowDocument
 
 RUN_NAMES = ("inputs", "run", "workflow")
 """What every expression can name beside nodes."""
@@ -20,6 +20,17 @@ RESERVED_IDS = frozenset({*RUN_NAMES, *ELEMENT_NAMES}) | {
     "and", "else", "false", "if", "in", "is", "none", "not", "null", "or", "true",
 }  # fmt: skip
 """Node ids that an expression could not name."""
+
+
+def connections_in(document: WorkflowDocument, shapes: Mapping[str, NodeShape]) -> list[tuple[str, str]]:
+    """List where a document names connections, and which; an organization knows whether they are there."""
+    return [
+        (at_node(spec.id, "parameters", name), value)
+        for spec in document.nodes
+        if spec.type in shapes
+        for name in shapes[spec.type].connection_parameters
+        if isinstance(value := spec.parameters.get(name), str) and value
+    ]
 
 
 def reference_problems(

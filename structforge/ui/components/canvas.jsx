@@ -86,7 +86,7 @@ const NODE_TYPES = { card: Card, note: Note };
 const Wire = memo(function Wire({ id, source, sourceHandleId, target, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, selected, data }) {
   const { channel, facts, act, texts, readOnly } = useContext(Canvas);
   const far = useStore(farAway);
-  const { given, className } = useTravel(channel, facts, source, sourceHandleId ?? "out", target);
+  const { given, times, blind, className } = useTravel(channel, facts, source, sourceHandleId ?? "out", target);
   const [path, x, y] = getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
   const tools = (selected || data?.near) && !readOnly;
   return (
@@ -95,7 +95,7 @@ const Wire = memo(function Wire({ id, source, sourceHandleId, target, sourceX, s
       {(tools || (given && !far)) && (
         <EdgeLabelRenderer>
           <div className={`cv-wire-label nodrag nopan${className}`} style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>
-            {given && !far && <Traveller given={given} texts={texts} />}
+            {given && !far && <Traveller given={given} times={times} blind={blind} texts={texts} />}
             {tools && (
               <span className="cv-wire-tools">
                 <button type="button" aria-label={texts.insert} title={texts.insert} onClick={() => act("insert", { edge: id, x, y })}>+</button>

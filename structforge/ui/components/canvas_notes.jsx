@@ -5,13 +5,29 @@ import { NodeResizer, NodeToolbar, Position } from "@xyflow/react";
 import { Canvas } from "$/public/jsx/canvas_context.jsx";
 
 export const COLOURS = ["", "blue", "green", "violet", "red", "grey"];
+const SETTLES_MS = 3_000;
 const MIN = { note: [120, 60], frame: [160, 100] };
 
-export const Note = memo(function Note({ id, data, selected }) {
+export const Note = memo(function Note({ id, data, selected, positionAbsoluteX, positionAbsoluteY, width, height }) {
   const { act, readOnly, texts } = useContext(Canvas);
-  const [text, setText] = useState(data.text);
-  useEffect(() => setText(data.text), [data.text]);
-  const save = () => text !== data.text && act("note", { id, text });
+  // While it is written, what somebody else writes shows afterwards: `mine` is the text and what it began with.
+  const [mine, setMine] = useState(null);
+  const text = mine?.text ?? data.text;
+  const write = (event) => setMine({ text: event.target.value, seen: mine && !mine.sent ? mine.seen : text });
+  const save = () => {
+    if (!mine || mine.sent) return;
+    if (mine.text === mine.seen) return setMine(null);
+    setMine({ ...mine, sent: true });
+    // Where it lay, should it be gone by now.
+    const gone = { x: Math.round(positionAbsoluteX), y: Math.round(positionAbsoluteY), width, height, frame: Boolean(data.frame), color: data.color };
+    act("note", { id, text: mine.text, seen: mine.seen, gone });
+  };
+  useEffect(() => {
+    if (!mine?.sent) return undefined;
+    if (data.text === mine.text) return setMine(null);
+    const timer = setTimeout(() => setMine(null), SETTLES_MS);
+    return () => clearTimeout(timer);
+  }, [mine, data.text]);
   const label = data.frame ? texts.frameTitle : texts.noteText;
   const [minWidth, minHeight] = MIN[data.frame ? "frame" : "note"];
   return (
@@ -27,9 +43,9 @@ export const Note = memo(function Note({ id, data, selected }) {
       </NodeToolbar>
       <div className={`cv-note${data.frame ? " frame" : ""}${selected ? " selected" : ""}`} data-color={data.color}>
         {data.frame ? (
-          <input className="nodrag cv-frame-title" value={text} readOnly={readOnly} aria-label={label} placeholder={label} maxLength={200} onChange={(event) => setText(event.target.value)} onBlur={save} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />
+          <input className="nodrag cv-frame-title" value={text} readOnly={readOnly} aria-label={label} placeholder={label} maxLength={200} onChange={write} onBlur={save} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />
         ) : (
-          <textarea className="nodrag nowheel" value={text} readOnly={readOnly} aria-label={label} placeholder={label} maxLength={10000} onChange={(event) => setText(event.target.value)} onBlur={save} />
+          <textarea className="nodrag nowheel" value={text} readOnly={readOnly} aria-label={label} placeholder={label} maxLength={10000} onChange={write} onBlur={save} />
         )}
       </div>
     </>

@@ -210,13 +210,20 @@ export function TextLine({ value, label, className = "", readOnly, maxLength, on
     const timer = setTimeout(() => setMine(null), 2 * SETTLES_MS);
     return () => clearTimeout(timer);
   }, [mine, value]);
+  // What stood there when the typing began: the server refuses to overwrite anything else.
+  const seen = useRef(null);
   const [text, change, flush] = useDraft(mine ?? value, shown, (next) => {
-    const kept = next.trim();
+    const kept = next.trim(), before = seen.current;
+    seen.current = null;
     if (!kept) return;
     setMine(kept);
-    onSet(kept);
+    post((key) => onSet(kept, before, key));
   });
-  return <input className={`input ${className}`} aria-label={label} value={text} readOnly={readOnly} maxLength={maxLength} onChange={(event) => change(event.target.value)} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />;
+  const type = (event) => {
+    seen.current ??= mine ?? value;
+    change(event.target.value);
+  };
+  return <input className={`input ${className}`} aria-label={label} value={text} readOnly={readOnly} maxLength={maxLength} onChange={type} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && event.target.blur()} />;
 }
 
 // The name that others refer to, changed after a click: commits when it is left or Enter is pressed, Escape gives the

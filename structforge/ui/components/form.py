@@ -47,8 +47,10 @@ def _preview_spec(path: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx
     return (path, text)
 
 
-def _one_spec(value: rx.Var[str]) -> tuple[rx.Var[str]]:
-    return (value,)
+def _line_spec(
+    value: rx.Var[str], seen: rx.Var[str], key: rx.Var[str]
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[str]]:
+    return (value, seen, key)
 
 
 class SchemaForm(rx.Component):
@@ -88,7 +90,7 @@ class SchemaForm(rx.Component):
 
 
 class TextLine(rx.Component):
-    """One line that commits when it is left."""
+    """One line that commits when it is left as `on_set(value, seen, key)`; see the module."""
 
     library = _MODULE
     tag = "TextLine"
@@ -96,7 +98,7 @@ class TextLine(rx.Component):
     label: rx.Var[str]
     read_only: rx.Var[bool]
     max_length: rx.Var[int]
-    on_set: rx.EventHandler[_one_spec]
+    on_set: rx.EventHandler[_line_spec]
 
 
 class NameLine(rx.Component):

@@ -46,14 +46,24 @@ function merge(channel, items) {
       channel.order.push(key);
       orderChanged = true;
     }
-    channel.rows.set(key, joined(before, fields));
+    const row = joined(before, fields);
+    channel.rows.set(key, row);
     keys.push(key);
-    // What repeats shows on its one node as the latest iteration does.
+    // What repeats shows on its one node as the latest iteration does, and how often it was done.
     const node = fields.node_id;
     const shown = node && key.includes("/") ? channel.rows.get(node) : null;
     if (shown?.inner && fields.status) {
-      channel.rows.set(node, { ...shown, status: fields.status });
+      const { status, started_at, finished_at, out } = row;
+      const element = key.lastIndexOf("#") > key.lastIndexOf("/");
+      const once = finished_at && started_at && !before?.finished_at && !element ? 1 : 0;
+      channel.rows.set(node, { ...shown, status, started_at, finished_at, times: (shown.times ?? 0) + once, ...(out ? { out } : {}) });
       keys.push(node);
+      const owner = key.slice(0, key.lastIndexOf("[")).split("/").pop();
+      const loop = channel.rows.get(owner);
+      if (loop && !loop.repeats) {
+        channel.rows.set(owner, { ...loop, repeats: true });
+        keys.push(owner);
+      }
     }
   }
   tell(channel, keys, orderChanged);

@@ -1,10 +1,12 @@
 // Log lines, given or read from an address that answers {items: [{seq, level, message, at}]} after a number; while
-// `live`, it is asked again every second. Filtered by the least level and by words.
+// `live`, it is asked again: soon after lines came, every second otherwise, and not while nobody sees the page.
+// Filtered by the least level and by words.
 import { useEffect, useRef, useState } from "react";
 import { getJson } from "$/public/jsx/data_table.jsx";
 
 const LEVELS = ["debug", "info", "warning", "error"];
 const AGAIN_MS = 1000;
+const SOON_MS = 250;
 const PAUSE_MS = 250;
 const MOST = 2000;
 
@@ -23,6 +25,7 @@ function useLines(source, live) {
     let here = true;
     let timer = 0;
     const look = async () => {
+      if (document.hidden && live) return document.addEventListener("visibilitychange", look, { once: true });
       try {
         const { items } = await getJson(`${source}${source.includes("?") ? "&" : "?"}after=${after.current}`);
         if (!here) return;
@@ -33,7 +36,7 @@ function useLines(source, live) {
         setProblem("");
         setReady(true);
         if (items.length >= 500) timer = setTimeout(look, 0);
-        else if (live) timer = setTimeout(look, AGAIN_MS);
+        else if (live) timer = setTimeout(look, items.length ? SOON_MS : AGAIN_MS);
       } catch (error) {
         if (!here) return;
         setProblem(String(error.message || error));
@@ -44,6 +47,7 @@ function useLines(source, live) {
     return () => {
       here = false;
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", look);
     };
   }, [source, live]);
   return { lines, problem, ready };

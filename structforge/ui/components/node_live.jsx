@@ -75,21 +75,26 @@ export function LiveFrame({ id, channel, facts, className, children, style }) {
   return <div className={`${className}${status}${stale ? " is-stale" : ""}${pinned ? " is-pinned" : ""}`} style={style}>{children}</div>;
 }
 
-// How an edge looks, and what travelled on it: [items, beginning of the value].
+// How an edge looks, and what travelled on it: [items, beginning of the value], in a loop the last time of `times`.
 export function useTravel(channel, facts, source, port, target) {
   const from = useKnown(channel, facts, source);
   const to = useKnown(channel, facts, target);
   const out = from.row?.out || {};
   const settled = DONE.includes(from.row?.status) || from.pinned || (from.row?.status === "failed" && Object.keys(out).length > 0);
-  const alive = settled && port in out;
+  // Into what repeats no value is told, and of a long run none inside: how often it was done shows what travelled.
+  const times = to.row?.inner ? (to.row.times ?? 0) : from.row?.inner ? (from.row.times ?? 0) : 0;
+  const blind = times > 0 && !(port in out) && to.row?.inner && (from.row.repeats || (from.row.inner && Object.keys(out).length === 0));
+  const alive = (settled && port in out) || blind;
   const moving = alive && from.active && ["pending", "running"].includes(to.row?.status) && !from.row?.waits;
   const old = Boolean(from.stale);
-  return { given: alive ? out[port] : null, className: `${moving ? " moving" : ""}${alive ? " done" : settled && Object.keys(out).length ? " dead" : ""}${old ? " old" : ""}` };
+  return { given: alive ? (out[port] ?? [null, ""]) : null, times, blind, className: `${moving ? " moving" : ""}${alive ? " done" : settled && Object.keys(out).length ? " dead" : ""}${old ? " old" : ""}` };
 }
 
-export const Traveller = memo(function Traveller({ given, texts }) {
+export const Traveller = memo(function Traveller({ given, times, blind, texts }) {
   const count = given[0] === null ? "1" : given[0].toLocaleString();
-  return <span className="cv-travel num" title={[given[0] === null ? "" : `${count} ${texts.items}`, given[1]].filter(Boolean).join(" · ")}>{count}</span>;
+  const often = times > 1 || blind ? `×${times.toLocaleString()}` : "";
+  const words = [often && texts.times.replace("{count}", times), !blind && given[0] !== null && `${count} ${texts.items}`, given[1]];
+  return <span className="cv-travel num" title={words.filter(Boolean).join(" · ")}>{blind ? "" : count}{often && !blind ? " " : ""}{often}</span>;
 });
 
 export function KnownMarks({ id, channel, facts, labels, texts }) {

@@ -257,11 +257,13 @@ class EditorState(rx.State):
         self.inserting = ""
 
     @rx.event
-    async def rename(self, name: str) -> None:
+    async def rename(self, name: str, seen: str = "", key: str = "") -> None:
         """Rename the workflow."""
-        visitor, workflow_id = await (await self.get_state(DraftState))._here()
+        draft = await self.get_state(DraftState)
+        visitor, workflow_id = await draft._here()
         if visitor is None or workflow_id is None:
             return
+        draft._confirm(key)
         try:
             detail = await services().api.workflows.update_labels(
                 visitor.principal, workflow_id, {"name": str(name)}

@@ -15,7 +15,6 @@ from structforge.domain.edits import Edit, edits_json, parse_edits
 from structforge.domain.errors import ConflictError, InvalidError, NotFoundError, Problem, StructForgeError
 from structforge.domain.values import readable_json
 from structforge.domain.workflow import WorkflowDocument
-from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import draft_patch
 from structforge.ui.live import Feed, Message, Patch
 from structforge.ui.services import Visitor, services
@@ -46,6 +45,11 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else readable_json(value)
 
 
+def _written(edit: dict[str, Any]) -> Any:
+    """Return the value that an edit of one field gives it."""
+    return next((edit[key] for key in ("value", "text", "title") if key in edit), None)
+
+
 class DraftState(rx.State):
     """The open draft and the way back from the visitor's own edits of it."""
 
@@ -59,7 +63,9 @@ class DraftState(rx.State):
     done: list[str] = []
     """Keys of the actions that were taken last: the browser sends those without an answer again."""
     conflict: dict[str, Any] = {}
-    """A value that somebody else changed while it was edited here: `{"node", "part", "name", "mine", "theirs", …}`."""
+    """A value that somebody else changed while it was edited here: `{"node", "part", "name", "edit", …}`."""
+    aside: list[dict[str, Any]] = []
+    """More of them, to be chosen later."""
     _undo: list[list[dict[str, Any]]] = []
     _redo: list[list[dict[str, Any]]] = []
 
@@ -69,6 +75,7 @@ class DraftState(rx.State):
 
     def _close(self) -> None:
         self.topic, self.revision, self.gone, self.done, self.conflict = "", 0, False, [], {}
+        self.aside = []
         self._undo, self._redo, self.can_undo, self.can_redo = [], [], False, False
 
     def _confirm(self, key: str) -> None:
@@ -93,8 +100,8 @@ class DraftState(rx.State):
 
         edits = parsed if callable(body) else parse_edits(body)
         for problem in (await self._apply(visitor, workflow_id, edits, key))[:1]:
-            if problem.code == "edit.conflict" and not callable(body):
-                self._show_conflict(body[0], problem)
+            if problem.code == "edit.conflict":
+                self._show_conflict(problem)
             else:
                 await tell_problem(self, InvalidError(problem))
 
@@ -124,24 +131,41 @@ class DraftState(rx.State):
             await self._refuse(error)
         self._confirm(key)
 
-    def _show_conflict(self, edit: dict[str, Any], problem: Problem) -> None:
-        found, mine = problem.details, edit.get("text", edit.get("value"))
-        self.conflict = {
+    def _show_conflict(self, problem: Problem) -> None:
+        """Show both values; what is shown already, or was put aside, waits its turn."""
+        found = problem.details
+        edit = found["edit"]
+        mine = edit["note"].get("text", "") if edit["kind"] == "put_note" else _written(edit)
+        shown = {
             "node": found["id"], "part": found["part"], "name": found["name"],
-            "subject": f"{found['part']}:{found['id']}",
-            "mine": None if edit.get("unset") else mine, "mine_unset": bool(edit.get("unset")),
+            "subject": f"{found['part']}:{found['id']}", "edit": edit,
             "mine_text": "" if edit.get("unset") else as_text(mine),
             "theirs_text": "" if found["unset"] else as_text(found["theirs"]),
         }  # fmt: skip
+        place = ("subject", "name")
+        waiting = [each for each in (self.get_value("conflict"), *self.get_value("aside")) if each]
+        self.aside = [each for each in waiting if any(each[key] != shown[key] for key in place)]
+        self.conflict = shown
 
     @rx.event
     async def settle_conflict(self, mine: bool) -> None:
         """Put the own value in the place of the other one, or leave the other one."""
         found, self.conflict = self.get_value("conflict"), {}
         if mine is True and found:
-            await self._make(
-                field_edit(found["subject"], found["name"], found["mine"], unset=found["mine_unset"])
-            )
+            await self._make(found["edit"])
+
+    @rx.event
+    def put_conflict_aside(self) -> None:
+        """Choose later: the own value is kept until then."""
+        found = self.get_value("conflict")
+        if found:
+            self.aside, self.conflict = [*self.get_value("aside"), found], {}
+
+    @rx.event
+    def look_at_conflict(self) -> None:
+        """Show a choice that was put aside."""
+        if self.aside and not self.conflict:
+            self.conflict, self.aside = self.get_value("aside")[0], self.get_value("aside")[1:]
 
     @rx.event
     async def bring_back(self) -> None:

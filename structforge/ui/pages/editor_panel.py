@@ -71,9 +71,18 @@ class PanelState(rx.State):
         await self._set(field_edit(subject, name, None, unset=True, seen=seen), key)
 
     @rx.event
-    async def set_title(self, title: str) -> None:
-        """Name the selected node."""
-        await self._set({"kind": "set_title", "id": self.selected, "title": str(title)[:200]})
+    async def set_title(self, title: str, seen: str, key: str = "") -> None:
+        """Name the selected node; `seen` is the name that was there where it was written."""
+        own, kind = self.panel.get("title", ""), self.panel.get("type_title", "")
+        # A node without a title shows that of its type.
+        before = own if seen == (own or kind) else "" if seen == kind else str(seen)
+        edit = {
+            "kind": "set_title",
+            "id": self.selected,
+            "title": str(title)[:200],
+            "seen": {"value": before},
+        }
+        await self._set(edit, key)
 
     @rx.event
     async def toggle_disabled(self) -> None:

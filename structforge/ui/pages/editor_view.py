@@ -217,6 +217,25 @@ def _gone() -> rx.Component:
     )
 
 
+def _aside() -> rx.Component:
+    """Tell of values that were typed and are not in the draft, with the way to them."""
+    count = DraftState.aside.length()
+    return rx.cond(
+        count > 0,
+        rx.el.div(
+            rx.el.p(rx.el.strong(t("conflict.aside")), " ", count),
+            rx.el.button(
+                t("conflict.look"),
+                type="button",
+                class_name="btn primary small-btn",
+                on_click=DraftState.look_at_conflict,
+            ),
+            class_name="ed-gone",
+            role="status",
+        ),
+    )
+
+
 def _conflict() -> rx.Component:
     found = DraftState.conflict
 
@@ -244,9 +263,9 @@ def _conflict() -> rx.Component:
         ),
         open=rx.cond(found["subject"], True, False),
         label=t("conflict.title"),
-        close_text=t("conflict.keep_theirs"),
+        close_text=t("conflict.later"),
         wide=True,
-        on_close=DraftState.settle_conflict(False),
+        on_close=DraftState.put_conflict_aside,
     )
 
 
@@ -255,7 +274,7 @@ def editor_page() -> rx.Component:
     # A cell of the notebook has its form inside.
     beside = (EditorState.view == "graph") | VersionsState.show_versions | SettingsState.show_settings
     shown = rx.el.div(
-        rx.el.div(_top_bar(), _gone()),
+        rx.el.div(_top_bar(), _gone(), _aside()),
         rx.el.div(
             rx.el.aside(
                 rx.cond(
