@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from structforge.api.bodies import MODELS, documented
-from structforge.api.schemas import StartBody, StartPublic
+from structforge.api.schemas.runs import StartBody, StartPublic
 
 _REFERENCE = "#/components/schemas/{model}"
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
 from structforge.api.routes.files import attachment
-from structforge.api.schemas import CutValuePublic, TablePagePublic
+from structforge.api.schemas.files import CutValuePublic, TablePagePublic
 from structforge.services.artifact_views import MAX_ROWS, RowsQuery
 from structforge.services.files import StoredFile
 

@@ -24,7 +24,7 @@ from structforge.api.cookies import (
 )
 from structforge.api.deps import Services, Signed, client_of, is_secure, own_origins, principal_of
 from structforge.api.responses import JsonResponse
-from structforge.api.schemas import (
+from structforge.api.schemas.identity import (
     MemberAdded,
     MemberCreate,
     OrganizationCreate,

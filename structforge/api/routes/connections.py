@@ -10,7 +10,7 @@ from starlette.responses import Response
 from structforge.api.bodies import documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.api.schemas import (
+from structforge.api.schemas.connections import (
     ConnectionCreate,
     ConnectionList,
     ConnectionPublic,

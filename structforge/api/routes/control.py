@@ -12,7 +12,7 @@ from structforge.api.bodies import documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
 from structforge.api.routes.starts import check_key
-from structforge.api.schemas import (
+from structforge.api.schemas.control import (
     BulkBody,
     BulkPublic,
     LimitBody,

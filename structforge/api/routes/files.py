@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from structforge.api.bodies import body_chunks
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.api.schemas import FileList, FilePublic
+from structforge.api.schemas.files import FileList, FilePublic
 from structforge.services.files import StoredFile
 
 router = APIRouter(tags=["files"])

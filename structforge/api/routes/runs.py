@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from structforge.api.deps import Services, Signed
 from structforge.api.following import with_beats
 from structforge.api.responses import API_HEADERS, JsonResponse
-from structforge.api.schemas import (
+from structforge.api.schemas.runs import (
     ComparisonPublic,
     LogList,
     LogPublic,
