@@ -16,6 +16,7 @@ from structforge.services.draft_runs import DraftRunService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
+from structforge.services.members import MemberService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.resumes import ResumeService
@@ -32,6 +33,7 @@ class ApiServices:
     """The services of one web process."""
 
     identity: IdentityService
+    members: MemberService
     workflows: WorkflowService
     runs: RunService
     triggers: TriggerService

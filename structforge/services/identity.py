@@ -1,11 +1,10 @@
-"""Who someone is: the first organization, sign-in and sign-out, sessions, members, a token's principal.
+"""Who someone is: the first organization, sign-in and sign-out, sessions, a token's principal.
 
 Invariant: a principal comes from a verified token and a live session, never from what a client says it is.
 Signing out or losing a role takes effect here at once, in other processes within `RECHECK_S`.
 """
 
 import asyncio
-import hashlib
 import logging
 import re
 import time
@@ -16,20 +15,16 @@ from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from structforge.domain.access import (
-    ROLE_PERMISSIONS,
     Permission,
     Principal,
     Role,
     Via,
     authorize,
-    meaning,
     permissions_of,
 )
 from structforge.domain.errors import (
@@ -37,7 +32,6 @@ from structforge.domain.errors import (
     InvalidError,
     NotFoundError,
     Problem,
-    TooManyRequestsError,
     UnauthenticatedError,
     sentence,
 )
@@ -45,6 +39,8 @@ from structforge.domain.ids import new_id
 from structforge.security.passwords import Passwords, check_password, generate_password
 from structforge.security.tokens import AccessClaims, AccessTokens, expired, hash_token, new_refresh_token
 from structforge.services.audit import SYSTEM, audit
+from structforge.services.founding import note_founded, slug_of, write_roles
+from structforge.services.sign_in_attempts import SignInAttempts
 from structforge.storage.database import Database, enter_organization
 from structforge.storage.repositories.audit import Audit
 from structforge.storage.repositories.organizations import Membership, Organizations
@@ -59,13 +55,9 @@ MAX_KNOWN_TOKENS = 10_000
 EMAIL_MAX_CHARACTERS = 255
 NAME_MAX_CHARACTERS = 100
 MAX_ORGANIZATIONS = 100
-SIGN_IN_WINDOW_S = 900
-SIGN_INS_PER_ACCOUNT_AND_ADDRESS = 10
-SIGN_INS_PER_ADDRESS = 100
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
 
-_LOCK_FAMILY = text("SELECT pg_advisory_xact_lock(hashtextextended(:family, 0))")
 _LOCK_BOOTSTRAP = text("SELECT pg_advisory_xact_lock(hashtextextended('structforge.bootstrap', 0))")
 
 _SESSION = text(
@@ -79,18 +71,6 @@ _SESSION = text(
                   WHERE t.family_id = :session AND t.user_id = u.id AND t.organization_id = m.organization_id
                     AND t.revoked_at IS NULL AND t.expires_at > now())
     """
-)
-_UPSERT_PERMISSION = text(
-    "INSERT INTO permissions (name, description) VALUES (:name, :description) "
-    "ON CONFLICT (name) DO UPDATE SET description = excluded.description"
-)
-_UPSERT_ROLE = text(
-    "INSERT INTO roles (name, title) VALUES (:name, :title) "
-    "ON CONFLICT (name) DO UPDATE SET title = excluded.title"
-)
-_REVOKE = text("DELETE FROM role_permissions WHERE role = :role AND permission <> ALL (:given)")
-_GRANT = text(
-    "INSERT INTO role_permissions (role, permission) VALUES (:role, :permission) ON CONFLICT DO NOTHING"
 )
 
 
@@ -136,7 +116,7 @@ class IdentityService:
         refresh_ttl_s: int,
     ) -> None:
         self._database = database
-        self._redis = redis
+        self._attempts = SignInAttempts(redis)
         self._passwords = passwords
         self._tokens = tokens
         self._refresh_ttl_s = refresh_ttl_s
@@ -151,16 +131,16 @@ class IdentityService:
         Returns the password (generated when none is given), or None when there is a user already.
         The service's database must know the owner's URL. Several processes may call it at once.
         """
-        email = _checked_email(email)
+        email = checked_email(email)
         if password is not None:
             check_password(password)
         async with self._database.owner_transaction() as session:
             await session.execute(_LOCK_BOOTSTRAP)
-            await _write_roles(session)
+            await write_roles(session)
             if await Users(session).any_exists():
                 return None
             password = password or generate_password()
-            await self._found(session, organization, _slug(organization) or "main", email, password)
+            await self._found(session, organization, slug_of(organization) or "main", email, password)
         return password
 
     async def create_organization(self, name: str, slug: str, email: str, password: str) -> Principal:
@@ -168,7 +148,7 @@ class IdentityService:
 
         For the installation's own commands; no route leads here. Raises: ConflictError `organization.exists`.
         """
-        email = _checked_email(email)
+        email = checked_email(email)
         check_password(password)
         try:
             async with self._database.global_transaction() as session:
@@ -194,9 +174,9 @@ class IdentityService:
         TooManyRequestsError `auth.too_many_attempts`.
         """
         email = email.strip().lower()[:EMAIL_MAX_CHARACTERS]
-        keys = await self._count_attempt(email, client.address)
+        keys = await self._attempts.count(email, client.address)
         async with self._database.global_transaction() as session:
-            found = await Users(session).find_sign_in(_storable(email))
+            found = await Users(session).find_sign_in(storable(email))
             memberships = [] if found is None else await Organizations(session).memberships(found.user_id)
         # The connection is back in the pool while the hash is computed.
         stored = None if found is None else found.password_hash
@@ -232,7 +212,7 @@ class IdentityService:
             if renewed is not None:
                 await users.set_password_hash(found.user_id, renewed)
             await _note(session, chosen, found.user_id, email, "auth.sign_in", client)
-        await self._forget_attempts(keys)
+        await self._attempts.forget(keys)
         return self._signed_in(found.user_id, chosen, family_id, token)
 
     async def open_local_session(self, email: str) -> SignedIn:
@@ -242,7 +222,7 @@ class IdentityService:
         Raises: NotFoundError `user.not_found`.
         """
         async with self._database.global_transaction() as session:
-            found = await Users(session).find_sign_in(_storable(email.strip().lower()))
+            found = await Users(session).find_sign_in(storable(email.strip().lower()))
             memberships = [] if found is None else await Organizations(session).memberships(found.user_id)
         if found is None or not found.active or not memberships:
             raise NotFoundError(
@@ -281,8 +261,8 @@ class IdentityService:
         token, token_hash = new_refresh_token()
         async with self._database.transaction(known.organization_id) as session:
             # One at a time in a family: a rotation cannot slip a live token past a revocation.
-            await session.execute(_LOCK_FAMILY, {"family": str(known.family_id)})
             users = Users(session)
+            await users.lock_family(known.family_id)
             spent = await users.spend_refresh_token(known.organization_id, known.id)
             if spent:
                 await users.add_refresh_token(
@@ -295,7 +275,7 @@ class IdentityService:
                 await users.revoke_family(known.organization_id, known.family_id)
                 await _note(session, known.organization_id, known.user_id, "", "auth.refresh_reused", client)
         if not spent:
-            self._forget_session(known.family_id)
+            self.forget_session(known.family_id)
             raise UnauthenticatedError(
                 Problem(
                     "auth.refresh_reused",
@@ -321,9 +301,9 @@ class IdentityService:
                 sessions.add((known.organization_id, known.user_id, known.family_id))
         for organization_id, user_id, session_id in sessions:
             async with self._database.transaction(organization_id) as session:
-                await self._revoke(session, organization_id, session_id)
+                await Users(session).end_session(organization_id, session_id)
                 await _note(session, organization_id, user_id, "", "auth.sign_out", Client())
-            self._forget_session(session_id)
+            self.forget_session(session_id)
 
     def known_principal(self, access_token: str) -> Principal | None:
         """Return the principal of a token that was verified a moment ago, without waiting; else None."""
@@ -396,7 +376,7 @@ class IdentityService:
         """
         authorize(principal, Permission.ORGANIZATION_EDIT)
         name = name.strip()
-        if not name or len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
+        if not name or len(name) > NAME_MAX_CHARACTERS or storable(name) != name:
             limit = f"1 to {NAME_MAX_CHARACTERS} characters"
             raise InvalidError(
                 Problem(
@@ -409,7 +389,7 @@ class IdentityService:
             raise _session_ended()
         organization_id = new_id()
         # Names need not differ, slugs do; the end of an id is its random part.
-        slug = f"{_slug(name)[:40]}-{organization_id.hex[-8:]}"
+        slug = f"{slug_of(name)[:40]}-{organization_id.hex[-8:]}"
         async with self._database.transaction(principal.organization_id) as session:
             user = await Users(session).get(principal.user_id)
         if user is None:
@@ -430,7 +410,7 @@ class IdentityService:
             await enter_organization(session, organization_id)
             await organizations.add(OrganizationRow(id=organization_id, name=name, slug=slug))
             await organizations.add_member(organization_id, user.id, [Role.OWNER.value])
-            await _note_founded(session, organization_id, user.id, user.email, user.email)
+            await note_founded(session, organization_id, user.id, user.email, user.email)
         return _membership_json(Membership(organization_id, name, slug, (Role.OWNER.value,)))
 
     async def switch(
@@ -476,7 +456,7 @@ class IdentityService:
     async def rename(self, principal: Principal, name: str) -> None:
         """Set the name others see of the principal's person. Raises: InvalidError `user.name`."""
         name = name.strip()
-        if len(name) > NAME_MAX_CHARACTERS or _storable(name) != name:
+        if len(name) > NAME_MAX_CHARACTERS or storable(name) != name:
             raise InvalidError(
                 Problem(
                     "user.name",
@@ -492,103 +472,6 @@ class IdentityService:
         async with self._database.transaction(principal.organization_id) as session:
             await Users(session).set_name(principal.user_id, name)
             await audit(session, principal, "user.rename", "user", principal.user_id)
-
-    async def create_user(
-        self,
-        principal: Principal,
-        email: str,
-        *,
-        name: str = "",
-        role: str = Role.EDITOR.value,
-        password: str | None = None,
-    ) -> tuple[UUID, str | None]:
-        """Add a person to the principal's organization; return the id and the password, if one was made.
-
-        A person who has an account keeps it and its password, and only joins.
-        Raises: InvalidError, ConflictError `member.exists`, ForbiddenError.
-        """
-        authorize(principal, Permission.MEMBER_MANAGE)
-        email = _checked_email(email)
-        if role not in list(Role):
-            raise InvalidError(
-                Problem(
-                    "role.unknown",
-                    sentence("There is no role {role}.", role=repr(role)),
-                    "role",
-                    sentence("Choose from {role}.", role=", ".join(Role)),
-                )
-            )
-        # Nobody gives more than they have: an administrator cannot make an owner.
-        for permission in sorted(permissions_of(frozenset({role}))):
-            authorize(principal, permission)
-        if password is not None:
-            check_password(password)
-        made: str | None = None
-        try:
-            async with self._database.transaction(principal.organization_id) as session:
-                known = await Users(session).find_sign_in(email)
-                if known is None:
-                    made = None if password else generate_password()
-                    user_id = await self._add_user(session, email, name, password or made or "")
-                else:
-                    user_id = known.user_id
-                await Organizations(session).add_member(principal.organization_id, user_id, [role])
-                await audit(session, principal, "member.add", "user", user_id, email=email, role=role)
-        except IntegrityError as error:
-            raise ConflictError(
-                Problem(
-                    "member.exists",
-                    sentence("{email} is a member of this organization already.", email=email),
-                    "email",
-                )
-            ) from error
-        return user_id, made
-
-    async def members(self, principal: Principal) -> list[dict[str, Any]]:
-        """List the members of the principal's organization by name."""
-        authorize(principal, Permission.MEMBER_READ)
-        async with self._database.transaction(principal.organization_id) as session:
-            members = await Organizations(session).members(principal.organization_id)
-        return [
-            {
-                "id": str(member.user.id),
-                "email": member.user.email,
-                "name": member.user.name,
-                "active": member.user.active,
-                "roles": list(member.roles),
-                "last_sign_in_at": member.user.last_sign_in_at,
-            }
-            for member in members
-        ]
-
-    async def remove_member(self, principal: Principal, user_id: UUID) -> None:
-        """Take a person out of the organization and end their sessions in it.
-
-        Raises: NotFoundError `member.not_found`, ConflictError `member.self`, ForbiddenError.
-        """
-        authorize(principal, Permission.MEMBER_MANAGE)
-        if user_id == principal.user_id:
-            raise ConflictError(
-                Problem("member.self", "You cannot remove yourself.", hint="Let another administrator do it.")
-            )
-        async with self._database.transaction(principal.organization_id) as session:
-            organizations = Organizations(session)
-            roles = await organizations.roles(principal.organization_id, user_id)
-            if roles is None:
-                raise NotFoundError(Problem("member.not_found", "There is no such member.", "user_id"))
-            for permission in sorted(permissions_of(frozenset(roles))):
-                authorize(principal, permission)
-            families = select(col(RefreshTokenRow.family_id)).where(
-                col(RefreshTokenRow.organization_id) == principal.organization_id,
-                col(RefreshTokenRow.user_id) == user_id,
-            )
-            ended = list((await session.execute(families.distinct())).scalars())
-            for family_id in sorted(ended):
-                await self._revoke(session, principal.organization_id, family_id)
-            await organizations.remove_member(principal.organization_id, user_id)
-            await audit(session, principal, "member.remove", "user", user_id)
-        for family_id in ended:
-            self._forget_session(family_id)
 
     async def change_password(self, principal: Principal, current: str, new: str) -> None:
         """Set a new password and end all sessions of the person, this one included.
@@ -639,13 +522,10 @@ class IdentityService:
             self._known.popitem(last=False)
         return principal
 
-    def _forget_session(self, session_id: UUID) -> None:
+    def forget_session(self, session_id: UUID) -> None:
+        """Trust no token of a session any more that was verified here."""
         for token in [token for token, known in self._known.items() if known.session_id == session_id]:
             del self._known[token]
-
-    async def _revoke(self, session: AsyncSession, organization_id: UUID, session_id: UUID) -> None:
-        await session.execute(_LOCK_FAMILY, {"family": str(session_id)})
-        await Users(session).revoke_family(organization_id, session_id)
 
     async def _found(
         self, session: AsyncSession, name: str, slug: str, email: str, password: str
@@ -653,12 +533,13 @@ class IdentityService:
         organization_id = new_id()
         await enter_organization(session, organization_id)
         await Organizations(session).add(OrganizationRow(id=organization_id, name=name, slug=slug))
-        user_id = await self._add_user(session, email, "Administrator", password)
+        user_id = await self.add_user(session, email, "Administrator", password)
         await Organizations(session).add_member(organization_id, user_id, [Role.OWNER.value])
-        await _note_founded(session, organization_id, None, SYSTEM, email)
+        await note_founded(session, organization_id, None, SYSTEM, email)
         return organization_id, user_id
 
-    async def _add_user(self, session: AsyncSession, email: str, name: str, password: str) -> UUID:
+    async def add_user(self, session: AsyncSession, email: str, name: str, password: str) -> UUID:
+        """Make an account in a transaction of the caller. Raises: IntegrityError when the address is taken."""
         password_hash = await self._passwords.hash(password)
         user = await Users(session).add(UserRow(email=email, name=name, password_hash=password_hash))
         return user.id
@@ -674,84 +555,13 @@ class IdentityService:
             token_hash=token_hash.hex(),
             created_at=now,
             expires_at=now + timedelta(seconds=self._refresh_ttl_s),
-            user_agent=_storable(client.user_agent)[:300],
-            address=_storable(client.address)[:64],
+            user_agent=storable(client.user_agent)[:300],
+            address=storable(client.address)[:64],
         )
 
     def _signed_in(self, user_id: UUID, organization_id: UUID, session_id: UUID, token: str) -> SignedIn:
         access_token, claims = self._tokens.issue(user_id, organization_id, session_id)
         return SignedIn(access_token, claims.expires_at, token, self._refresh_ttl_s, user_id, organization_id)
-
-    async def _count_attempt(self, email: str, address: str) -> list[str]:
-        """Count before the password is looked at, so that attempts at the same time cannot pass together."""
-        both = hashlib.sha256(f"{email}|{address}".encode("utf-8", "surrogatepass")).hexdigest()
-        limits = {
-            f"structforge:sign-in:{both}": SIGN_INS_PER_ACCOUNT_AND_ADDRESS,
-            f"structforge:sign-in-from:{hashlib.sha256(address.encode()).hexdigest()}": SIGN_INS_PER_ADDRESS,
-        }
-        try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                for key in limits:
-                    pipe.set(key, 0, ex=SIGN_IN_WINDOW_S, nx=True)
-                    pipe.incr(key)
-                counts = (await pipe.execute())[1::2]
-        except RedisError as error:
-            # Sign-in must not depend on Redis; the two hashing threads still bound how fast anyone can guess.
-            logger.warning("sign-in attempts are not counted: %s", error)
-            return []
-        for count, limit in zip(counts, limits.values(), strict=True):
-            if count > limit:
-                raise TooManyRequestsError(
-                    Problem(
-                        "auth.too_many_attempts",
-                        "Too many attempts to sign in.",
-                        hint=sentence(
-                            "Try again in {sign_in_window_s} minutes.",
-                            sign_in_window_s=SIGN_IN_WINDOW_S // 60,
-                        ),
-                        details={"retry_after_s": SIGN_IN_WINDOW_S},
-                    )
-                )
-        return list(limits)
-
-    async def _forget_attempts(self, keys: list[str]) -> None:
-        if not keys:
-            return
-        try:
-            await self._redis.delete(keys[0])
-        except RedisError as error:
-            logger.warning("sign-in attempts are not forgotten: %s", error)
-
-
-async def _note_founded(
-    session: AsyncSession, organization_id: UUID, actor_id: UUID | None, actor: str, owner: str
-) -> None:
-    await Audit(session).add(
-        organization_id,
-        "organization.create",
-        actor_id=actor_id,
-        actor=actor,
-        object_type="organization",
-        object_id=organization_id,
-        details={"owner": owner},
-    )
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-async def _write_roles(session: AsyncSession) -> None:
-    """Bring the database's copy of the roles to what `domain/access.py` says; reports join with it."""
-    for permission in Permission:
-        await session.execute(
-            _UPSERT_PERMISSION, {"name": permission.value, "description": meaning(permission)}
-        )
-    for role, given in ROLE_PERMISSIONS.items():
-        await session.execute(_UPSERT_ROLE, {"name": role.value, "title": role.value.title()})
-        await session.execute(_REVOKE, {"role": role.value, "given": [item.value for item in given]})
-        for permission in sorted(given):
-            await session.execute(_GRANT, {"role": role.value, "permission": permission.value})
 
 
 async def _note(
@@ -765,7 +575,7 @@ async def _note(
         actor=email,
         object_type="user",
         object_id=user_id,
-        address=_storable(client.address)[:64],
+        address=storable(client.address)[:64],
     )
 
 
@@ -778,9 +588,10 @@ def _membership_json(membership: Membership) -> dict[str, Any]:
     }
 
 
-def _checked_email(email: str) -> str:
+def checked_email(email: str) -> str:
+    """Return an address as it is stored. Raises: InvalidError `email.invalid`."""
     email = email.strip().lower()
-    if not _EMAIL.fullmatch(email) or email != _storable(email):
+    if not _EMAIL.fullmatch(email) or email != storable(email):
         raise InvalidError(
             Problem(
                 "email.invalid",
@@ -792,7 +603,8 @@ def _checked_email(email: str) -> str:
     return email
 
 
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
+    """Return what of a text a database can hold."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode()
 
 

@@ -23,6 +23,7 @@ from structforge.services.draft_runs import DraftRunService
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
+from structforge.services.members import MemberService
 from structforge.services.nodes import NodeTypeService
 from structforge.services.replays import ReplayService
 from structforge.services.resumes import ResumeService
@@ -104,8 +105,10 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
     memory = DraftMemory(database, runs, shapes_of(engine.registry))
     engine.closing.push_async_callback(memory.close)
     files = FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes)
+    identity = build_identity(settings, database, redis)
     return ApiServices(
-        identity=build_identity(settings, database, redis),
+        identity=identity,
+        members=MemberService(database, identity),
         workflows=WorkflowService(database, shapes_of(engine.registry)),
         runs=runs,
         connections=ConnectionService(database, engine.databases, Cipher(keyring, CONNECTION_SECRET)),

@@ -138,6 +138,7 @@ VIEWER_MAY = {
     "POST /api/v1/auth/switch",
 }  # fmt: skip
 """What changes nothing of the organization; other GETs are allowed to viewers too."""
+ANSWER = "POST /api/v1/runs/{run_id}/answers"
 
 
 async def test_a_viewer_changes_nothing(installation: Installation) -> None:
@@ -147,7 +148,10 @@ async def test_a_viewer_changes_nothing(installation: Installation) -> None:
     async with installation.http(token) as viewer:
         for call in own_routes(installation):
             response = await send(viewer, call, ids)
-            if call.method == "GET" or call.name in VIEWER_MAY:
+            if call.name == ANSWER:
+                # Whom a question names may answer it, whatever else they may do: here nothing asks anybody.
+                assert response.json()["code"] == "answer.not_waiting"
+            elif call.method == "GET" or call.name in VIEWER_MAY:
                 assert response.status_code in (200, 204, 404, 422), f"{call.name}: {response.text[:200]}"
             else:
                 assert response.status_code == 403, f"{call.name}: {response.status_code}"

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from structforge.services.identity import SIGN_INS_PER_ACCOUNT_AND_ADDRESS
+from structforge.services.sign_in_attempts import SIGN_INS_PER_ACCOUNT_AND_ADDRESS
 from tests.support.installation import FIRST, ORIGIN, PASSWORD, Installation
 
 CREDENTIALS = {"email": FIRST, "password": PASSWORD}

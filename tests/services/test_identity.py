@@ -37,13 +37,15 @@ async def test_bootstrap_wrote_the_roles_and_is_done_once(installation: Installa
 
 async def test_a_member_gets_a_password_once_and_the_roles_permissions(installation: Installation) -> None:
     identity = installation.services.identity
-    user_id, password = await identity.create_user(installation.first, " New@Example.org ", role="operator")
+    user_id, password = await installation.services.members.add(
+        installation.first, " New@Example.org ", role="operator"
+    )
     assert password is not None
     session = await identity.sign_in("new@example.org", password, Client())
     principal = await identity.principal(session.access_token)
     assert (principal.user_id, principal.permissions) == (user_id, ROLE_PERMISSIONS[Role.OPERATOR])
     with pytest.raises(ConflictError):
-        await identity.create_user(installation.first, "new@example.org")
+        await installation.services.members.add(installation.first, "new@example.org")
     assert "member.add" in await actions(installation)
 
 
@@ -51,7 +53,7 @@ async def test_a_person_of_another_organization_joins_with_the_same_account(
     installation: Installation,
 ) -> None:
     identity = installation.services.identity
-    user_id, password = await identity.create_user(installation.first, SECOND, role="viewer")
+    user_id, password = await installation.services.members.add(installation.first, SECOND, role="viewer")
     assert (user_id, password) == (installation.second.user_id, None)
     at_home = await identity.sign_in(SECOND, PASSWORD, Client())
     assert at_home.organization_id == installation.second.organization_id
@@ -118,26 +120,28 @@ async def test_nobody_gives_more_than_they_have(installation: Installation) -> N
     _, token = await installation.member(Role.ADMIN)
     admin = await identity.principal(token)
     with pytest.raises(ForbiddenError):
-        await identity.create_user(admin, "x@example.org", role="owner")
+        await installation.services.members.add(admin, "x@example.org", role="owner")
     assert installation.first.user_id is not None
     with pytest.raises(ForbiddenError):
-        await identity.remove_member(admin, installation.first.user_id)
+        await installation.services.members.remove(admin, installation.first.user_id)
     _, viewer_token = await installation.member(Role.VIEWER)
     with pytest.raises(ForbiddenError):
-        await identity.create_user(await identity.principal(viewer_token), "y@example.org", role="viewer")
+        await installation.services.members.add(
+            await identity.principal(viewer_token), "y@example.org", role="viewer"
+        )
 
 
 async def test_a_removed_member_is_out_at_once(installation: Installation) -> None:
     identity = installation.services.identity
     user_id, token = await installation.member(Role.EDITOR)
     assert (await identity.principal(token)).may(Permission.WORKFLOW_EDIT)
-    await identity.remove_member(installation.first, user_id)
+    await installation.services.members.remove(installation.first, user_id)
     with pytest.raises(UnauthenticatedError):
         await identity.principal(token)
     with pytest.raises(NotFoundError):
-        await identity.remove_member(installation.first, user_id)
+        await installation.services.members.remove(installation.first, user_id)
     with pytest.raises(NotFoundError):
-        await identity.remove_member(installation.second, user_id)
+        await installation.services.members.remove(installation.second, user_id)
 
 
 async def test_what_another_process_changed_is_seen_after_the_recheck(
@@ -195,4 +199,4 @@ async def test_a_token_of_another_installation_is_refused(installation: Installa
 @pytest.mark.parametrize("email", ["", "x", "a@b@c", "a b@c", "a@", "@b", "a@b\n", "x" * 300 + "@b"])
 async def test_an_address_must_be_one(installation: Installation, email: str) -> None:
     with pytest.raises(InvalidError):
-        await installation.services.identity.create_user(installation.first, email.replace("\n", "\x01"))
+        await installation.services.members.add(installation.first, email.replace("\n", "\x01"))

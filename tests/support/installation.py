@@ -12,6 +12,7 @@ from structforge.api.app import Gateway, create_app
 from structforge.api.services import ApiServices
 from structforge.config import Settings
 from structforge.domain.access import Principal, Role, permissions_of
+from structforge.runtime.events import connect_async
 from structforge.security.passwords import Passwords
 from structforge.services.identity import Client, IdentityService
 from structforge.storage.database import Database
@@ -47,9 +48,7 @@ class Installation:
     async def member(self, role: Role) -> tuple[UUID, str]:
         """Add a person with a role to the first organization; return the id and an access token."""
         email = f"{role.value}@example.org"
-        user_id, _ = await self.services.identity.create_user(
-            self.first, email, role=role.value, password=PASSWORD
-        )
+        user_id, _ = await self.services.members.add(self.first, email, role=role.value, password=PASSWORD)
         return user_id, await self.token(email)
 
 
@@ -70,7 +69,9 @@ async def installed(settings: Settings) -> AsyncIterator[Installation]:
             settings.database_app_role_url, settings.database_engine_role_url, settings.database_owner_url
         )
         stack.push_async_callback(owner.close)
-        setup = wiring.build_identity(settings, owner, services.identity._redis)
+        redis = connect_async(settings.redis_server_url)
+        stack.push_async_callback(redis.aclose)
+        setup = wiring.build_identity(settings, owner, redis)
         cheap_passwords(setup)
         await setup.bootstrap(FIRST, PASSWORD, organization="First")
         second = await services.identity.create_organization("Second", "second", SECOND, PASSWORD)

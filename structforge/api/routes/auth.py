@@ -208,7 +208,7 @@ async def found_organization(
 @router.get("/members", tags=["organization"], summary="List members")
 async def members(services: Services, principal: Signed) -> Response:
     """List the members of the organization with their roles."""
-    return JsonResponse({"items": await services.identity.members(principal)})
+    return JsonResponse({"items": await services.members.list(principal)})
 
 
 @router.post(
@@ -223,7 +223,7 @@ async def add_member(
     services: Services, principal: Signed, body: Annotated[MemberCreate, json_body(MemberCreate)]
 ) -> Response:
     """Add a person. A new account without a password gets one, shown in this answer only."""
-    user_id, password = await services.identity.create_user(
+    user_id, password = await services.members.add(
         principal, body.email, name=body.name, role=body.role, password=body.password
     )
     return JsonResponse({"id": user_id, "password": password}, 201)

@@ -3,6 +3,7 @@
 Invariant: see the package. What works in no organization goes through the `auth_…` functions of the database.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -124,6 +125,29 @@ class Users:
             .returning(col(RefreshTokenRow.id))
         )
         return spent.first() is not None
+
+    async def lock_family(self, family_id: UUID) -> None:
+        """Let one transaction at a time change this session, until this one ends."""
+        statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:family, 0))")
+        await self._session.execute(statement, {"family": str(family_id)})
+
+    async def sessions_of(self, organization_id: UUID, user_id: UUID) -> Sequence[UUID]:
+        """Return the sessions that a person ever had in an organization, in order."""
+        statement = (
+            select(col(RefreshTokenRow.family_id))
+            .where(
+                col(RefreshTokenRow.organization_id) == organization_id,
+                col(RefreshTokenRow.user_id) == user_id,
+            )
+            .distinct()
+            .order_by(col(RefreshTokenRow.family_id))
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
+    async def end_session(self, organization_id: UUID, family_id: UUID) -> None:
+        """End a session, whatever refreshes it at this moment."""
+        await self.lock_family(family_id)
+        await self.revoke_family(organization_id, family_id)
 
     async def revoke_family(self, organization_id: UUID, family_id: UUID) -> None:
         """End a session: no token of the family works again."""

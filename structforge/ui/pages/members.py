@@ -74,7 +74,7 @@ class MembersState(rx.State):
         if visitor is None:
             return
         try:
-            _, made = await services().api.identity.create_user(
+            _, made = await services().api.members.add(
                 visitor.principal,
                 _field(fields, "email"),
                 name=_field(fields, "name"),
@@ -104,7 +104,7 @@ class MembersState(rx.State):
         if visitor is None or user_id is None:
             return
         try:
-            await services().api.identity.remove_member(visitor.principal, user_id)
+            await services().api.members.remove(visitor.principal, user_id)
         except StructForgeError as error:
             await tell_problem(self, error)
         await self._load()
@@ -115,7 +115,7 @@ class MembersState(rx.State):
             self.rows = []
             return
         try:
-            members = await services().api.identity.members(visitor.principal)
+            members = await services().api.members.list(visitor.principal)
         except StructForgeError as error:
             self.problem, self.loaded = str(error.problem), True
             return
