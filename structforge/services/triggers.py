@@ -258,16 +258,22 @@ def webhooks_of(document: WorkflowDocument) -> dict[str, WebhookParameters]:
 async def derive_triggers(
     session: AsyncSession, organization_id: UUID, workflow_id: UUID, document: WorkflowDocument
 ) -> None:
-    """Make the triggers those of the version being published; a node that stays keeps address and secret.
+    """Make the triggers those of the version being published.
 
+    A node that stays, or takes the place of the only one that went, keeps address and secret.
     Raises: ConflictError `trigger.path_taken`.
     """
     wanted = webhooks_of(document)
     triggers = Triggers(session)
     known = {row.node_id: row for row in await triggers.of_workflow(organization_id, workflow_id)}
-    for node_id, row in known.items():
-        if node_id not in wanted and row.enabled:
-            await triggers.change(organization_id, row.id, enabled=False)
+    gone = [row for node_id, row in known.items() if node_id not in wanted and row.enabled]
+    new = [node_id for node_id in wanted if node_id not in known]
+    if len(gone) == len(new) == 1:
+        # One in the place of one: a node that was renamed keeps address and secret, its callers notice nothing.
+        await triggers.change(organization_id, gone[0].id, node_id=new[0])
+        known[new[0]] = gone.pop()
+    for row in gone:
+        await triggers.change(organization_id, row.id, enabled=False)
     for node_id, parameters in wanted.items():
         own = await _path(triggers, organization_id, parameters) if parameters.path else None
         before = known.get(node_id)

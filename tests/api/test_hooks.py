@@ -1,5 +1,6 @@
 """Webhooks over HTTP: addresses, signatures, methods, sizes, responses, the test address, two organizations."""
 
+import json
 import time
 from typing import Any
 
@@ -209,6 +210,24 @@ async def test_the_draft_answers_only_while_somebody_listens(
         assert (answer.status_code, answer.json()) == (200, {"got": 1})
         assert (await http.post(f"/api/v1/workflows/{workflow}/publish")).status_code == 201
         assert (await caller.post(path, json=2)).json() == {"got": 2}
+
+
+async def test_a_renamed_webhook_keeps_address_and_secret(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    workflow, path = await made(http, response="respond")
+    secret = await secret_of(http, workflow)
+    detail = (await http.get(f"/api/v1/workflows/{workflow}")).json()
+    text = json.dumps(detail["draft"]).replace('"hook"', '"orders"').replace("{{ hook", "{{ orders")
+    changed = {"document": json.loads(text), "revision": detail["draft_revision"]}
+    saved = await http.put(f"/api/v1/workflows/{workflow}/draft", json=changed)
+    assert saved.status_code == 200, saved.text
+    assert (await http.post(f"/api/v1/workflows/{workflow}/publish")).status_code == 201
+    [hook] = (await http.get(f"/api/v1/workflows/{workflow}/hooks")).json()["items"]
+    assert (hook["node_id"], hook["path"]) == ("orders", path)
+    async with installation.http() as caller:
+        answer = await caller.post(path, content=b"1", headers=signed(secret, b"1"))
+    assert (answer.status_code, answer.json()) == (200, {"got": 1})
 
 
 async def test_organizations_have_their_own_paths_and_nothing_of_each_other(

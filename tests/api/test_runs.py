@@ -51,6 +51,20 @@ async def test_a_sync_run_answers_with_its_result(http: httpx.AsyncClient, workf
     assert (await http.get(f"{started.headers['location']}/logs")).status_code == 200
 
 
+async def test_what_an_input_leaves_out_is_its_declared_default(http: httpx.AsyncClient) -> None:
+    fields = {"name": {"type": "string", "default": "Bob"}, "day": {"type": "string", "format": "date"}}
+    declared = greeting("Hello {{ inputs.name }}") | {"inputs": {"properties": fields}}
+    made = (await http.post("/api/v1/workflows", json={"name": "Greeter", "document": declared})).json()
+    path = f"/api/v1/workflows/{made['id']}/runs"
+    started = await http.post(path, json={"mode": "sync", "draft": True, "input": {"day": "2026-11-25"}})
+    assert started.status_code == 200, started.text
+    run = (await http.get(started.headers["location"])).json()
+    assert run["input"] == {"day": "2026-11-25", "name": "Bob"}
+    assert started.json()["output"] == {"text": "Hello Bob"}
+    wrong = await http.post(path, json={"mode": "sync", "draft": True, "input": {"day": "25.11."}})
+    assert (wrong.status_code, wrong.json()["problems"][0]["where"]) == (422, "input.day")
+
+
 async def test_an_async_run_is_queued_and_can_be_stopped(http: httpx.AsyncClient, workflow: str) -> None:
     started = await http.post(f"/api/v1/workflows/{workflow}/runs", json={})
     assert (started.status_code, started.json()["status"]) == (202, "queued")

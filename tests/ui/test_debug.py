@@ -208,3 +208,25 @@ async def test_edges_in_a_loop_tell_the_last_iteration_and_how_many_there_were(
     await expect(labels.get_by_text("×3", exact=True)).to_have_count(1)
     await expect(labels.get_by_text("1 ×3", exact=True)).to_have_count(2)
     await expect(page.locator(".cv-wire.dead")).to_have_count(0)
+
+
+async def test_the_dock_is_made_higher_by_pointer_and_keys_and_stays_so(
+    open_page: OpenPage, site: Site
+) -> None:
+    page = await open_page(f"/workflows/{await make_workflow(site, 'High', document())}", viewport=SIZE)
+    await page.locator(".ed-dock .dock-title").click()
+    edge, body = page.locator(".ed-dock .resizer"), page.locator(".dock-body")
+    height = (await body.bounding_box())["height"]  # type: ignore[index]
+    await edge.hover()
+    await page.mouse.down()
+    await page.mouse.move(700, (await edge.bounding_box())["y"] - 96, steps=4)  # type: ignore[index]
+    await page.mouse.up()
+    await edge.press("ArrowDown")
+
+    async def is_high() -> bool:
+        return abs((await body.bounding_box())["height"] - height - 76) < 8  # type: ignore[index]
+
+    await eventually(is_high)
+    await page.reload()
+    await expect(body).to_be_visible()
+    await eventually(is_high)

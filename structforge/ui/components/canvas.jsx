@@ -20,6 +20,8 @@ const FAR = 0.4;
 // A graph of so few nodes opens where it begins, large enough to read, instead of whole.
 const FEW = 60;
 const READABLE = 0.6;
+// So low a canvas has no room for a map of itself.
+const LOW = 300;
 const MINI = { width: 140, height: 84 };
 // A channel that nobody feeds.
 const NO_FACTS = "facts:";
@@ -249,6 +251,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
         else flow.setViewport(moved);
       }
       if (height && width) before = { width, height };
+      root.current?.toggleAttribute("data-low", height < LOW);
     });
     if (root.current) watcher.observe(root.current);
     return () => watcher.disconnect();

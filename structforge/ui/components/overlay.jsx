@@ -16,9 +16,18 @@ export function Dialog({ open, label, closeText, wide, onClose, children }) {
     }
     if (!open && dialog.open) dialog.close();
   }, [open]);
+  // What is being typed commits when it is left; then the dialog's own button is pressed.
+  const keys = (event) => {
+    const submit = event.key === "Enter" && (event.ctrlKey || event.metaKey) && box.current.querySelector("[data-submit]");
+    if (!submit) return;
+    event.preventDefault();
+    event.stopPropagation();
+    submit.focus();
+    submit.click();
+  };
   return (
     <dialog
-      ref={box} className={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
+      ref={box} onKeyDownCapture={keys} className={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
       onClose={() => open && onClose?.()}
       onMouseDown={(event) => event.target === box.current && box.current.close()}
     >

@@ -14,6 +14,7 @@ from structforge.api.entries import REFERENCE
 from structforge.ui import routes
 from structforge.ui.components.live import live_duration
 from structforge.ui.components.overview import overview, tally
+from structforge.ui.components.resizer import resizer
 from structforge.ui.components.step import known_marks, step_values
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor import EditorState
@@ -106,6 +107,7 @@ def dock() -> rx.Component:
         rx.cond(DraftRunState.run_id_shown != "", t("debug.run"), t("debug.last_results")),
     )
     return rx.el.section(
+        rx.cond(opened, resizer(name="editor-dock", label=t("debug.resize"))),
         rx.el.div(
             rx.el.button(
                 rx.cond(opened, rx.icon("chevron-down", size=15), rx.icon("chevron-up", size=15)),

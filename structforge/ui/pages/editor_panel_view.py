@@ -126,10 +126,6 @@ def panel_view(rename: Any) -> rx.Component:
             rx.cond(panel["disabled"], " · " + t("editor.disabled"), ""),
             class_name="small muted ed-panel-sub",
         ),
-        rx.cond(
-            panel["type"] == "trigger.webhook",
-            rx.el.p(t("editor.webhook_id"), class_name="help ed-panel-note"),
-        ),
         rx.el.div(*(_tab(name) for name in TABS), role="tablist", class_name="tabs"),
         rx.el.div(
             rx.match(
