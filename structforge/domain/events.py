@@ -18,10 +18,8 @@ class EventType(StrEnum):
     RUN_ACCEPTED = "run.accepted"
     RUN_STARTED = "run.started"
     RUN_WAITING = "run.waiting"
-    RUN_PAUSING = "run.pausing"
     RUN_PAUSED = "run.paused"
     RUN_RESUMED = "run.resumed"
-    RUN_CANCELLING = "run.cancelling"
     RUN_FINISHED = "run.finished"
     STEP_STARTED = "step.started"
     STEP_RETRYING = "step.retrying"
@@ -42,7 +40,6 @@ class RunEvent(TypedDict):
     node_id: NotRequired[str]
     attempt: NotRequired[int]
     started_at: NotRequired[str]
-    duration_ms: NotRequired[float]
     wait_s: NotRequired[float]
     """Retrying: seconds until the next attempt."""
     ports: NotRequired[list[str]]
@@ -50,16 +47,13 @@ class RunEvent(TypedDict):
     error: NotRequired[dict[str, Any]]
     """A `Problem`."""
     summary: NotRequired[dict[str, Any]]
-    """Finished: what a node card shows (`items`, `preview`)."""
-
-
-def event(seq: int, kind: str, at: datetime, **fields: Any) -> dict[str, Any]:
-    """Build an event; `fields` are those of `RunEvent`, and None leaves one out."""
-    body: dict[str, Any] = {"seq": seq, "type": kind, "at": iso(at)}
-    for name, value in fields.items():
-        if value is not None:
-            body[name] = iso(value) if isinstance(value, datetime) else value
-    return body
+    """Finished: `[items, text]` of each port."""
+    until: NotRequired[str | None]
+    """Waiting: when it goes on by itself."""
+    parent_run_id: NotRequired[str]
+    """Accepted: the run that started this one."""
+    origin_run_id: NotRequired[str]
+    """Accepted: the run that this one retries or replays."""
 
 
 def iso(at: datetime) -> str:

@@ -7,7 +7,7 @@ socket event and the `_rx_state_` suffix of vars (tests/ui/test_live.py holds th
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ from structforge.domain.run import StepStatus
 # How soon a topic that nobody looks at any more is let go.
 IDLE_S = 15.0
 READY_S = 2.0
+# How long somebody whose session has ended is still told things.
+RECHECK_S = 10.0
 TOPIC_CHARACTERS = 12
 # Past every sequence, so that a page that gets it asks for a snapshot.
 GAP = 2**53 - 1
@@ -34,6 +36,8 @@ Message = dict[str, Any] | None
 """What was published, or None: something may be missing."""
 Fold = Callable[[str, list[Message]], Patch]
 Follow = Callable[[UUID], AbstractAsyncContextManager["asyncio.Queue[Message]"]]
+MaySee = Callable[[], Awaitable[bool]]
+"""Tells whether a viewer's session goes on."""
 
 
 def patch_of(run_id: str, messages: list[Message]) -> Patch:
@@ -124,6 +128,7 @@ class Feed:
         self._var = f"{var}_rx_state_"
         self._follow: Follow | None = None
         self._tasks: dict[UUID, tuple[asyncio.Task[None], asyncio.Event]] = {}
+        self._admitted: dict[UUID, dict[str, MaySee]] = {}
 
     def attach(self, app: rx.App) -> None:
         """Say which app's websockets the viewers are on."""
@@ -133,12 +138,16 @@ class Feed:
         """Say how to follow a topic's messages."""
         self._follow = follow
 
-    async def watch(self, sid: str, topic: UUID) -> None:
-        """Let the websocket `sid` see the patches of a topic. The caller has checked that it may."""
+    async def watch(self, sid: str, topic: UUID, may_see: MaySee) -> None:
+        """Let the websocket `sid` see the patches of a topic. The caller has checked that it may.
+
+        `may_see` is asked again while there is something to tell: who lost the session is told no more.
+        """
         try:
             await self._sio.enter_room(sid, self._room(topic), namespace=self._namespace)
         except ValueError:
             return  # The websocket has gone meanwhile; the page loads anew when it is back.
+        self._admitted.setdefault(topic, {})[sid] = may_see
         if self._follow is None:
             return
         if topic not in self._tasks:
@@ -149,6 +158,7 @@ class Feed:
 
     async def unwatch(self, sid: str, topic: UUID) -> None:
         """Stop what `watch` began."""
+        self._admitted.get(topic, {}).pop(sid, None)
         await self._sio.leave_room(sid, self._room(topic), namespace=self._namespace)
 
     @asynccontextmanager
@@ -171,11 +181,14 @@ class Feed:
                 finally:
                     # Before the channel is let go, which takes a moment: who comes meanwhile follows anew.
                     del self._tasks[topic]
+                    self._admitted.pop(topic, None)
         finally:
             if self._tasks.get(topic, (None, None))[1] is ready:
                 del self._tasks[topic]
 
     async def _pass_on_from(self, queue: "asyncio.Queue[Message]", topic: UUID) -> None:
+        clock = asyncio.get_running_loop().time
+        checked_at = clock()
         while self._viewers(topic):
             try:
                 async with asyncio.timeout(IDLE_S):
@@ -185,7 +198,17 @@ class Feed:
             await asyncio.sleep(self._coalesce_s)
             while not queue.empty():
                 messages.append(queue.get_nowait())
+            if clock() - checked_at >= RECHECK_S:
+                await self._send_away(topic)
+                checked_at = clock()
             await self._emit(self._fold(str(topic), messages))
+
+    async def _send_away(self, topic: UUID) -> None:
+        """Let nobody see more whose session has ended."""
+        present = self._sids(topic)
+        for sid, may_see in list(self._admitted.get(topic, {}).items()):
+            if sid not in present or not await may_see():
+                await self.unwatch(sid, topic)
 
     async def _emit(self, patch: Patch) -> None:
         await self._sio.emit(
@@ -197,8 +220,11 @@ class Feed:
         return StateUpdate(delta={self._state: {self._var: [patch[0][-TOPIC_CHARACTERS:], *patch[1:]]}})
 
     def _viewers(self, topic: UUID) -> int:
+        return len(self._sids(topic))
+
+    def _sids(self, topic: UUID) -> frozenset[str]:
         rooms = self._sio.manager.rooms.get(self._namespace, {})
-        return len(rooms.get(self._room(topic), ()))
+        return frozenset(rooms.get(self._room(topic), ()))
 
     def _room(self, topic: object) -> str:
         return f"{self._kind}:{topic}"

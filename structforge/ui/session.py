@@ -4,6 +4,7 @@ Invariant: identity comes from the cookies the websocket was opened with, never 
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,16 @@ async def visitor_of(state: rx.State) -> Visitor | None:
         if session.signed_in:
             session._lose()
     return visitor
+
+
+def goes_on(state: rx.State) -> Callable[[], Awaitable[bool]]:
+    """Return what tells later whether the session of this state's websocket goes on."""
+    cookies = state.router.headers.cookie
+
+    async def check() -> bool:
+        return await services().visitor(cookies) is not None
+
+    return check
 
 
 def parse_id(text: object) -> UUID | None:

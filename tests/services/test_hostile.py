@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from structforge.config import Settings
+from structforge.domain.events import RunEvent
 from structforge.domain.run import RunStatus
 from structforge.services.runs import StartRequest
 from structforge.wiring.worker import build_worker
@@ -57,6 +58,7 @@ async def test_a_run_full_of_hostile_nodes_ends_and_every_failure_is_explained(
             assert step.error["message"], step.step_key
     events = [event async for event in installation.services.runs.events(installation.first, run)]
     assert events[-1]["type"] == "run.finished"
+    assert {name for event in events for name in event} <= set(RunEvent.__annotations__)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,37 @@ def test_one_status_change_costs_little_on_the_wire() -> None:
     assert len(json.dumps(["event", {"delta": update.delta, "events": []}], separators=(",", ":"))) <= 300
 
 
+async def anybody() -> bool:
+    return True
+
+
+async def test_who_lost_the_session_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("structforge.ui.live.RECHECK_S", 0.0)
+    server, topic, queue = socketio.AsyncServer(async_mode="asgi"), new_id(), asyncio.Queue[Message]()
+    sids = [await server.manager.connect(name, "/") for name in ("stays", "goes")]
+    session = {"goes on": True}
+
+    @asynccontextmanager
+    async def follow(_: UUID) -> AsyncIterator[asyncio.Queue[Message]]:
+        yield queue
+
+    async def may_see() -> bool:
+        return session["goes on"]
+
+    feed = Feed("run", RunPatchState, "patch", patch_of, coalesce_s=0)
+    feed.attach(cast(rx.App, SimpleNamespace(sio=server, event_namespace=None)))
+    feed.use(follow)
+    async with feed.following():
+        await feed.watch(sids[0], topic, anybody)
+        await feed.watch(sids[1], topic, may_see)
+        for goes_on, told in ((True, set(sids)), (False, {sids[0]})):
+            session["goes on"] = goes_on
+            queue.put_nowait(None)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert set(server.manager.rooms["/"][f"run:{topic}"]) == told
+
+
 async def test_who_comes_while_a_topic_is_let_go_follows_it_anew() -> None:
     server, topic = socketio.AsyncServer(async_mode="asgi"), new_id()
     sid = await server.manager.connect("browser", "/")
@@ -133,11 +164,11 @@ async def test_who_comes_while_a_topic_is_let_go_follows_it_anew() -> None:
     feed.attach(cast(rx.App, SimpleNamespace(sio=server, event_namespace=None)))
     feed.use(follow)
     async with feed.following():
-        await feed.watch(sid, topic)
+        await feed.watch(sid, topic, anybody)
         await feed.unwatch(sid, topic)
         queues[0].put_nowait(None)
         for _ in range(20):  # It finds nobody who looks, and is about to let the topic go.
             await asyncio.sleep(0)
-        await feed.watch(sid, topic)
+        await feed.watch(sid, topic, anybody)
         assert len(queues) == 2
         let_go.set()

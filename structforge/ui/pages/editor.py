@@ -31,7 +31,7 @@ from structforge.ui.pages.editor_run import DraftRunState, FactsState
 from structforge.ui.pages.editor_settings import SettingsState, part_of
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.services import Visitor, services
-from structforge.ui.session import parse_id, say, tell_problem, visitor_of
+from structforge.ui.session import goes_on, parse_id, say, tell_problem, visitor_of
 
 VIEWS = ("graph", "notebook")
 
@@ -79,7 +79,7 @@ class EditorState(rx.State):
             return
         if await self._load(draft, visitor, workflow_id):
             self._room = str(workflow_id)
-            await DRAFT_FEED.watch(sid, workflow_id)
+            await DRAFT_FEED.watch(sid, workflow_id, goes_on(self))
             await self._load(draft, visitor, workflow_id)
             await (await self.get_state(FactsState))._look(visitor, workflow_id, whole=True)
             run = await self.get_state(DraftRunState)

@@ -21,7 +21,7 @@ from structforge.ui.pages.editor_input import InputState
 from structforge.ui.run_feed import RUN_FEED
 from structforge.ui.run_rows import snapshot_of
 from structforge.ui.services import Visitor, services
-from structforge.ui.session import parse_id, say, tell_problem, visitor_of
+from structforge.ui.session import goes_on, parse_id, say, tell_problem, visitor_of
 
 
 class FactsState(rx.State):
@@ -191,7 +191,7 @@ class DraftRunState(rx.State):
     async def _follow(self, visitor: Visitor, run_id: UUID) -> None:
         if not await self._read(visitor, run_id):
             return
-        await RUN_FEED.watch(self.router.session.session_id, run_id)
+        await RUN_FEED.watch(self.router.session.session_id, run_id, goes_on(self))
         await self._read(visitor, run_id)
         if not self.run_active:
             # It was over before anybody looked: no patch will say so.

@@ -18,7 +18,7 @@ from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RUN_FEED
 from structforge.ui.run_rows import RunItem, TryItem, by_step, run_item, snapshot_of
 from structforge.ui.services import RunView, Visitor, services
-from structforge.ui.session import parse_id, tell_problem, visitor_of
+from structforge.ui.session import goes_on, parse_id, tell_problem, visitor_of
 
 MAX_PART_ROWS = 100
 MAX_KEY = 500
@@ -147,7 +147,7 @@ class RunState(rx.State):
         # Authorise before the room: the room shows every patch.
         if await self._read(visitor, run_id):
             self._room = str(run_id)
-            await RUN_FEED.watch(sid, run_id)
+            await RUN_FEED.watch(sid, run_id, goes_on(self))
             await self._read(visitor, run_id)
 
     async def _read(self, visitor: Visitor, run_id: UUID) -> bool:

@@ -21,7 +21,7 @@ from structforge.ui.run_feed import RUN_LIST_FEED
 from structforge.ui.run_filters import ListFilter
 from structforge.ui.run_rows import RunItem
 from structforge.ui.services import Visitor, services
-from structforge.ui.session import parse_id, say, tell_problem, visitor_of
+from structforge.ui.session import goes_on, parse_id, say, tell_problem, visitor_of
 
 PAGE_ROWS = 25
 MAX_NAMES = 200
@@ -119,7 +119,7 @@ class RunsState(rx.State):
         if previous is not None and self._room != room:
             await RUN_LIST_FEED.unwatch(sid, previous)
         self._room = room
-        await RUN_LIST_FEED.watch(sid, visitor.principal.organization_id)
+        await RUN_LIST_FEED.watch(sid, visitor.principal.organization_id, goes_on(self))
 
     async def _names(self, visitor: Visitor) -> list[list[str]]:
         try:
