@@ -4,6 +4,7 @@ Invariant: when a reference is returned, the bytes, their name and every folder 
 that names them may commit. A name is a checked SHA-256, never text from outside, so no path leads elsewhere.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -24,7 +25,9 @@ CHUNK_BYTES = 1024 * 1024
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
 PARTIAL = "partial"
-"""The folder of files that are being written; a crash may leave some, which nothing refers to."""
+"""The folder of files that are being written or removed; a crash may leave some."""
+GOING = ".going"
+"""How the name of a file ends that is about to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,10 @@ class ArtifactStore(Protocol):
 
         Only the sweep may: it knows what refers to them.
         """
+        ...
+
+    def clear_partial(self, *, before: datetime) -> int:
+        """Clear up what a crash left half written or half removed before that moment; return how many files."""
         ...
 
 
@@ -104,7 +111,7 @@ class FileArtifactStore:
     def delete(self, organization_id: UUID, digest: str, *, unused_since: datetime) -> bool:
         """See `ArtifactStore.delete`."""
         file = self._file(organization_id, digest)
-        aside = self._root / str(organization_id) / PARTIAL / f"{digest}.going"
+        aside = self._root / str(organization_id) / PARTIAL / f"{digest}{GOING}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Out of the way first: who stores the same bytes from now on finds nothing and writes them anew, and
@@ -117,6 +124,29 @@ class FileArtifactStore:
             return False
         aside.unlink()
         return True
+
+    def clear_partial(self, *, before: datetime) -> int:
+        """See `ArtifactStore.clear_partial`."""
+        cleared = 0
+        for file in self._root.glob(f"*/{PARTIAL}/*"):
+            with contextlib.suppress(FileNotFoundError):
+                # Not the time of its content: one that is being removed may be of any age.
+                if file.stat().st_ctime < before.timestamp():
+                    self._clear(file)
+                    cleared += 1
+        return cleared
+
+    def _clear(self, file: Path) -> None:
+        digest = file.name.removesuffix(GOING)
+        if digest == file.name or HASH.fullmatch(digest) is None:
+            file.unlink()
+            return
+        # Nobody has decided yet whether this one was stored again meanwhile: the next sweep does.
+        target = self._file(UUID(file.parts[-3]), digest)
+        if target.exists():
+            file.unlink()
+        else:
+            os.replace(file, target)
 
     def _file(self, organization_id: UUID, digest: str) -> Path:
         if HASH.fullmatch(digest) is None:

@@ -9,7 +9,7 @@ touched, no idempotency key, no outbox row; no statement keeps a worker waiting 
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -143,6 +143,12 @@ class Retention:
             or await self._delete_runs(connection, runs_before)
             or await self._sweep_artifacts(connection, min(runs_before, now - LEAST_AGE))
         )
+
+    async def clear_partial(self, connection: AsyncConnection[Any]) -> None:
+        """Clear up the files that crashes left in the store; nothing in the database knows of them."""
+        cleared = await asyncio.to_thread(self._store.clear_partial, before=datetime.now(UTC) - LEAST_AGE)
+        if cleared:
+            logger.info("cleared up %d files that a crash left half written", cleared)
 
     async def _retire_days(self, connection: AsyncConnection[Any], before: datetime) -> bool:
         cursor = await connection.execute("SELECT retirable_days(%s)", (before.date(),))

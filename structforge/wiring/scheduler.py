@@ -23,6 +23,7 @@ RETENTION_EVERY_S = 600.0
 def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
     """Build the scheduler process and the bell it rings."""
     bell = Bell(settings.redis_server_url)
+    retention = _retention(settings)
     dispatcher = Dispatcher(bell.ring, settings.redispatch_after_s)
     name = process_name()
 
@@ -36,7 +37,8 @@ def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
         Duty("idempotency keys", 300.0, expire_idempotency_keys),
         Duty("heartbeat", EVERY_S, say_alive),
         Duty("gone processes", 3_600.0, forget_gone),
-        Duty("retention", RETENTION_EVERY_S, _retention(settings).sweep),
+        Duty("retention", RETENTION_EVERY_S, retention.sweep),
+        Duty("half-written artifacts", 3_600.0, retention.clear_partial),
     )
     conninfo = connection_string(settings.database_engine_role_url, "structforge-engine")
     return Scheduler(conninfo, duties, partial(leave, id=name)), bell

@@ -154,6 +154,27 @@ def test_bytes_that_were_stored_again_are_not_deleted(
     assert access.path(ref).read_bytes() == b"again"
 
 
+def test_what_a_crash_left_half_done_is_cleared_up(
+    store: FileArtifactStore, access: OrganizationArtifacts, tmp_path: Path
+) -> None:
+    kept, back, twice = (access.put(text, media_type="text/plain") for text in (b"kept", b"back", b"twice"))
+    partial_dir = tmp_path / "artifacts" / str(OURS) / artifacts.PARTIAL
+    (partial_dir / "tmpcrashed").write_bytes(b"half of it")
+    # Died between moving a file aside and deciding about it: only one of them was stored again meanwhile.
+    os.replace(access.path(back), partial_dir / f"{back.hash}{artifacts.GOING}")
+    os.link(access.path(twice), partial_dir / f"{twice.hash}{artifacts.GOING}")
+    # Content of long ago: it is being removed at this moment for all we know.
+    for file in partial_dir.iterdir():
+        os.utime(file, (1, 1))
+    left = files(partial_dir)
+    assert store.clear_partial(before=datetime.now(UTC) - timedelta(minutes=1)) == 0
+    assert files(partial_dir) == left
+    assert store.clear_partial(before=LATER) == 3
+    assert files(partial_dir) == []
+    assert [access.path(ref).read_bytes() for ref in (kept, back, twice)] == [b"kept", b"back", b"twice"]
+    assert store.clear_partial(before=LATER) == 0
+
+
 @given(
     st.text(max_size=80)
     | st.sampled_from(["../../etc/passwd", "a" * 63, "A" * 64, "a" * 64 + "\n", "../" * 30])

@@ -377,3 +377,17 @@ async def test_an_artifact_in_use_at_this_moment_is_passed_over(
         await commit.commit()
     await sweep_all(retention, connection)
     assert store.exists(OURS, ref.hash)
+
+
+async def test_files_that_a_crash_left_stay_for_a_day(
+    connection: Connection, retention: Retention, store: FileArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = OrganizationArtifacts(store, OURS).put(b"whole", media_type="text/plain")
+    crashed = store.path(OURS, ref.hash).parents[2] / "partial" / "tmpcrashed"
+    crashed.write_bytes(b"half")
+    await retention.clear_partial(connection)
+    assert crashed.exists()
+    monkeypatch.setattr("structforge.storage.retention.LEAST_AGE", timedelta(days=-1))
+    await retention.clear_partial(connection)
+    assert not crashed.exists()
+    assert store.exists(OURS, ref.hash)
