@@ -17,6 +17,8 @@ from structforge.storage.engine_pool import connection_string
 from structforge.storage.heartbeats import beat, forget_gone, leave
 from structforge.storage.retention import Periods, Retention
 
+DISPATCH_EVERY_S = 0.5
+"""A run whose worker died waits for its lease, and then for this at most, before another worker is rung."""
 RETENTION_EVERY_S = 600.0
 
 
@@ -31,7 +33,7 @@ def build_scheduler(settings: Settings) -> tuple[Scheduler, Bell]:
         await beat(connection, name, "scheduler", process_details())
 
     duties = (
-        Duty("dispatch", min(1.0, settings.redispatch_after_s), dispatcher.sweep),
+        Duty("dispatch", min(DISPATCH_EVERY_S, settings.redispatch_after_s), dispatcher.sweep),
         Duty("abandoned calls", 5.0, stop_abandoned),
         Duty("partitions", 3_600.0, ensure_partitions),
         Duty("idempotency keys", 300.0, expire_idempotency_keys),
