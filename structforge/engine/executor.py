@@ -21,6 +21,7 @@ from structforge.domain.journal import (
 )
 from structforge.domain.run import Effect, RunStatus, StepStatus
 from structforge.domain.values import encode_json
+from structforge.engine import holds
 from structforge.engine.activation import DEAD, NOTHING, Activation
 from structforge.engine.attempts import finish_large, has_references, run_attempts, run_inline
 from structforge.engine.composite import Composite, Loop, closed
@@ -76,7 +77,7 @@ class Executor:
         self._failure: Problem | None = None
         self._returned: Any = NOTHING
         self._concluded: RunEnd | None = None
-        self._history = order.history or {}
+        self._history = dict(order.history or {})
         self._scopes = Scopes(plan, order, recorder, environment)
         self._iterations = Iterations(plan, self._history, self)
         self._max_parallel = min(
@@ -315,7 +316,8 @@ class Executor:
         if resumed is Resumption.GO_ON:
             return True
         if resumed is Resumption.ASIDE:
-            # Other branches go on meanwhile.
+            # Other branches go on meanwhile. The word about it may come while this execution lasts.
+            self._history[step.key] = holds.held(history)
             self._waits.put(step, None)
         elif isinstance(resumed, Declared):
             self.end_with(step, resumed.ports)
@@ -506,12 +508,12 @@ class Executor:
         interrupted = {step.key: step for step in open_steps}
         for key, known in self._history.items():
             # Begun by an earlier worker, and not come to again.
-            if (
-                not known.settled
-                and known.node_id in self._plan.by_id
-                and key not in self._recorder.settled_keys
-            ):
-                step = Step(self._plan.by_id[known.node_id], key, {}, {}, attempt=known.attempt)
+            planned = self._plan.by_id.get(known.node_id)
+            if known.settled or planned is None or key in self._recorder.settled_keys:
+                continue
+            # What the `finally` branch began is for it to go on with.
+            if self._ending is not None or not self._plan.is_final(planned):
+                step = Step(planned, key, {}, {}, attempt=known.attempt)
                 step.started_at = known.started_at or now
                 if known.status in (StepStatus.RUNNING, StepStatus.WAITING):
                     interrupted.setdefault(key, step)

@@ -4,6 +4,7 @@ Invariant: a word counts for the attempt it was given about, so a step that is i
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,6 +79,11 @@ def hold(step: Step, history: StepHistory, recorder: RunRecorder) -> None:
         status=StepStatus.WAITING,
         error=problem,
     )
+
+
+def held(history: StepHistory) -> StepHistory:
+    """Return how an interrupted step stands once it waits for a person."""
+    return replace(history, status=StepStatus.WAITING, error={"code": INTERRUPTED})
 
 
 def is_held(history: StepHistory) -> bool:

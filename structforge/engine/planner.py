@@ -152,8 +152,9 @@ class Plan:
         return tuple(planned for planned in self.nodes if planned.node.receives)
 
     def is_final(self, planned: PlannedNode) -> bool:
-        """Tell whether a node stands in the `finally` branch, not inside a loop there."""
-        return self.final is not None and planned.index in self.final.members
+        """Tell whether a node stands in the `finally` branch, be it inside a loop there."""
+        outermost = planned.chain[0] if planned.chain else planned.index
+        return self.final is not None and outermost in self.final.members
 
     def triggers(self) -> tuple[PlannedNode, ...]:
         """Return the trigger nodes in document order."""

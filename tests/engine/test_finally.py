@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from structforge.domain.workflow import WorkflowDocument
-from structforge.engine.control import RunControl
+from structforge.engine.control import CameIn, RunControl
 from tests.support.eventually import eventually
-from tests.support.execution import Workshop, lines_of
+from tests.support.execution import Running, Workshop, lines_of
 from tests.support.workflows import document, node
 
 FINALLY = node("end", "flow.finally", time_limit_s=5)
@@ -164,3 +164,58 @@ async def test_a_run_out_of_time_fails_and_is_cleaned_up(workshop: Workshop, tmp
         report = await workshop.run(made)
     assert (report.status, report.code) == ("failed", "run.timeout")
     assert report.settled == {"a": "cancelled", "end": "succeeded", "clean": "succeeded"}
+
+
+async def test_a_word_about_an_interrupted_step_of_it_is_heard(workshop: Workshop, tmp_path: Path) -> None:
+    trace, gate, control = tmp_path / "trace", tmp_path / "gate", RunControl()
+    made = document(
+        node("a", "flow.stop", code="no", message="No."),
+        FINALLY,
+        node("all", "flow.loop", items=[1]),
+        node("work", "test.gate_once", trace=str(trace), gate=str(gate)),
+        node("told", value="{{ end.status }}"),
+        edges=["end>all", "all.body>work", "work>all.again", "all.done>told"],
+    )
+    async with workshop.running(made, RunControl()) as running:
+        await eventually(lambda: lines_of(trace))
+        durable = list(running.journal.commits)
+    async with workshop.running(made, control, before=durable) as running:
+        await eventually(lambda: ("step.waiting", "all[0]/work") in _events(running))
+        word = {"decision": "done", "fields": {"output": "paid"}}
+        control.deliver(CameIn({"all[0]/work@1": word}, {}))
+        report = await running.report()
+    assert (report.status, report.code) == ("failed", "no")
+    assert report.outputs["told"] == {"out": "failed"}
+    assert report.outputs["all"] == {"done": ["paid"]}
+    # Nobody was told that what the branch had begun was cancelled with the rest.
+    assert report.events.count(("step.finished", "all[0]/work")) == 1
+    assert set(report.settled.values()) == {"failed", "succeeded"}
+    assert len(lines_of(trace)) == 1
+
+
+async def test_a_word_about_an_interrupted_step_is_heard_while_others_run(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    trace, gate, control = tmp_path / "trace", tmp_path / "gate", RunControl()
+    made = document(
+        node("a", "test.gate_once", trace=str(trace), gate=str(tmp_path / "never")),
+        node("b", value="{{ a }}"),
+        node("beside", "test.gate", gate=str(gate)),
+        edges=["a>b"],
+    )
+    async with workshop.running(made, RunControl()) as running:
+        await eventually(lambda: lines_of(trace))
+        durable = list(running.journal.commits)
+    async with workshop.running(made, control, before=durable) as running:
+        await eventually(lambda: ("step.waiting", "a") in _events(running))
+        control.deliver(CameIn({"a@1": {"decision": "done", "fields": {"output": "paid"}}}, {}))
+        await eventually(lambda: ("step.finished", "b") in _events(running))
+        gate.touch()
+        report = await running.report()
+    assert report.status == "succeeded"
+    assert report.outputs["b"] == {"out": "paid"}
+    assert report.events.count(("step.waiting", "a")) == 1
+
+
+def _events(running: Running) -> list[tuple[str, str | None]]:
+    return [(e["type"], e.get("step_key")) for commit in running.journal.commits for e in commit.events]

@@ -1,4 +1,4 @@
-"""R3: a process dies at each named point, with a step of each effect in its hands.
+"""R3: a process dies at each named point, with a step of each effect in its hands, and inside a `finally` branch.
 
 Proves what a crash may repeat: the results are those of an uncrashed run; an effect happens at most twice and an
 idempotent receiver sees one; a `once` step is never begun a second time without a person.
@@ -30,6 +30,15 @@ SHORT = ("after_claim", "after_intent", "before_final_commit")
 
 _RESULT = "SELECT status, output ->> 'result' FROM workflow_executions WHERE id = %s"
 
+_RUNNING = (
+    "SELECT count(*) FROM execution_steps WHERE run_id = %s AND node_id = 'work' AND status = 'running'"
+)
+_HELD = "SELECT count(*) FROM execution_steps WHERE run_id = %s AND node_id = 'work' AND status = 'waiting'"
+_ENDED = """
+SELECT e.status, e.error ->> 'code', s.outputs #>> '{out,status}' FROM workflow_executions e
+JOIN execution_steps s ON s.run_id = e.id AND s.step_key = 'told' AND s.settled WHERE e.id = %s
+"""
+
 
 async def run(ground: Ground) -> None:
     """Let a worker die at each point with each effect, then let a healthy one go on."""
@@ -52,6 +61,8 @@ async def run(ground: Ground) -> None:
             whole = await api.start(workflows[effect])
             await ground.all_over([whole], limit_s=60)
             uncrashed[effect] = ground.rows(_RESULT, whole)[0]
+        for effect in EFFECTS:
+            await _die_in_finally(ground, api, effect, healthy)
         for point in SHORT if ground.short else POINTS:
             if point == "after_accept":
                 accepted = await _die_accepting(ground, workflows)
@@ -124,6 +135,51 @@ async def _die_accepting(ground: Ground, workflows: Mapping[str, str]) -> dict[s
         await ground.until(api.answers, "the web process is back", service=web)
     await ground.all_over(list(accepted.values()), limit_s=60)
     return accepted
+
+
+async def _die_in_finally(ground: Ground, api: Client, effect: str, healthy: Service) -> None:
+    """Kill the worker while a step behind `finally` is running, in a loop; the run had failed before."""
+    kinds = {"pure": "chaos.pause_pure", "repeatable": "chaos.pause", "once": "chaos.pause_once"}
+    trace, verdict, name = ground.home / f"finally-{effect}", ground.verdict, f"finally, {effect}"
+    document: dict[str, Any] = {
+        "format": 1,
+        "nodes": [
+            {"id": "start", "type": "trigger.manual"},
+            node("stop", "flow.stop", code="chaos.stopped", message="Stopped."),
+            node("end", "flow.finally"),
+            node("all", "flow.loop", items=[1]),
+            node("work", kinds[effect], seconds=600, again_seconds=0, trace=str(trace)),
+            node("told", "data.set", fields={"status": "{{ end.status }}"}),
+        ],
+        "edges": [
+            {"source": "start", "target": "stop"},
+            {"source": "end", "target": "all"},
+            {"source": "all", "source_port": "body", "target": "work"},
+            {"source": "work", "target": "all", "target_port": "again"},
+            {"source": "all", "source_port": "done", "target": "told"},
+        ],
+    }
+    workflow = await api.publish(name, document)
+    [doomed] = await ground.workers(1)
+    healthy.send(signal.SIGSTOP)
+    one = await api.start(workflow)
+    await ground.until(lambda: ground.value(_RUNNING, one) == 1, f"{name}: the work is under way")
+    doomed.kill()
+    verdict.did("crashes")
+    healthy.send(signal.SIGCONT)
+    if effect == "once":
+        await ground.until(lambda: ground.value(_HELD, one) == 1, f"{name}: a person is asked")
+        word = {"step_key": "all[0]/work", "decision": "done", "fields": {"output": "by a person"}}
+        await api.call("POST", f"/runs/{one}/answers", word)
+        verdict.figures["held_for_a_person"] = verdict.figures.get("held_for_a_person", 0) + 1
+    over = await ground.all_over([one], limit_s=45)
+    verdict.check(over, f"{name}: the run did not end")
+    times = len(read_traces(trace))
+    verdict.check(times == (1 if effect == "once" else 2), f"{name}: the effect happened {times} times")
+    found = ground.rows(_ENDED, one)[0]
+    verdict.check(found == ("failed", "chaos.stopped", "failed"), f"{name}: the run ended as {found}")
+    count_journal(ground, [one], steps=6, allowed=("failed",))
+    verdict.figures["cases"] = verdict.figures.get("cases", 0) + 1
 
 
 def _check(
