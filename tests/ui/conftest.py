@@ -185,13 +185,14 @@ async def open_page(browser: Browser, site: Site) -> AsyncIterator[OpenPage]:
         locale: str = "en",
         url: str = site.url,
         may_lose_connection: bool = False,
+        cookies: Mapping[str, str] = site.cookies,
         **options: object,
     ) -> Page:
         own = (url, url.replace("http", "ws"), "data:", "blob:")
         context = await browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
-        cookies = {"sf_locale": locale} | (site.cookies if signed_in else {})
-        await context.add_cookies([{"name": n, "value": v, "url": url} for n, v in cookies.items()])
+        kept = {"sf_locale": locale, **(cookies if signed_in else {})}
+        await context.add_cookies([{"name": n, "value": v, "url": url} for n, v in kept.items()])
         page = await context.new_page()
 
         def heard(message: ConsoleMessage) -> None:

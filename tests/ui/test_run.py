@@ -5,6 +5,7 @@ import re
 import signal
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -89,6 +90,39 @@ async def test_a_question_is_answered_in_its_place(open_page: OpenPage, site: Si
     await expect(page.locator("header [data-status=succeeded]")).to_be_visible(timeout=15_000)
     await expect(question).to_have_count(0)
     await expect(page.locator("#result")).to_contain_text("12.5")
+
+
+async def test_a_viewer_answers_what_names_them_and_nothing_else(open_page: OpenPage, site: Site) -> None:
+    email = "answers@example.org"
+    asks = {"title": "For you?", "emails": [email]}, {"title": "For owners?", "roles": ["owner"]}
+    nodes = [
+        {"id": f"ask{number}", "type": "flow.approval", "parameters": each}
+        for number, each in enumerate(asks)
+    ]
+    await publish(site, "Asks a viewer", {"nodes": nodes, "edges": []})
+    run = await site.start("Asks a viewer")
+    async with site.client() as client:
+        made = await client.post("/api/v1/members", json={"email": email, "role": "viewer"})
+        assert made.status_code == 201, made.text
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
+        body = {"email": email, "password": made.json()["password"]}
+        cookies = dict((await client.post("/api/v1/auth/sign-in", json=body)).cookies)
+    page = await open_page(f"/runs/{run}", cookies=cookies)
+    theirs = page.locator(".question").filter(has_text="For you?")
+    others = page.locator(".question").filter(has_text="For owners?")
+    await expect(others).to_contain_text("meant for others", timeout=15_000)
+    await expect(others.get_by_role("button")).to_have_count(0)
+    await expect(theirs).to_contain_text(email)
+    await theirs.get_by_role("button", name="Approve").click()
+    await expect(theirs).to_have_count(0)
+    await expect(page.locator("[data-row=ask0] [data-status=succeeded]")).to_be_visible(timeout=15_000)
+    await expect(others).to_be_visible()
+    async with site.client() as client:
+        answers = [
+            await client.post(f"/api/v1/runs/{run}/answers", json={"step_key": key, "decision": "approved"})
+            for key in ("ask0", "ask1")
+        ]
+    assert [answer.status_code for answer in answers] == [409, 201]
 
 
 async def test_a_run_is_paused_resumed_and_stopped(open_page: OpenPage, site: Site) -> None:
