@@ -5,7 +5,9 @@ whose definition differs; only what stands outside of all these is taken over. P
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
+from structforge.domain.journal import StepRecord
 from structforge.domain.run import StepStatus
 from structforge.engine.planner import Plan, PlannedNode
 
@@ -42,6 +44,21 @@ def nodes_to_execute(
         if any(around[source] in again for source in _sources(new, planned)):
             again.add(around[planned.id])
     return frozenset(again)
+
+
+def split(
+    old: Plan,
+    new: Plan,
+    steps: Mapping[str, StepRecord],
+    chosen: Collection[str],
+    *,
+    input_changed: bool,
+) -> tuple[list[StepRecord], frozenset[str]]:
+    """Return what a new run takes over of the settled `steps` of an earlier one, and which nodes run again."""
+    outcomes = {step.node_id: step.status for key, step in steps.items() if key == step.node_id}
+    again = nodes_to_execute(old, new, outcomes, chosen, input_changed=input_changed)
+    kept = [steps[key] for key in taken_over(steps, again) if steps[key].status in TAKEN_OVER]
+    return [replace(step, status=StepStatus.REUSED) for step in kept], again
 
 
 def taken_over(step_keys: Iterable[str], again: Collection[str]) -> list[str]:

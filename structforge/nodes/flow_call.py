@@ -95,8 +95,9 @@ class CallWorkflow(Node[CallParameters]):
     The called run is a run like any other, with its own steps and history, and a link to this step. While it is
     under way this run holds no worker; stopping, pausing and resuming this run does the same to the called one.
     When the called run fails, the step fails with `call.failed`, which carries the error; the node's retry then
-    starts a new run. Runs can be called by called runs, as deep as the installation allows; the rights are those
-    of the first. The called workflow begins at its manual trigger.
+    starts a new run from its beginning. When somebody retries this run, the called run is retried too: what had
+    succeeded in it is taken over and not paid for again. Runs can be called by called runs, as deep as the
+    installation allows; the rights are those of the first. The called workflow begins at its manual trigger.
 
     **Example.** With the workflow `Send invoice` and the input `{"order": "{{ item }}"}` inside a loop, each order is
     sent by a run of its own.

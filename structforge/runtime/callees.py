@@ -22,12 +22,15 @@ from structforge.domain.values import JsonValue, decode_json, encode_json, journ
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
 from structforge.engine.plans import PlanCache
+from structforge.engine.replay import split
+from structforge.engine.values import references_in
 from structforge.runtime.events import EventPublisher
 from structforge.sdk.context import NodeError
 from structforge.sdk.control import Call
 from structforge.storage.callees import (
     Callee,
     Caller,
+    called_before,
     callees,
     caller_of,
     draft_of,
@@ -36,6 +39,7 @@ from structforge.storage.callees import (
 )
 from structforge.storage.control import request_stop
 from structforge.storage.engine_pool import EnginePool
+from structforge.storage.outcomes import settled_steps
 
 CALL, FAILURE = "call", "error"
 """Trigger kinds of the runs made here."""
@@ -96,7 +100,36 @@ class CalleeService:
             parent_waits=call.wait,
             depth=above.depth + 1,
         )
-        return _accepted(child_id(caller.run_id, step_key, attempt), organization_id, workflow_id, acceptance)
+        made = child_id(caller.run_id, step_key, attempt)
+        commit = _accepted(made, organization_id, workflow_id, acceptance)
+        if call.wait:
+            await self._take_over(commit, caller, step_key, plan)
+        return commit
+
+    async def _take_over(self, commit: Commit, caller: RunIdentity, step_key: str, plan: Plan) -> None:
+        """Let a called run be a retry of the one that was called before, where its caller is a retry itself."""
+        run, acceptance = commit.run, commit.acceptance
+        async with self._pool.connection() as connection:
+            earlier = await called_before(connection, caller, step_key, run.workflow_id, run.run_id)
+            if earlier is None or acceptance is None:
+                return
+            steps = {step.step_key: step for step in await settled_steps(connection, earlier.run)}
+        reused, _ = split(
+            await self._plans.get(earlier.version_id),
+            plan,
+            steps,
+            (),
+            input_changed=decode_json(acceptance.input, max_bytes=MAX_INPUT_BYTES)
+            != decode_json(earlier.input, max_bytes=MAX_INPUT_BYTES),
+        )
+        # Also where nothing is taken over: the runs that this one calls look for theirs along this way.
+        acceptance.origin_run_id, acceptance.origin_kind = earlier.run.run_id, "retry"
+        commit.events[0]["origin_run_id"] = str(earlier.run.run_id)
+        commit.settled_steps = len(reused)
+        for step in reused:
+            commit.steps[step.step_key, step.attempt] = step
+            # In use again: retention must not take them away under the new run.
+            commit.artifacts += references_in(step.outputs or b"")
 
     async def handler(
         self, failed: RunIdentity, error: Problem, acceptance: Acceptance | None

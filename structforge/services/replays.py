@@ -4,7 +4,7 @@ Invariant: the earlier run is never changed; what is taken over is neither compu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -26,11 +26,11 @@ from structforge.domain.journal import (
     RunIdentity,
     StepRecord,
 )
-from structforge.domain.run import RunStatus, StepStatus
+from structforge.domain.run import RunStatus
 from structforge.domain.values import JsonValue, content_hash, encode_json
 from structforge.engine.planner import Plan
 from structforge.engine.recorder import RunRecorder
-from structforge.engine.replay import nodes_to_execute, taken_over
+from structforge.engine.replay import split
 from structforge.engine.values import references_in
 from structforge.services.audit import audited
 from structforge.services.runs import IDEMPOTENCY_TTL, key_taken
@@ -128,7 +128,7 @@ class ReplayService:
         )
         recorder.event("run.accepted", now, status=RunStatus.QUEUED, origin_run_id=str(row.id))
         for step in prepared.reused:
-            recorder.step(replace(step, status=StepStatus.REUSED))
+            recorder.step(step)
             # In use again: retention must not take them away under the new run.
             for artifact in references_in(step.outputs or b""):
                 recorder.artifact(artifact)
@@ -162,18 +162,13 @@ class ReplayService:
         earlier = RunIdentity(row.id, row.organization_id, row.workflow_id, row.accepted_on)
         async with self._database.engine_pool.connection() as connection:
             steps = {step.step_key: step for step in await settled_steps(connection, earlier)}
-        again = nodes_to_execute(
+        reused, again = split(
             old,
             target.plan,
-            {step.node_id: step.status for key, step in steps.items() if key == step.node_id},
+            steps,
             tuple(target.plan.by_id) if request.from_start else request.from_nodes,
             input_changed=given != row.input,
         )
-        reused = [
-            steps[key]
-            for key in taken_over(steps, again)
-            if steps[key].status in (StepStatus.SUCCEEDED, StepStatus.REUSED)
-        ]
         return _Prepared(row, target, given, reused, again)
 
     async def _earlier(self, principal: Principal, run_id: UUID) -> RunRow:

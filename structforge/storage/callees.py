@@ -38,6 +38,34 @@ LIMIT 200
 """
 
 
+# The same step's call in the run that this one retries, or in that one's. A step that calls for a second time in this
+# run has tried that already.
+_BEFORE = """
+WITH RECURSIVE lineage AS (
+    SELECT id, origin_run_id, origin_kind, 0 AS level FROM workflow_executions
+    WHERE id = %(run)s AND organization_id = %(organization)s
+    UNION ALL
+    SELECT e.id, e.origin_run_id, e.origin_kind, level + 1 FROM workflow_executions e
+    JOIN lineage ON e.id = lineage.origin_run_id
+    WHERE lineage.origin_kind = 'retry' AND level < 100 AND e.organization_id = %(organization)s
+)
+SELECT c.id, c.organization_id, c.workflow_id, c.accepted_on, c.version_id, c.input::text, level
+FROM lineage JOIN workflow_executions c ON c.parent_run_id = lineage.id
+WHERE c.parent_step_key = %(step)s AND c.parent_waits AND c.id <> %(made)s AND c.workflow_id = %(workflow)s
+    AND c.status IN ('succeeded', 'failed', 'cancelled')
+ORDER BY level, c.accepted_at DESC, c.id LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A run that is over, which a step called before."""
+
+    run: RunIdentity
+    version_id: UUID
+    input: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """What a run passes on to those it starts."""
@@ -71,6 +99,23 @@ async def caller_of(connection: AsyncConnection[Any], run: RunIdentity) -> Calle
         return None
     created_by, priority, depth, kind, version_id, trigger, given, number = row
     return Caller(created_by, priority, depth, kind, version_id, trigger, given.encode(), number)
+
+
+async def called_before(
+    connection: AsyncConnection[Any], caller: RunIdentity, step_key: str, workflow_id: UUID, made: UUID
+) -> Earlier | None:
+    """Return the run of that workflow which the step called in the run that `caller` retries, for the run `made`."""
+    key = {
+        "run": caller.run_id,
+        "organization": caller.organization_id,
+        "step": step_key,
+        "workflow": workflow_id,
+        "made": made,
+    }
+    row = await (await connection.execute(_BEFORE, key)).fetchone()
+    if row is None or row[6] == 0:
+        return None
+    return Earlier(RunIdentity(*row[:4]), row[4], row[5].encode())
 
 
 async def version_number(

@@ -194,6 +194,48 @@ async def test_a_failed_call_tells_why_and_a_retry_calls_anew(
     assert len(trace.read_text().splitlines()) == 2
 
 
+async def test_a_persons_retry_retries_the_called_runs_and_pays_for_nothing_twice(
+    installation: Installation, tmp_path: Path
+) -> None:
+    trace, gate = tmp_path / "trace", tmp_path / "gate"
+    callee = await publish(
+        installation,
+        document(
+            node("paid", "test.gate", trace=str(trace)),
+            node("shaky", "test.gate", gate=str(gate), policies={"timeout_s": 0.2}),
+            edges=["paid>shaky"],
+        ),
+    )
+    between = await publish(installation, calls(callee, given={"n": 1}))
+    workflow = await publish(installation, calls(between, given="{{ inputs }}"))
+    run = await start(installation, workflow)
+    assert (await ended(installation, run)).status == "failed"
+    replays, owner = installation.services.replays, installation.first
+    # In vain, and then once more: what was done in the first of the three is still there.
+    again = (await replays.replay(owner, run, ReplayRequest())).run_id
+    assert (await ended(installation, again)).status == "failed"
+    gate.touch()
+    last = (await replays.replay(owner, again, ReplayRequest())).run_id
+    found = await ended(installation, last)
+    assert (found.status, found.output) == (
+        "succeeded",
+        {"from": "shaky", "in": [{"from": "paid", "in": []}]},
+    )
+    assert len(trace.read_text().splitlines()) == 1
+    ((middle, *_),) = await children(installation, last)
+    ((lowest, *_),) = await children(installation, middle)
+    assert await step_statuses(installation, lowest) == {"paid": "reused", "shaky": "succeeded"}
+    ((earlier, *_),) = await children(installation, (await children(installation, again))[0][0])
+    row = await installation.services.runs.get(owner, lowest)
+    assert (row.origin_run_id, row.origin_kind, row.parent_run_id) == (earlier, "retry", middle)
+    events = [event async for event in installation.services.runs.events(owner, lowest)]
+    assert (events[0]["type"], events[0]["origin_run_id"]) == ("run.accepted", str(earlier))
+    # Who asks for the call itself wants it done again.
+    made = (await replays.replay(owner, again, ReplayRequest(("call",)))).run_id
+    assert (await ended(installation, made)).status == "succeeded"
+    assert len(trace.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [
