@@ -18,11 +18,11 @@ from structforge.domain.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
-    NotFoundError,
     Problem,
     sentence,
 )
 from structforge.runtime.events import EventPublisher
+from structforge.services.absent import run_not_found
 from structforge.services.audit import audit
 from structforge.storage.database import Database
 from structforge.storage.repositories.answers import Answers, OpenQuestion
@@ -80,7 +80,7 @@ class AnswerService:
         authorize(principal, Permission.RUN_READ)
         async with self._database.transaction(principal.organization_id) as session:
             if await Runs(session).get(principal.organization_id, run_id) is None:
-                raise _no_run(run_id)
+                raise run_not_found(run_id)
             questions = await Answers(session).open(principal.organization_id, run_id)
         return [question for question in questions if question.answered_at is None]
 
@@ -112,7 +112,7 @@ class AnswerService:
         async with self._database.transaction(organization_id) as session:
             answers = Answers(session)
             if await Runs(session).get(organization_id, run_id) is None:
-                raise _no_run(run_id)
+                raise run_not_found(run_id)
             run = await answers.lock(organization_id, run_id)
             found = [one for one in await answers.open(organization_id, run_id) if one.step_key == step_key]
             if run is None or run.control == "stop" or not found:
@@ -252,12 +252,6 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _no_run(run_id: UUID) -> NotFoundError:
-    return NotFoundError(
-        Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
-    )
 
 
 def _not_waiting(run_id: UUID, step_key: str) -> ConflictError:

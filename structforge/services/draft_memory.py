@@ -28,6 +28,7 @@ from structforge.domain.staleness import KnownResult, Staleness, stale_results
 from structforge.domain.validation import parse_document
 from structforge.domain.validation.shapes import NodeShape
 from structforge.domain.values import content_hash, encode_json, journal_safe
+from structforge.services.absent import workflow_not_found
 from structforge.services.runs import RunService
 from structforge.services.step_values import PortInput
 from structforge.storage.database import Database
@@ -303,13 +304,7 @@ class DraftMemory:
     async def _anatomy(self, session: AsyncSession, organization_id: UUID, workflow_id: UUID) -> Anatomy:
         workflow = await Workflows(session).get(organization_id, workflow_id)
         if workflow is None:
-            raise NotFoundError(
-                Problem(
-                    "workflow.not_found",
-                    sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-                    "workflow_id",
-                )
-            )
+            raise workflow_not_found(workflow_id)
         return Anatomy(parse_document(workflow.draft), self._shapes)
 
 

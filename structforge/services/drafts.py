@@ -29,13 +29,13 @@ from structforge.domain.edits import (
     apply,
     edits_json,
 )
-from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.parts import Anatomy
 from structforge.domain.staleness import definition_hash
 from structforge.domain.validation import parse_document
 from structforge.domain.validation.shapes import NodeShape
 from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
+from structforge.services.absent import workflow_not_found
 from structforge.services.connection_use import authorize_use
 from structforge.storage.database import Database
 from structforge.storage.repositories.draft_nodes import DraftNodes
@@ -108,13 +108,7 @@ class DraftService:
             workflows = Workflows(session)
             row = await workflows.lock(principal.organization_id, workflow_id)
             if row is None:
-                raise NotFoundError(
-                    Problem(
-                        "workflow.not_found",
-                        sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-                        "workflow_id",
-                    )
-                )
+                raise workflow_not_found(workflow_id)
             document = parse_document(row.draft)
             applied = apply(document, edits(document) if callable(edits) else edits, self._literal)
             authorize_use(principal, applied.document, document)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem, StructForgeError, sentence
+from structforge.domain.errors import StructForgeError
 from structforge.domain.expressions import ExpressionError, parse
 from structforge.domain.graph import Graph
 from structforge.domain.validation import parse_document
@@ -25,6 +25,7 @@ from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.engine.environment import Environment
 from structforge.engine.values import load
 from structforge.sdk import ArtifactRef
+from structforge.services.absent import workflow_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.draft_nodes import DraftNodes
 from structforge.storage.repositories.workflows import Workflows
@@ -115,13 +116,7 @@ class ExpressionValues:
         async with self.database.transaction(principal.organization_id) as session:
             row = await Workflows(session).get(principal.organization_id, workflow_id)
         if row is None:
-            raise NotFoundError(
-                Problem(
-                    "workflow.not_found",
-                    sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-                    "workflow_id",
-                )
-            )
+            raise workflow_not_found(workflow_id)
         document = parse_document(row.draft)
         registry = self.environment.registry
         loops = {spec.id for spec in document.nodes if (node := registry.get(spec.type)) and node.loop}

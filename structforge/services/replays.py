@@ -13,7 +13,6 @@ from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import (
     ConflictError,
     InvalidError,
-    NotFoundError,
     Problem,
     sentence,
 )
@@ -32,6 +31,7 @@ from structforge.engine.planner import Plan
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.replay import split
 from structforge.engine.values import references_in
+from structforge.services.absent import run_not_found
 from structforge.services.audit import audited
 from structforge.services.runs import IDEMPOTENCY_TTL, key_taken
 from structforge.services.targets import Target, Targets
@@ -175,9 +175,7 @@ class ReplayService:
         async with self._database.transaction(principal.organization_id) as session:
             row = await Runs(session).get(principal.organization_id, run_id)
         if row is None:
-            raise NotFoundError(
-                Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
-            )
+            raise run_not_found(run_id)
         if not RunStatus(row.status).terminal:
             raise ConflictError(
                 Problem(

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.summaries import summaries_of
+from structforge.services.absent import run_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.paging import Cursor, Page
 from structforge.storage.repositories.runs import AttemptRow, Group, RunFilter, Runs
@@ -177,9 +177,7 @@ class RunViews:
 async def _run(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
     run = await Runs(session).get(principal.organization_id, run_id)
     if run is None:
-        raise NotFoundError(
-            Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
-        )
+        raise run_not_found(run_id)
     return run
 
 

@@ -18,7 +18,6 @@ from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import (
     ConflictError,
     InvalidError,
-    NotFoundError,
     Problem,
     sentence,
 )
@@ -40,6 +39,7 @@ from structforge.engine.order import RunOrder
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.values import load_output
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
+from structforge.services.absent import run_not_found
 from structforge.services.admission import Admission
 from structforge.services.audit import audited
 from structforge.services.targets import Target, Targets
@@ -411,9 +411,7 @@ class RunService:
 async def _found(session: AsyncSession, principal: Principal, run_id: UUID) -> RunRow:
     row = await Runs(session).get(principal.organization_id, run_id)
     if row is None:
-        raise NotFoundError(
-            Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
-        )
+        raise run_not_found(run_id)
     return row
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import NotFoundError, Problem, sentence
 from structforge.domain.graph import AGAIN_PORT
 from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
+from structforge.services.absent import run_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.runs import Runs
 from structforge.storage.repositories.versions import Versions
@@ -57,9 +57,7 @@ class StepValuesService:
             runs = Runs(session)
             run = await runs.get(organization, run_id)
             if run is None:
-                raise NotFoundError(
-                    Problem("run.not_found", sentence("There is no run {run_id}.", run_id=run_id), "run_id")
-                )
+                raise run_not_found(run_id)
             version = await Versions(session).get(organization, run.version_id)
             document = WorkflowDocument() if version is None else parse_document(version.document)
             attempts = await runs.step(organization, run_id, run.accepted_on, step_key)

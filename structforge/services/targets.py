@@ -9,7 +9,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -30,6 +29,7 @@ from structforge.domain.values import JsonValue
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import Plan
 from structforge.engine.plans import PlanCache
+from structforge.services.absent import workflow_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.limits import Limits
 from structforge.storage.repositories.versions import Versions
@@ -126,7 +126,7 @@ class Targets:
             workflow = await Workflows(session).get(organization_id, workflow_id)
             limits = await Limits(session).of(organization_id, workflow_id)
         if workflow is None:
-            raise _not_found(workflow_id)
+            raise workflow_not_found(workflow_id)
         if workflow.published_version_id is None:
             raise ConflictError(
                 Problem(
@@ -146,7 +146,7 @@ class Targets:
         """Return version `number`. Raises: NotFoundError."""
         async with self._database.transaction(organization_id) as session:
             if await Workflows(session).get(organization_id, workflow_id) is None:
-                raise _not_found(workflow_id)
+                raise workflow_not_found(workflow_id)
             version = await Versions(session).numbered(organization_id, workflow_id, number)
             limits = await Limits(session).of(organization_id, workflow_id)
         if version is None:
@@ -167,7 +167,7 @@ class Targets:
         async with self._database.transaction(organization_id) as session:
             workflow = await Workflows(session).get(organization_id, workflow_id)
             if workflow is None:
-                raise _not_found(workflow_id)
+                raise workflow_not_found(workflow_id)
             document = parse_document(workflow.draft)
             problems = self._check(document)
             if problems:
@@ -203,13 +203,3 @@ class Targets:
                 self.changes += 1
                 self._published.clear()
             await asyncio.sleep(1.0)
-
-
-def _not_found(workflow_id: Any) -> NotFoundError:
-    return NotFoundError(
-        Problem(
-            "workflow.not_found",
-            sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-            "workflow_id",
-        )
-    )

@@ -30,6 +30,7 @@ from structforge.domain.validation import parse_document
 from structforge.domain.workflow import WorkflowDocument
 from structforge.sdk.webhooks import ResumeRules, WebhookParameters
 from structforge.security.cipher import Cipher
+from structforge.services.absent import workflow_not_found
 from structforge.services.audit import audit
 from structforge.services.targets import CHANNEL, Target, Targets
 from structforge.storage.database import Database
@@ -357,13 +358,7 @@ async def _add(
 async def _draft(session: AsyncSession, principal: Principal, workflow_id: UUID) -> WorkflowDocument:
     row = await Workflows(session).get(principal.organization_id, workflow_id)
     if row is None:
-        raise NotFoundError(
-            Problem(
-                "workflow.not_found",
-                sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-                "workflow_id",
-            )
-        )
+        raise workflow_not_found(workflow_id)
     return parse_document(row.draft)
 
 

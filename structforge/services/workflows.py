@@ -25,6 +25,7 @@ from structforge.domain.errors import (
 from structforge.domain.validation import NodeShape, errors_of, parse_document, validate
 from structforge.domain.workflow import WorkflowDocument
 from structforge.interchange.own import Labels, WorkflowFile, check_labels
+from structforge.services.absent import workflow_not_found
 from structforge.services.audit import audit
 from structforge.services.connection_use import authorize_use, missing_connections
 from structforge.services.targets import CHANNEL
@@ -401,17 +402,6 @@ class WorkflowService:
             number = None if version is None else version.number
         problems = await self._problems(session, principal, document)
         return WorkflowDetail(_summary(row), document, number, tuple(problems))
-
-
-def workflow_not_found(workflow_id: UUID) -> NotFoundError:
-    """Make the error for a workflow that is missing, deleted or another organization's."""
-    return NotFoundError(
-        Problem(
-            "workflow.not_found",
-            sentence("There is no workflow {workflow_id}.", workflow_id=workflow_id),
-            "workflow_id",
-        )
-    )
 
 
 async def _workflow(session: AsyncSession, principal: Principal, workflow_id: UUID) -> WorkflowRow:
