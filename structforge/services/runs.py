@@ -41,7 +41,7 @@ from structforge.engine.values import load_output
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.absent import run_not_found
 from structforge.services.admission import Admission
-from structforge.services.audit import audited
+from structforge.services.audit import actor_of, audit_deed
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
@@ -289,10 +289,14 @@ class RunService:
         return status
 
     async def _ask(self, principal: Principal, run_id: UUID, ask: Ask, action: str) -> RunStatus:
-        async with audited(self._database, principal, f"run.{action}", "run", run_id) as session:
-            async with self._database.engine_pool.connection() as connection:
-                answered = await ask(connection, principal.organization_id, run_id)
-            if answered.asked is Asked.NOTHING or answered.status is None:
+        async with self._database.transaction(principal.organization_id) as session:
+            actor = await actor_of(session, principal)
+        async with self._database.engine_pool.connection() as connection, connection.transaction():
+            answered = await ask(connection, principal.organization_id, run_id)
+            if answered.asked is not Asked.NOTHING:
+                await audit_deed(connection, principal, actor, f"run.{action}", "run", run_id)
+        if answered.asked is Asked.NOTHING or answered.status is None:
+            async with self._database.transaction(principal.organization_id) as session:
                 raise await _refusal(session, principal, run_id, action)
         await self._publisher.asked(principal.organization_id, answered, action, self._ring)
         return answered.status

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg import AsyncConnection, errors, sql
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -280,3 +282,33 @@ async def test_what_a_person_does_with_one_run_is_in_the_audit_trail_and_what_is
     ]
     assert {entry.actor_id for entry in entries} == {me.user_id}
     assert {entries[0].details["made"]} == set(map(str, made))
+
+
+async def test_a_deed_that_cannot_be_noted_is_not_done(installation: Installation) -> None:
+    runs, me = installation.services.runs, installation.first
+    later = datetime.now(UTC) + timedelta(hours=1)
+    workflow = await publish(installation, document(node("a")))
+    run = (await runs.start(me, workflow, StartRequest({}, run_at=later))).run_id
+    role = conninfo_to_dict(installation.settings.database_engine_role_url)["user"]
+    engine_pool = installation.engine.database.engine_pool
+    async with await AsyncConnection.connect(
+        installation.settings.database_owner_url, autocommit=True
+    ) as owner:
+        name = sql.Identifier(str(role))
+        await owner.execute(sql.SQL("REVOKE INSERT ON audit_entries FROM {}").format(name))
+        for deed in (runs.pause, runs.stop):
+            with pytest.raises(errors.InsufficientPrivilege):
+                await deed(me, run)
+        assert RunStatus((await runs.get(me, run)).status) is RunStatus.QUEUED
+        assert await step_statuses(installation, run) == {}
+        await owner.execute(sql.SQL("GRANT INSERT ON audit_entries TO {}").format(name))
+    await runs.stop(me, run)
+    # Who adds to the trail can neither read it nor change it.
+    for statement in (
+        "SELECT 1 FROM audit_entries",
+        "DELETE FROM audit_entries",
+        "UPDATE audit_entries SET actor = ''",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            async with engine_pool.connection() as connection:
+                await connection.execute(statement)
