@@ -41,6 +41,7 @@ from structforge.api.routes import (
 )
 from structforge.api.services import ApiServices
 from structforge.domain.errors import Problem, StructForgeError, sentence
+from structforge.domain.faults import fault_sentence
 from structforge.domain.values import path_of
 
 logger = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         problems.append(
             Problem(
                 "query.invalid",
-                sentence("{where}: {msg}.", where=where, msg=fault["msg"]),
+                sentence("{where}: {msg}.", where=where, msg=fault_sentence(fault)),
                 where,
                 "See /api/docs.",
             )

@@ -19,6 +19,7 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
+from structforge.domain.faults import fault_sentence
 from structforge.domain.values import JsonValue, decode_json, path_of
 
 FORM_MAX_BYTES = 64 * 1024
@@ -115,7 +116,7 @@ def checked(model: type[Model], value: JsonValue) -> Model:
 def field_problems(error: ValidationError) -> list[Problem]:
     """Return pydantic's findings as problems."""
     problems = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False)[:100]:
+    for fault in error.errors(include_url=False, include_input=False)[:100]:
         where = ""
         for part in fault["loc"]:
             where = path_of(where, part).removeprefix(".")
@@ -125,7 +126,7 @@ def field_problems(error: ValidationError) -> list[Problem]:
         problems.append(
             Problem(
                 code,
-                sentence("{where}: {msg}.", where=where or "The body", msg=fault["msg"]),
+                sentence("{where}: {msg}.", where=where or "The body", msg=fault_sentence(fault)),
                 where,
                 "See /api/docs.",
             )

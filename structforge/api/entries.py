@@ -66,10 +66,10 @@ def log_href(run_id: UUID, step_key: str) -> str:
     return f"/api/v1/runs/{run_id}/logs?step={quote(step_key, safe='')}"
 
 
-def problem_fields(error: Mapping[str, Any] | None) -> dict[str, str]:
+def problem_fields(error: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a failure as viewers take it; nothing where there is none."""
     if not error:
         return {}
-    return {"problem": str(error.get("message", ""))} | {
-        name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)
-    }
+    fields: dict[str, Any] = {"problem": str(error.get("message", ""))}
+    fields |= {name: str(error[name]) for name in ("hint", "where", "code") if error.get(name)}
+    return fields | ({"sentences": error["sentences"]} if error.get("sentences") else {})

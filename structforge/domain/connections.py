@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.faults import fault_sentence
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """What workflows call a connection; it never changes, since documents hold it."""
@@ -88,11 +89,11 @@ def check_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
             *(
                 Problem(
                     "connection.setting",
-                    sentence("{msg}.", msg=fault["msg"]),
+                    sentence("{msg}.", msg=fault_sentence(fault)),
                     ".".join(("settings", *map(str, fault["loc"]))),
                     "docs/connections.md lists the settings of each kind.",
                 )
-                for fault in error.errors(include_input=False, include_url=False, include_context=False)
+                for fault in error.errors(include_input=False, include_url=False)
             )
         ) from None
 

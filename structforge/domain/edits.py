@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.faults import fault_sentence
 from structforge.domain.policies import Policies
 from structforge.domain.renaming import NOTHING, spec_with_names
 from structforge.domain.validation.references import RESERVED_IDS
@@ -211,10 +212,10 @@ def parse_edits(body: object) -> list[Edit]:
             *(
                 Problem(
                     "edit.invalid",
-                    sentence("{msg}.", msg=fault["msg"]),
+                    sentence("{msg}.", msg=fault_sentence(fault)),
                     ".".join(map(str, ("edits", *fault["loc"]))),
                 )
-                for fault in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+                for fault in error.errors(include_url=False, include_input=False)[:20]
             )
         ) from None
 
@@ -467,10 +468,10 @@ class _Draft:
         try:
             policies = Policies.model_validate({**old, edit.name: edit.value})
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, ("nodes", edit.id, "policies", *first["loc"])))
             raise _Refused(
-                Problem("edit.policy_invalid", sentence("{msg}.", msg=first["msg"]), where)
+                Problem("edit.policy_invalid", sentence("{msg}.", msg=fault_sentence(first)), where)
             ) from None
         if policies == before.policies:
             return None
@@ -532,10 +533,10 @@ class _Draft:
         try:
             settings = WorkflowSettings.model_validate({**old, edit.name: edit.value})
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, ("settings", *first["loc"])))
             raise _Refused(
-                Problem("edit.setting_invalid", sentence("{msg}.", msg=first["msg"]), where)
+                Problem("edit.setting_invalid", sentence("{msg}.", msg=fault_sentence(first)), where)
             ) from None
         if settings == self._settings:
             return None

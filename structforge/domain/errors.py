@@ -31,6 +31,16 @@ class Sentence(str):
     def __reduce__(self) -> tuple[Any, ...]:
         return Sentence, (str(self), self.pattern, dict(self.values))
 
+    def shortened(self, most: int) -> "Sentence":
+        """Return the same sentence with texts of at most `most` characters filled in."""
+        values = {
+            name: f"{value[:most]}…" if isinstance(value, str) and len(value) > most else value
+            for name, value in self.values.items()
+        }
+        if values == self.values:
+            return self
+        return Sentence(self.pattern.format_map(values), self.pattern, values)
+
     def as_json(self) -> dict[str, Any]:
         """Return what `read_sentence` needs beside the text."""
         values = {

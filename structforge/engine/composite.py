@@ -139,7 +139,11 @@ def make_loop(step: Step, activation: Activation) -> Loop:
     if not isinstance(parameters, LoopParameters):
         raise NodeError(
             "loop.parameters",
-            sentence("{title} does not declare the parameters of a loop.", title=step.planned.node.title),
+            sentence(
+                "{title} does not declare the parameters of a loop.",
+                title=step.planned.node.title,
+                node_type=step.planned.node.type,
+            ),
         )
     return Loop(step, parameters, activation)
 

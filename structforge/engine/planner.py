@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions import CompiledValue, compile_value
+from structforge.domain.faults import fault_sentence
 from structforge.domain.graph import AGAIN_PORT, Graph
 from structforge.domain.policies import Policies
 from structforge.domain.run import Effect, Execution
@@ -327,10 +328,10 @@ def validate_parameters(spec: NodeSpec, node: Node[Any], values: Mapping[str, An
                     sentence(
                         "{loc}: {msg}.",
                         loc=".".join(str(part) for part in found["loc"]) or "parameters",
-                        msg=found["msg"],
+                        msg=fault_sentence(found),
                     ),
                     f"nodes.{spec.id}.parameters.{'.'.join(str(part) for part in found['loc'])}",
-                    sentence("See the documentation of {title}.", title=node.title),
+                    sentence("See the documentation of {title}.", title=node.title, node_type=node.type),
                 )
                 for found in error.errors(include_url=False)
             )

@@ -272,9 +272,11 @@ def _ports(names: Iterable[Any]) -> tuple[Port, ...]:
 def _check_names(names: list[str]) -> None:
     for name in names:
         if not PORT_NAME.fullmatch(name):
-            raise ValueError(f"{name[:60]!r} is no port name: a letter, then letters, digits and _")
+            raise ValueError(
+                sentence("{name} is no port name: a letter, then letters, digits and _", name=repr(name[:60]))
+            )
         if name in RESERVED_PORTS:
-            raise ValueError(f"{name!r} is the name of a port that is there already")
+            raise ValueError(sentence("{name} is the name of a port that is there already", name=repr(name)))
     if len(set(names)) < len(names):
         raise ValueError("two ports have the same name")
 

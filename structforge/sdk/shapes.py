@@ -81,7 +81,7 @@ class RegisteredShape:
         try:
             self._node.Parameters.model_validate(parameters)
         except ValidationError as error:
-            return error.errors(include_url=False, include_input=False, include_context=False)
+            return error.errors(include_url=False, include_input=False)
         return ()
 
 

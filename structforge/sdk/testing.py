@@ -20,6 +20,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.faults import fault_sentence
 from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
 from structforge.sdk.node import Node, Ports
 
@@ -241,7 +242,7 @@ def validated(node: Node[Any], parameters: Mapping[str, Any]) -> Any:
             *(
                 Problem(
                     "parameter.invalid",
-                    sentence("{msg}.", msg=problem["msg"]),
+                    sentence("{msg}.", msg=fault_sentence(problem)),
                     where="parameters." + ".".join(str(part) for part in problem["loc"]),
                 )
                 for problem in error.errors()

@@ -85,6 +85,8 @@ def _build(settings: Settings, progress: Progress) -> Path:
             shutil.copytree(SOURCE / folder, stage / folder)
     modules = SOURCE / "structforge" / "ui" / "components"
     shutil.copytree(modules, stage / "assets" / JSX_FOLDER, ignore=lambda _, names: _all_but_jsx(names))
+    for catalogue in (SOURCE / "structforge" / "ui" / "messages").glob("*.zh.json"):
+        shutil.copy2(catalogue, stage / "assets" / JSX_FOLDER)
     progress("Building the web app (once; Node compiles the pages)")
     _run_reflex(root, stage, work)
     progress("Installing the web app's bundle")

@@ -8,6 +8,7 @@ from typing import Any
 from structforge.domain.events import iso
 from structforge.engine.summaries import summaries_of
 from structforge.services.draft_memory import DraftNode, Memory
+from structforge.ui.run_rows import note_of
 
 PREFIX = "facts:"
 
@@ -32,7 +33,7 @@ def _row(node: DraftNode, titles: dict[str, str]) -> dict[str, Any]:
         "started_at": "" if node.started_at is None else iso(node.started_at),
         "finished_at": "" if node.finished_at is None else iso(node.finished_at),
         "out": summaries_of(shown or {}),
-        "note": "" if pinned else str(error.get("message", ""))[:200],
+        "note": "" if pinned else note_of(error),
         "stale": node.stale.cause if node.stale else "",
         "because": titles.get(node.stale.node, node.stale.node) if node.stale else "",
         "pinned": pinned,

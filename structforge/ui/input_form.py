@@ -67,20 +67,21 @@ def missing_fields(schema: dict[str, Any], values: dict[str, Any]) -> list[str]:
     ]
 
 
-def faults_of(schema: dict[str, Any], problems: tuple[Problem, ...]) -> tuple[dict[str, Any], str]:
+def faults_of(
+    schema: dict[str, Any], problems: tuple[Problem, ...]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return by field what is wrong with an input, and what is wrong with it as a whole."""
     fields: dict[str, Any] = {}
-    general: list[str] = []
+    general: list[dict[str, Any]] = []
     for problem in problems:
         path = problem.where.removeprefix("input").removeprefix(".")
         if not in_fields(schema):
             path = WHOLE
         if path:
-            before = fields.get(path, {"message": ""})["message"]
-            fields[path] = {"message": f"{before}\n{problem.message}".strip(), "spans": []}
+            fields.setdefault(path, {"said": [], "spans": []})["said"].append(problem.as_json())
         else:
-            general.append(problem.message)
-    return fields, "\n".join(general)
+            general.append(problem.as_json())
+    return fields, general
 
 
 def _left_empty(schema: dict[str, Any], name: str, value: Any) -> bool:

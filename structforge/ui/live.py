@@ -17,6 +17,7 @@ import reflex as rx
 from reflex.state import StateUpdate
 
 from structforge.domain.run import StepStatus
+from structforge.ui.run_rows import note_of
 
 # How soon a topic that nobody looks at any more is let go.
 IDLE_S = 15.0
@@ -73,7 +74,7 @@ def fields_of(event: dict[str, Any]) -> dict[str, Any]:
     if event.get("attempt", 1) > 1:
         fields["attempt"] = event["attempt"]
     if event.get("error"):
-        fields["note"] = event["error"].get("message", "")[:200]
+        fields["note"] = note_of(event["error"])
     if event.get("summary"):
         fields["out"] = event["summary"]
     node_id, key = event.get("node_id"), event.get("step_key")

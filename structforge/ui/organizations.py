@@ -15,6 +15,7 @@ from structforge.domain.errors import StructForgeError
 from structforge.ui import routes
 from structforge.ui.components.overlay import dialog, menu
 from structforge.ui.components.page import native_post
+from structforge.ui.components.told import told
 from structforge.ui.library import entered
 from structforge.ui.locale import t
 from structforge.ui.services import services
@@ -28,7 +29,7 @@ class OrganizationState(rx.State):
     """The dialog that makes an organization."""
 
     asking: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
     made: dict[str, str] = {}
     """The fields of the form that leads to the new one."""
 
@@ -36,12 +37,12 @@ class OrganizationState(rx.State):
     async def choose(self, name: str) -> None:
         """Do what was chosen in the menu."""
         if name == "new":
-            self.asking, self.problem, self.made = True, "", {}
+            self.asking, self.problem, self.made = True, {}, {}
 
     @rx.event
     async def close(self) -> None:
         """Make none."""
-        self.asking, self.problem = False, ""
+        self.asking, self.problem = False, {}
 
     @rx.event
     async def found(self, fields: dict[str, Any]) -> None:
@@ -53,7 +54,7 @@ class OrganizationState(rx.State):
         try:
             made = await services().api.identity.found_organization(visitor.principal, name)
         except StructForgeError as error:
-            self.problem = str(error.problem)
+            self.problem = error.problem.as_json()
             return
         self.asking, self.made = False, {"organization_id": made["id"]}
 
@@ -79,7 +80,7 @@ def organization_menu() -> rx.Component:
 
 def organization_dialog() -> rx.Component:
     """Ask for the name of a new organization."""
-    wrong = OrganizationState.problem != ""
+    wrong = OrganizationState.problem.length() > 0
     line = rx.el.div(
         rx.el.label(t("organization.name"), html_for="organization-name"),
         rx.el.input(
@@ -94,7 +95,7 @@ def organization_dialog() -> rx.Component:
             wrong,
             rx.el.p(
                 rx.icon("circle-alert", size=15),
-                rx.el.span(OrganizationState.problem),
+                rx.el.span(told(OrganizationState.problem)),
                 class_name="error",
                 id="organization-name-problem",
                 role="alert",

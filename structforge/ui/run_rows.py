@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
+from structforge.domain.errors import Problem, Sentence
 from structforge.domain.events import iso
 from structforge.domain.graph import AGAIN_PORT, BODY_PORT
 from structforge.domain.workflow import WorkflowDocument
@@ -17,6 +18,10 @@ from structforge.storage.repositories.runs import AttemptRow
 from structforge.storage.tables import StepRow
 
 NOTE_CHARACTERS = 200
+VALUE_CHARACTERS = 80
+
+Note = str | dict[str, Any]
+"""Why something failed, short: a text, or a sentence as told.jsx takes it."""
 
 
 class RunItem(TypedDict):
@@ -32,7 +37,7 @@ class RunItem(TypedDict):
     created_at: str
     started_at: str
     finished_at: str
-    note: str
+    note: Note
     """Why it failed."""
     origin: str
     """`retry` or `replay`."""
@@ -51,7 +56,7 @@ class StepItem(TypedDict, total=False):
     started_at: str
     finished_at: str
     attempt: int
-    note: str
+    note: Note
     tries: list[list[Any]]
     """Attempts before the last one: `[number, began, ended, why it failed]`."""
     out: dict[str, list[Any]]
@@ -72,7 +77,16 @@ class TryItem(TypedDict):
     number: int
     started_at: str
     finished_at: str
-    note: str
+    note: Note
+
+
+def note_of(error: Mapping[str, Any] | None) -> Note:
+    """Return the beginning of what a stored problem says; of a sentence whole, with short values."""
+    found = Problem.from_json({"code": "", "message": ""} | dict(error or {}))
+    if not isinstance(found.message, Sentence):
+        return found.message[:NOTE_CHARACTERS]
+    short = found.message.shortened(VALUE_CHARACTERS)
+    return {"text": str(short)[:NOTE_CHARACTERS]} | short.as_json()
 
 
 def run_item(named: NamedRun, step: str = "") -> RunItem:
@@ -88,7 +102,7 @@ def run_item(named: NamedRun, step: str = "") -> RunItem:
         "created_at": _at(run.accepted_at),
         "started_at": _at(run.started_at or run.accepted_at),
         "finished_at": _at(run.finished_at),
-        "note": str((run.error or {}).get("message", ""))[:NOTE_CHARACTERS],
+        "note": note_of(run.error),
         "origin": run.origin_kind or "",
         "step": step,
     }
@@ -143,7 +157,7 @@ def by_step(attempts: Iterable[AttemptRow], titles: Mapping[str, str]) -> dict[s
         if row.finished_at is not None:
             item["finished_at"] = iso(row.finished_at)
         if row.message:
-            item["note"] = row.message[:NOTE_CHARACTERS]
+            item["note"] = note_of({"message": row.message, "sentences": {"message": row.sentence}})
         if row.attempt > 1:
             item["attempt"] = row.attempt
         before = steps.get(row.step_key)
@@ -168,7 +182,7 @@ def try_items(rows: Iterable[StepRow]) -> list[TryItem]:
             "number": row.attempt,
             "started_at": _at(row.started_at),
             "finished_at": _at(row.finished_at),
-            "note": str((row.error or {}).get("message", "")),
+            "note": note_of(row.error),
         }
         for row in rows
     ]

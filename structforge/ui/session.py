@@ -11,7 +11,7 @@ from uuid import UUID
 import reflex as rx
 
 from structforge.domain.access import Permission
-from structforge.domain.errors import Problem, StructForgeError
+from structforge.domain.errors import StructForgeError
 from structforge.ui import routes
 from structforge.ui.locale import LocaleState, message
 from structforge.ui.services import Visitor, services
@@ -98,23 +98,26 @@ class SessionState(rx.State):
     def _lose(self) -> None:
         self.lost = time.time_ns() // 1000
 
-    def _tell(self, text: str, kind: str = "info", act: dict[str, str] | None = None) -> None:
+    def _tell(
+        self, text: str | dict[str, Any], kind: str = "info", act: dict[str, str] | None = None
+    ) -> None:
         """Show a toast: from a var, as the page's policy forbids the script a server toast evaluates."""
         self.toast = {"id": time.time_ns() // 1000, "kind": kind, "text": text} | (
             {"act": act} if act else {}
         )
 
 
-async def tell(state: rx.State, text: str, kind: str = "info", act: dict[str, str] | None = None) -> None:
-    """Show a message to the visitor of `state`; `act` (`name`, `value`, `text`) gives it a button."""
+async def tell(
+    state: rx.State, text: str | dict[str, Any], kind: str = "info", act: dict[str, str] | None = None
+) -> None:
+    """Show a message or a problem as JSON; `act` (`name`, `value`, `text`) gives it a button."""
     session = await state.get_state(SessionState)
     session._tell(text, kind, act)
 
 
 async def tell_problem(state: rx.State, error: StructForgeError) -> None:
     """Show why something was refused."""
-    problem: Problem = error.problem
-    await tell(state, f"{problem.message} {problem.hint}".strip(), "error")
+    await tell(state, error.problem.as_json(), "error")
 
 
 async def say(state: rx.State, key: str, kind: str = "info", **values: Any) -> None:

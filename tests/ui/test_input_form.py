@@ -87,10 +87,11 @@ def test_a_fault_shows_at_its_field() -> None:
         Problem("input.invalid", "Too many.", "input"),
     )
     fields, general = faults_of(PLAIN, problems)
-    assert {name: fault["message"] for name, fault in fields.items()} == {
-        "city": "Too short.",
-        "tags[1]": "No text.",
+    assert {name: [said["message"] for said in fault["said"]] for name, fault in fields.items()} == {
+        "city": ["Too short."],
+        "tags[1]": ["No text."],
     }
-    assert general == "Too many."
+    assert [said["message"] for said in general] == ["Too many."]
     fields, general = faults_of({}, problems)
-    assert fields[WHOLE]["message"] == "Too short.\nNo text.\nToo many." and general == ""
+    said = [each["message"] for each in fields[WHOLE]["said"]]
+    assert said == ["Too short.", "No text.", "Too many."] and general == []

@@ -18,7 +18,7 @@ BEGAN, ENDED = "2026-11-25T12:00:00.000000Z", "2026-11-25T12:00:01.000000Z"
 
 
 def attempt(key: str, number: int, status: str, message: str | None = None) -> AttemptRow:
-    return AttemptRow(key, key.split("/")[-1], number, status, NOW, NOW + timedelta(seconds=1), message)
+    return AttemptRow(key, key.split("/")[-1], number, status, NOW, NOW + timedelta(seconds=1), message, None)
 
 
 def test_attempts_before_the_last_are_kept_with_the_step() -> None:

@@ -222,7 +222,7 @@ async def test_a_template_becomes_a_workflow(open_page: OpenPage, site: Site) ->
     cards = page.locator(".template")
     await expect(cards).to_have_count(len(list(Path("examples").glob("*.json"))))
     before = len(await _names(site, "HTTP health check"))
-    await page.get_by_role("button", name="Use this: HTTP health check").click()
+    await page.get_by_role("button", name="Use this HTTP health check").click()
     await page.wait_for_url("**/workflows/*-*")
     assert len(await _names(site, "HTTP health check")) == before + 1
 

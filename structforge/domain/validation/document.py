@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.faults import fault_sentence
 from structforge.domain.policies import EachPolicy, Policies, RetryPolicy
 from structforge.domain.values import decode_json, journal_safe, path_of
 from structforge.domain.workflow import (
@@ -69,7 +70,7 @@ def parse_document(
     try:
         return WorkflowDocument.model_validate(value)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        errors = error.errors(include_url=False, include_input=False)
         problems = [_problem(found_error, value) for found_error in errors[:MAX_PROBLEMS]]
         raise InvalidError(*limited(problems, len(errors))) from None
 
@@ -103,7 +104,7 @@ def _problem(error: ErrorDetails, document: Mapping[str, Any]) -> Problem:
             where,
             sentence("Did you mean {close}?", close=close[0]) if close else "Remove it.",
         )
-    message = error["msg"].rstrip(".")
+    message = fault_sentence(error)
     if error["type"] == "string_pattern_mismatch" and last in ("id", "source", "target"):
         message = "A node id is lower case, starts with a letter and has at most 48 letters, digits and _"
     return Problem(

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions.problems import suggestion
+from structforge.domain.faults import fault_sentence
 from structforge.domain.validation.findings import at_node
 from structforge.domain.validation.shapes import NodeShape
 from structforge.domain.values import path_of
@@ -88,7 +89,9 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
     if error["type"] == "missing":
         return Problem(
             "parameter.missing",
-            sentence("{title} needs the parameter {name}.", title=shape.title, name=name),
+            sentence(
+                "{title} needs the parameter {name}.", title=shape.title, node_type=spec.type, name=name
+            ),
             where,
             "Fill it in; it has no default.",
         )
@@ -96,14 +99,14 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
         known = shape.parameter_names if len(found.keys) == 1 else ()
         return Problem(
             "parameter.unknown",
-            sentence("{title} has no parameter {name}.", title=shape.title, name=name),
+            sentence("{title} has no parameter {name}.", title=shape.title, node_type=spec.type, name=name),
             where,
             suggestion(str(found.keys[0]), known, "parameters") if known else "Remove it.",
         )
-    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    message = fault_sentence(error)
     return Problem(
         "parameter.invalid",
         sentence("{name}: {message}.", name=name, message=message),
         where,
-        sentence("See the documentation of {title}.", title=shape.title),
+        sentence("See the documentation of {title}.", title=shape.title, node_type=spec.type),
     )

@@ -67,6 +67,8 @@ class AttemptRow:
     finished_at: datetime | None
     message: str | None
     """Why it failed."""
+    sentence: dict[str, Any] | None
+    """The pattern and the values of the message."""
 
 
 class Runs:
@@ -167,6 +169,7 @@ class Runs:
                 col(StepRow.started_at),
                 col(StepRow.finished_at),
                 col(StepRow.error)["message"].as_string(),
+                col(StepRow.error)["sentences"]["message"],
             )
             .where(*_of_run(StepRow, organization_id, run_id, accepted_on))
             .order_by(col(StepRow.started_at).nulls_last(), key, col(StepRow.attempt))

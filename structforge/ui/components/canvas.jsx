@@ -7,12 +7,13 @@ import {
   SelectionMode, applyEdgeChanges, applyNodeChanges, getBezierPath, useReactFlow, useStore,
 } from "@xyflow/react";
 import { post } from "$/public/jsx/outbox.jsx";
-import { Canvas } from "$/public/jsx/canvas_context.jsx";
+import { Canvas, portText, titlesOf } from "$/public/jsx/canvas_context.jsx";
 import { Note, around, contents, sizeOf } from "$/public/jsx/canvas_notes.jsx";
 import { AlignBar, ConnectDialog, towards } from "$/public/jsx/canvas_selection.jsx";
 import { applySnapshot, channelOf, useRow } from "$/public/jsx/live.jsx";
 import { LiveFrame, LiveStrip, Traveller, useTravel } from "$/public/jsx/node_live.jsx";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
+import { useTell, useWorded, worded } from "$/public/jsx/told.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
 const LOOKS = new Set(["select", "changed", "open", "insert", "save"]);
@@ -30,6 +31,7 @@ const farAway = (state) => state.transform[2] < FAR;
 // ---- nodes --------------------------------------------------------------------------------------------------
 
 function Ports({ ports, side, showNames }) {
+  const worded = useWorded();
   return ports.map((port, index) => (
     <Handle
       key={port.name}
@@ -38,9 +40,9 @@ function Ports({ ports, side, showNames }) {
       position={side === "in" ? Position.Left : Position.Right}
       style={{ top: `${(100 * (index + 1)) / (ports.length + 1)}%` }}
       className={`cv-port cv-type-${port.type}`}
-      title={`${port.title || port.name}: ${port.type}`}
+      title={`${portText(port)}: ${worded(`type:${port.type}`, port.type)}`}
     >
-      {showNames && <span className={`cv-port-name ${side}`}>{port.title || port.name}</span>}
+      {showNames && <span className={`cv-port-name ${side}`}>{portText(port)}</span>}
     </Handle>
   ));
 }
@@ -48,12 +50,14 @@ function Ports({ ports, side, showNames }) {
 // Marks live in the store too: a new fault renders one node.
 const Faults = memo(function Faults({ id }) {
   const { doc } = useContext(Canvas);
+  const tell = useTell();
   const mark = useRow(`marks:${doc}`, id);
-  return mark?.faults ? <span className="cv-faults" title={mark.text}>{mark.faults}</span> : null;
+  return mark?.faults ? <span className="cv-faults" title={mark.said.map(tell).join("\n")}>{mark.faults}</span> : null;
 });
 
 const Card = memo(function Card({ id, data, selected }) {
-  const { channel, facts, labels, texts } = useContext(Canvas);
+  const { channel, facts, labels, texts, said } = useContext(Canvas);
+  const { title, subtitle } = titlesOf(data, said);
   const far = useStore(farAway);
   const many = data.outputs.length > 1;
   const classes = `cv-node tone-${data.tone}${selected ? " selected" : ""}${data.off ? " off" : ""}${data.missing ? " missing" : ""}${data.mark ? ` mark-${data.mark}` : ""}${far ? " far" : ""}`;
@@ -62,14 +66,14 @@ const Card = memo(function Card({ id, data, selected }) {
     <LiveFrame id={id} channel={channel} facts={facts} className={classes} style={rows > 2 ? { minHeight: 26 * rows } : undefined}>
       <Ports ports={data.inputs} side="in" showNames={!far && data.inputs.length > 1} />
       {far ? (
-        <div className="cv-far">{data.title}</div>
+        <div className="cv-far">{title}</div>
       ) : (
         <>
           <div className="cv-head">
             <span className="cv-icon"><Glyph name={data.icon} size={17} /></span>
             <span className="cv-titles">
-              <span className="cv-title">{data.title}</span>
-              <span className="cv-subtitle">{data.subtitle}</span>
+              <span className="cv-title">{title}</span>
+              <span className="cv-subtitle">{subtitle}</span>
             </span>
             <Faults id={id} />
           </div>
@@ -79,6 +83,14 @@ const Card = memo(function Card({ id, data, selected }) {
       <Ports ports={data.outputs} side="out" showNames={!far && many} />
     </LiveFrame>
   );
+});
+
+// React Flow's own words.
+const ariaOf = (texts) => ({
+  "controls.ariaLabel": texts.flow_controls, "controls.zoomIn.ariaLabel": texts.flow_zoomIn, "controls.zoomOut.ariaLabel": texts.flow_zoomOut,
+  "controls.fitView.ariaLabel": texts.flow_fitView, "minimap.ariaLabel": texts.minimap, "node.a11yDescription.default": texts.flow_node,
+  "node.a11yDescription.keyboardDisabled": texts.flow_node, "edge.a11yDescription.default": texts.flow_edge,
+  "node.a11yDescription.ariaLiveMessage": ({ x, y }) => texts.flow_moved.replace("{x}", Math.round(x)).replace("{y}", Math.round(y)),
 });
 
 const NODE_TYPES = { card: Card, note: Note };
@@ -115,14 +127,22 @@ const EDGE_TYPES = { wire: Wire };
 
 // ---- what the server sends, as React Flow's objects ------------------------------------------------------------
 
+// What the canvas calls kinds of nodes now; a node is named when it is made.
+const spoken = { said: null };
+
+const nameOf = (item) => {
+  const { title, subtitle } = titlesOf(item, spoken.said);
+  return `${title}, ${subtitle}`;
+};
+
 const toNode = (item) =>
   item.note
     ? { id: item.id, type: "note", position: { x: item.x, y: item.y }, data: item, width: item.width, height: item.height, zIndex: item.frame ? -2 : -1, connectable: false }
-    : { id: item.id, type: "card", position: { x: item.x, y: item.y }, data: item, ariaLabel: `${item.title}, ${item.subtitle}` };
+    : { id: item.id, type: "card", position: { x: item.x, y: item.y }, data: item, ariaLabel: nameOf(item) };
 export const edgeId = (edge) => `${edge.source}.${edge.sourcePort}>${edge.target}.${edge.targetPort}`;
 const toEdge = (edge) => ({
   id: edgeId(edge), source: edge.source, target: edge.target, sourceHandle: edge.sourcePort, targetHandle: edge.targetPort,
-  type: "wire", data: { mark: edge.mark },
+  type: "wire", ariaLabel: `${edge.source} → ${edge.target}`, data: { mark: edge.mark },
 });
 const parseEdge = (edge) => ({ source: edge.source, sourcePort: edge.sourceHandle, target: edge.target, targetPort: edge.targetHandle });
 
@@ -136,7 +156,7 @@ function mergeNodes(nodes, items) {
         ? result.map((node) => (node.id === value.id ? { ...node, ...made, position: node.dragging ? node.position : made.position } : node))
         : [...result, made];
     } else if (kind === "data") {
-      result = result.map((node) => (node.id === value.id ? { ...node, data: value, ariaLabel: `${value.title}, ${value.subtitle}` } : node));
+      result = result.map((node) => (node.id === value.id ? { ...node, data: value, ariaLabel: nameOf(value) } : node));
     } else if (kind === "rename") {
       result = result.map((node) => (node.id === value.from ? { ...node, id: value.to, data: { ...node.data, id: value.to } } : node));
     } else if (kind === "drop") {
@@ -188,7 +208,7 @@ async function openView(flow, pane, readOnly) {
   flow.setViewport({ x: 48 - box.x * READABLE, y, zoom: READABLE });
 }
 
-function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
+function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
   const [refusal, setRefusal] = useState("");
@@ -565,7 +585,12 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
     const name = `marks:${doc}`;
     if (doc && marks) applySnapshot(name, { seq: channelOf(name).seq + 1, rows: Object.entries(marks) });
   }, [doc, marks]);
-  const context = useMemo(() => ({ channel, facts: facts || NO_FACTS, labels, texts, act, readOnly, doc }), [channel, facts, labels, texts, act, readOnly, doc]);
+  const context = useMemo(() => ({ channel, facts: facts || NO_FACTS, labels, texts, said, act, readOnly, doc }), [channel, facts, labels, texts, said, act, readOnly, doc]);
+  useEffect(() => {
+    spoken.said = said;
+    setNodes((list) => list.map((node) => (node.type === "card" ? { ...node, ariaLabel: nameOf(node.data) } : node)));
+  }, [said]);
+  const aria = useMemo(() => ariaOf(texts), [texts]);
   const chosenNodes = useMemo(() => nodes.filter((node) => node.selected), [nodes]);
   const connectFrom = connecting ? nodes.find((node) => node.id === connecting) : null;
   const miniColor = useCallback((node) => (node.type === "note" ? "transparent" : `var(--cat-${node.data.tone}, var(--ink-3))`), []);
@@ -591,7 +616,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, accepts, marks, focu
           nodesDraggable={!readOnly} nodesConnectable={!readOnly}
           deleteKeyCode={null} selectionMode={SelectionMode.Partial} multiSelectionKeyCode={["Shift", "Meta", "Control"]}
           minZoom={0.08} maxZoom={2} onlyRenderVisibleElements elevateNodesOnSelect={false}
-          proOptions={{ hideAttribution: false }} ariaLabelConfig={texts.aria}
+          proOptions={{ hideAttribution: false }} ariaLabelConfig={aria}
         >
           <Background gap={22} size={1.4} color="var(--line-strong)" />
           <Controls showInteractive={false} position="bottom-left" />

@@ -44,10 +44,12 @@ class GraphCanvas(rx.NoSSRComponent):
     """Rows of this channel are what is remembered of nodes, see step.py."""
     labels: rx.Var[dict[str, str]]
     texts: rx.Var[dict[str, Any]]
+    said: rx.Var[dict[str, dict[str, str]]]
+    """Kind to the `title` to show in place of its own."""
     accepts: rx.Var[dict[str, Any]]
     """`{"any": name, "into": {port type: [types it takes besides its own]}}`."""
     marks: rx.Var[dict[str, Any]]
-    """Node id to `{"faults": count, "text": why}`."""
+    """Node id to `{"faults": count, "said": [why]}`."""
     focus: rx.Var[dict[str, Any]]
     """`{"ids": [...]}`: select these and bring them into view."""
     panel: rx.Var[str]

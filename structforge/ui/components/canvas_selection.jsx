@@ -1,6 +1,7 @@
 // What can be done with the nodes that are selected: put in line, spread out, reached by arrow keys, connected without
 // a mouse. Knows no words of the program around it.
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useContext, useEffect, useMemo, useRef, useState } from "react";
+import { Canvas, portText, titlesOf } from "$/public/jsx/canvas_context.jsx";
 import { sizeOf } from "$/public/jsx/canvas_notes.jsx";
 
 const boxOf = (node) => ({ ...node.position, ...sizeOf(node) });
@@ -74,11 +75,13 @@ export function ConnectDialog({ from, nodes, judge, texts, onConnect, onClose })
   const [port, setPort] = useState(from.data.outputs[0]?.name ?? "");
   const [at, setAt] = useState(0);
   const field = useRef(null);
+  const { said } = useContext(Canvas);
+  const titleOf = (node) => titlesOf(node.data, said).title;
   useEffect(() => field.current?.focus(), []);
   const places = useMemo(() => {
     const wanted = search.trim().toLowerCase();
     return nodes.filter((node) => node.type === "card" && node.id !== from.id).flatMap((node) => node.data.inputs.map((input) => ({ node, input })))
-      .filter(({ node }) => !wanted || `${node.data.title} ${node.id}`.toLowerCase().includes(wanted))
+      .filter(({ node }) => !wanted || `${titleOf(node)} ${node.id}`.toLowerCase().includes(wanted))
       .map(({ node, input }) => ({ node, input, why: judge({ source: from.id, sourceHandle: port, target: node.id, targetHandle: input.name }) }))
       .sort((a, b) => Boolean(a.why) - Boolean(b.why) || Math.hypot(a.node.position.x - from.position.x, a.node.position.y - from.position.y) - Math.hypot(b.node.position.x - from.position.x, b.node.position.y - from.position.y)).slice(0, 60);
   }, [search, port, nodes, from, judge]);
@@ -95,17 +98,17 @@ export function ConnectDialog({ from, nodes, judge, texts, onConnect, onClose })
   };
   return (
     <div className="cv-connect" role="dialog" aria-label={texts.connect} onKeyDown={keys}>
-      <h3>{texts.connect}: {from.data.title}</h3>
+      <h3>{texts.connect}: {titleOf(from)}</h3>
       {from.data.outputs.length > 1 && (
         <label className="row tight small">{texts.output}
-          <select className="input" value={port} onChange={(event) => setPort(event.target.value)}>{from.data.outputs.map((each) => <option key={each.name} value={each.name}>{each.title || each.name}</option>)}</select>
+          <select className="input" value={port} onChange={(event) => setPort(event.target.value)}>{from.data.outputs.map((each) => <option key={each.name} value={each.name}>{portText(each)}</option>)}</select>
         </label>
       )}
       <input ref={field} className="input" role="combobox" aria-expanded="true" aria-controls="cv-places" aria-activedescendant={places.length ? `cv-place-${chosen}` : undefined} aria-label={texts.connectTo} placeholder={texts.connectTo} value={search} onChange={(event) => { setSearch(event.target.value); setAt(0); }} />
       <ul id="cv-places" role="listbox" aria-label={texts.connectTo}>
         {places.map((place, index) => (
           <li key={`${place.node.id}.${place.input.name}`} id={`cv-place-${index}`} role="option" aria-selected={index === chosen} aria-disabled={Boolean(place.why)} onClick={() => take(place)}>
-            <span>{place.node.data.title} <code>{place.node.id}{place.node.data.inputs.length > 1 ? `.${place.input.name}` : ""}</code></span>
+            <span>{titleOf(place.node)} <code>{place.node.id}{place.node.data.inputs.length > 1 ? `.${place.input.name}` : ""}</code></span>
             {place.why && <span className="small muted">{place.why}</span>}
           </li>
         ))}

@@ -1,6 +1,7 @@
 // A small chart of a table: one column across, one number column up, as a line or as bars. Plain SVG.
 import { useEffect, useMemo, useState } from "react";
 import { cellText, columnsOf, getJson } from "$/public/jsx/data_table.jsx";
+import { Told, saidBy } from "$/public/jsx/told.jsx";
 
 const MOST = 500;
 const W = 720, H = 280, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 46;
@@ -25,7 +26,7 @@ export function DataChart({ rows = null, source = "", texts }) {
   useEffect(() => {
     if (!source) return undefined;
     let here = true;
-    getJson(`${source}?limit=${MOST}`).then((page) => here && setRemote(page), (error) => here && setProblem(String(error.message)));
+    getJson(`${source}?limit=${MOST}`).then((page) => here && setRemote(page), (error) => here && setProblem(saidBy(error)));
     return () => {
       here = false;
     };
@@ -37,7 +38,7 @@ export function DataChart({ rows = null, source = "", texts }) {
     }
     return { columns: columnsOf(rows ?? []), data: (rows ?? []).slice(0, MOST), total: rows?.length ?? 0 };
   }, [rows, source, remote]);
-  if (problem) return <div className="notice" role="alert"><p>{problem}</p></div>;
+  if (problem) return <div className="notice" role="alert"><p><Told said={problem} /></p></div>;
   if (source && !remote) return <div className="skeleton line" role="status" aria-label={texts.loading} />;
   const numbers = columns.filter((column) => column.kind === "number");
   if (!numbers.length) return <p className="muted">{texts.noNumbers}</p>;

@@ -1,6 +1,7 @@
 // A table of any length: only the rows in sight are drawn. Rows are given, or come by the page from an address that
 // answers {columns, rows, matched, total} and searches and sorts itself. Knows nothing of what the rows mean.
 import { useEffect, useMemo, useRef, useState } from "react";
+import { Refusal, Told, saidBy } from "$/public/jsx/told.jsx";
 
 const ROW_PX = 30;
 const PAGE = 100;
@@ -54,7 +55,7 @@ function useGiven(rows, search, sort) {
 export async function getJson(address) {
   const answer = await fetch(address, { headers: { accept: "application/json" }, credentials: "same-origin" });
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error([body.detail, body.hint].filter(Boolean).join(" ") || `HTTP ${answer.status}`);
+  if (!answer.ok) throw new Refusal(answer.status, body);
   return body;
 }
 
@@ -78,7 +79,7 @@ function usePages(source, search, sort) {
         if (store.current === here) redraw((count) => count + 1);
       },
       (error) => {
-        here.problem = String(error.message || error);
+        here.problem = saidBy(error);
         if (store.current === here) redraw((count) => count + 1);
       },
     );
@@ -148,7 +149,7 @@ export function DataTable({ rows = null, source = "", search = "", texts, onRow 
   if (pages?.problem) {
     return (
       <div className="notice" role="alert">
-        <p>{pages.problem}</p>
+        <p><Told said={pages.problem} /></p>
         <button type="button" className="btn small-btn" onClick={pages.again}>{texts.retry}</button>
       </div>
     );

@@ -1,5 +1,6 @@
 // Ways to put something in: a search line that waits for a pause, a text edited in its place, a file to upload.
 import { useEffect, useRef, useState } from "react";
+import { Told } from "$/public/jsx/told.jsx";
 
 const PAUSE_MS = 200;
 
@@ -62,7 +63,7 @@ export function InPlace({ value, label, problem, saveText, cancelText, maxLength
         <button type="submit" className="btn primary">{saveText}</button>
         <button type="button" className="btn ghost" onClick={() => onCancel?.()}>{cancelText}</button>
       </div>
-      {problem && <p className="error" id="in-place-problem" role="alert">{problem}</p>}
+      {problem && <p className="error" id="in-place-problem" role="alert"><Told said={problem} /></p>}
     </form>
   );
 }
@@ -138,7 +139,7 @@ export function FilePost({ url, maxBytes, texts, onDone }) {
           <ul className="problems" id="file-post-problems" role="alert">
             {problems.slice(0, 8).map((problem, number) => (
               <li key={number} className="error">
-                <span>{problem.message} {problem.where && <code>{problem.where}</code>} {problem.hint}</span>
+                <span><Told said={problem} part="message" /> {problem.where && <code>{problem.where}</code>} <Told said={problem} part="hint" /></span>
               </li>
             ))}
             {problems.length > 8 && <li className="muted small">+ {problems.length - 8}</li>}

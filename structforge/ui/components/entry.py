@@ -3,6 +3,8 @@
 # Reflex names the arguments of an event by a function in place of a type.
 # mypy: disable-error-code="type-arg, valid-type"
 
+from typing import Any
+
 import reflex as rx
 
 from structforge.ui.components.modules import jsx_module
@@ -32,7 +34,7 @@ class InPlace(rx.Component):
     tag = "InPlace"
     value: rx.Var[str]
     label: rx.Var[str]
-    problem: rx.Var[str]
+    problem: rx.Var[Any]
     save_text: rx.Var[str]
     cancel_text: rx.Var[str]
     max_length: rx.Var[int]

@@ -8,6 +8,7 @@ import {
   AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
   Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
 } from "$/public/jsx/inputs.jsx";
+import { useTell } from "$/public/jsx/told.jsx";
 
 function List({ id, schema, root, value, onChange, readOnly, literal, path, problems, labelledBy }) {
   const { texts } = useContext(FormContext);
@@ -69,13 +70,14 @@ function Control(props) {
 
 const Field = memo(function Field({ id, name, schema, inherited, root, value, onChange, onUnset, readOnly, literal, problems = {}, path, required, bare, onLines }) {
   const { texts, titles } = useContext(FormContext);
+  const tell = useTell();
   const real = { ...inherited, ...resolved(schema, root) };
   const kind = kindOf(real);
   const closed = CLOSED.has(kind) && !literal && kind !== "group";
   const [chosen, setChosen] = useState(false);
   const asText = closed && (chosen || isExpression(value));
   const found = problems[path];
-  const fault = typeof found === "string" ? found : found?.message;
+  const fault = tell(found?.said ?? found);
   const bounds = kind === "number" && !asText ? boundsOf(real, texts) : "";
   const help = (real.description || bounds) && !bare ? `${id}-help` : undefined;
   const described = [fault ? `${id}-fault` : "", help ?? ""].filter(Boolean).join(" ") || undefined;
@@ -99,7 +101,7 @@ const Field = memo(function Field({ id, name, schema, inherited, root, value, on
         </div>
       )}
       {!inline && kind !== "group" && control}
-      {help && <p className="help" id={help}>{withCode(real.description)}{bounds && <span className="bounds"> {bounds}</span>}</p>}
+      {help && <p className="help" id={help}>{withCode(tell(real.description))}{bounds && <span className="bounds"> {bounds}</span>}</p>}
       {kind === "group" && control}
       {fault && <p className="error" id={`${id}-fault`} role="alert">{fault}</p>}
     </div>

@@ -1,5 +1,6 @@
 // The widgets of a form made of a JSON Schema, one for each kind of value. Knows no words of the program around it.
 import { Suspense, createContext, lazy, useContext, useEffect, useRef, useState } from "react";
+import { Told, useWorded } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));
 const PAUSE_MS = 700;
@@ -104,7 +105,7 @@ const hintOf = (schema) => schema["x-placeholder"] ?? (schema.default !== undefi
 function Evaluated({ path, text }) {
   const { preview, texts } = useContext(FormContext);
   if (!preview || preview.path !== path || preview.asked !== text.slice(0, 2000) || preview.state === "constant") return null;
-  if (preview.state === "error") return <p className="fx-preview is-wrong" role="status">{preview.message} {preview.hint}</p>;
+  if (preview.state === "error") return <p className="fx-preview is-wrong" role="status"><Told said={preview} /></p>;
   if (preview.state === "large") return <p className="fx-preview" role="status">{texts.previewLarge}</p>;
   if (preview.state === "unknown") return <p className="fx-preview" role="status">{texts.previewUnknown} <code>{preview.names.join(", ")}</code></p>;
   const kind = `${texts[`kind_${preview.kind}`] ?? preview.kind}${preview.size ? ` (${preview.size})` : ""}`;
@@ -238,18 +239,19 @@ export function DateInput({ id, label, labelledBy, schema, value, onChange, onUn
   return <input id={id} className="input num" type={type} value={String(value ?? schema.default ?? "").slice(0, type === "datetime-local" ? 16 : undefined)} readOnly={readOnly} aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} onChange={(event) => (event.target.value ? onChange(event.target.value) : onUnset())} />;
 }
 
-const worded = (each, names) => names?.[String(each)] ?? String(each).replaceAll("_", " ");
+const choiceText = (each, names, worded) => names?.[String(each)] ?? worded(`choice:${each}`, String(each).replaceAll("_", " "));
 
 export function SelectInput({ id, label, labelledBy, schema, value, onChange, onUnset, readOnly, invalid, described }) {
   const { names } = useContext(FormContext);
+  const worded = useWorded();
   const empty = value === undefined || value === null;
   // A value that is no longer among the choices stays visible until another is chosen.
   const known = schema.enum.filter((each) => each !== null);
   const stray = !empty && !known.includes(value) ? [value] : [];
   return (
     <select id={id} className="input" value={empty ? "" : String(value)} disabled={readOnly} aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} onChange={(event) => (event.target.value === "" ? onUnset() : onChange(known.find((each) => String(each) === event.target.value)))}>
-      {(empty || schema.nullable) && <option value="">{schema.default !== undefined && schema.default !== null ? worded(schema.default, names) : "–"}</option>}
-      {[...known, ...stray].map((each) => <option key={String(each)} value={String(each)}>{worded(each, names)}</option>)}
+      {(empty || schema.nullable) && <option value="">{schema.default !== undefined && schema.default !== null ? choiceText(schema.default, names, worded) : "–"}</option>}
+      {[...known, ...stray].map((each) => <option key={String(each)} value={String(each)}>{choiceText(each, names, worded)}</option>)}
     </select>
   );
 }
@@ -257,13 +259,14 @@ export function SelectInput({ id, label, labelledBy, schema, value, onChange, on
 // One of some words, or a number instead.
 export function ChoiceInput(props) {
   const { schema, value, onChange, readOnly } = props;
-  const { texts } = useContext(FormContext);
+  const { names, texts } = useContext(FormContext);
+  const worded = useWorded();
   const numeric = typeof value === "number";
   const now = value ?? schema.default;
   return (
     <div className="form-choice">
       <select id={props.id} className="input" value={numeric ? "#" : String(now)} disabled={readOnly} aria-labelledby={props.labelledBy} aria-describedby={props.described} onChange={(event) => onChange(event.target.value === "#" ? 60 : event.target.value)}>
-        {schema.choices.map((each) => <option key={each} value={each}>{worded(each)}</option>)}
+        {schema.choices.map((each) => <option key={each} value={each}>{choiceText(each, names, worded)}</option>)}
         <option value="#">{texts.seconds}</option>
       </select>
       {numeric && <NumberInput {...props} id={`${props.id}-n`} labelledBy={undefined} label={texts.seconds} schema={schema.bounds} />}
@@ -313,7 +316,7 @@ export function FileInput(props) {
     try {
       const answer = await fetch(`${files}/${file.name.split("/").map(encodeURIComponent).join("/")}`, { method: "PUT", credentials: "same-origin", body: file });
       const said = await answer.json().catch(() => ({}));
-      if (!answer.ok) return setState(said.problems?.[0]?.message ?? texts.uploadFailed);
+      if (!answer.ok) return setState(said.problems?.[0] ?? texts.uploadFailed);
       setState("");
       props.onChange(said.path ?? file.name);
       read();
@@ -335,7 +338,7 @@ export function FileInput(props) {
         <div className="row tight">
           <button type="button" className="btn small-btn" onClick={() => pick.current.click()}>{texts.upload}</button>
           <input ref={pick} type="file" className="visually-hidden" tabIndex={-1} aria-label={texts.upload} onChange={(event) => { upload(event.target.files[0]); event.target.value = ""; }} />
-          {state && <span className="small muted" role="status">{state}</span>}
+          {state && <span className="small muted" role="status"><Told said={state} /></span>}
         </div>
       )}
     </>
@@ -383,7 +386,7 @@ export function Pairs({ id, value, onChange, readOnly, literal, path, problems, 
             <AnyInput schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
             {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}
             {again && <p className="error" role="alert">{texts.twice}</p>}
-            {problems?.[here]?.message && <p className="error" role="alert">{problems[here].message}</p>}
+            {problems?.[here]?.said && <p className="error" role="alert"><Told said={problems[here].said} /></p>}
           </div>
         );
       })}
@@ -400,6 +403,7 @@ function NameInput({ path, value, label, placeholder, readOnly, invalid, onChang
 // Some of a few words.
 export function Several({ id, schema, value, onChange, readOnly, labelledBy }) {
   const { names } = useContext(FormContext);
+  const worded = useWorded();
   const chosen = Array.isArray(value) ? value : (schema.default ?? []);
   const all = schema.items.enum;
   return (
@@ -407,7 +411,7 @@ export function Several({ id, schema, value, onChange, readOnly, labelledBy }) {
       {all.map((each) => (
         <label key={String(each)} className="row tight">
           <input type="checkbox" checked={chosen.includes(each)} disabled={readOnly} onChange={(event) => onChange(all.filter((other) => (other === each ? event.target.checked : chosen.includes(other))))} />
-          {worded(each, names)}
+          {choiceText(each, names, worded)}
         </label>
       ))}
     </div>

@@ -3,6 +3,7 @@
 // Filtered by the least level and by words.
 import { useEffect, useRef, useState } from "react";
 import { getJson } from "$/public/jsx/data_table.jsx";
+import { Told, saidBy } from "$/public/jsx/told.jsx";
 
 const LEVELS = ["debug", "info", "warning", "error"];
 const AGAIN_MS = 1000;
@@ -39,7 +40,7 @@ function useLines(source, live) {
         else if (live) timer = setTimeout(look, items.length ? SOON_MS : AGAIN_MS);
       } catch (error) {
         if (!here) return;
-        setProblem(String(error.message || error));
+        setProblem(saidBy(error));
         if (live) timer = setTimeout(look, 3 * AGAIN_MS);
       }
     };
@@ -74,7 +75,7 @@ export function LogView({ lines = null, source = "", live = false, remote = fals
     // Who scrolled up reads there: new lines do not move the place.
     if (live && end.current && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [shown.length, live]);
-  if (read.problem) return <div className="notice" role="alert"><p>{read.problem}</p></div>;
+  if (read.problem) return <div className="notice" role="alert"><p><Told said={read.problem} /></p></div>;
   if (source && !read.ready && !(remote && asked && (search || least !== "debug"))) return <div className="skeleton line" role="status" aria-label={texts.loading} />;
   const narrowed = remote && (least !== "debug" || search !== "");
   if (!all.length && !narrowed) return <p className="muted">{live ? texts.noLogsYet : texts.noLogs}</p>;

@@ -2,6 +2,7 @@
 // earlier ones. Drawn on nodes, on the edges between them, and beside cells. Knows nothing of what the rows mean.
 import { memo } from "react";
 import { StatusMark, spanText, useRow } from "$/public/jsx/live.jsx";
+import { useTell } from "$/public/jsx/told.jsx";
 
 const OVER = ["succeeded", "failed", "cancelled"];
 const DONE = ["succeeded", "reused"];
@@ -49,12 +50,13 @@ export const PinMark = memo(function PinMark({ texts }) {
 
 export const LiveStrip = memo(function LiveStrip({ id, channel, facts, labels, texts }) {
   const { row, stale, because, pinned } = useKnown(channel, facts, id);
+  const tell = useTell();
   const shown = row?.status && (row.status !== "pending" || row.waits);
   if (!shown && !pinned && !stale) return null;
   const ms = row?.started_at && row?.finished_at ? Date.parse(row.finished_at) - Date.parse(row.started_at) : NaN;
   const given = mainOut(row);
   const old = Boolean(stale) || row?.waits;
-  const text = row?.status === "failed" && row.note ? row.note : (given?.[1] ?? "");
+  const text = row?.status === "failed" && row.note ? tell(row.note) : (given?.[1] ?? "");
   return (
     <div className={`cv-live${old ? " old" : ""}`}>
       <div className="cv-facts">

@@ -1,5 +1,6 @@
 // What a page needs of the browser itself: toasts, the document's language, a session kept fresh, the lost-connection strip.
 import { useEffect, useRef, useState } from "react";
+import { Told } from "$/public/jsx/told.jsx";
 
 const seen = (what) => Number(sessionStorage.getItem(what) ?? 0);
 const LOOK_MS = 20000;
@@ -92,7 +93,7 @@ export function PageBridge({
       <div className="toasts" role="status" aria-live="polite">
         {toasts.map((each) => (
           <div key={each.id} className={`toast is-${each.kind === "error" ? "failed" : "succeeded"}`}>
-            <p>{each.text}</p>
+            <p><Told said={each.text} /></p>
             {each.act && (
               <button
                 type="button" className="toast-act"

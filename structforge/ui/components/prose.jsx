@@ -1,6 +1,7 @@
 // Plain Markdown (headings, paragraphs, lists, code, tables, emphasis) as elements: never as HTML, so a text
 // cannot bring a script or load anything.
 import { Fragment } from "react";
+import { useWorded } from "$/public/jsx/told.jsx";
 
 const INLINE = /(`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*|\[[^\]]+\]\([^)\s]+\))/g;
 
@@ -44,7 +45,10 @@ function block(lines, at) {
   return <p key={at}>{inline(lines.map((line) => line.trim()).join(" "))}</p>;
 }
 
-export function Prose({ text = "" }) {
+// `name`: what a catalogue may have the text under.
+export function Prose({ text: own = "", name = "" }) {
+  const worded = useWorded();
+  const text = name ? worded(name, own) : own;
   const blocks = [];
   let lines = [];
   let code = null;

@@ -6,11 +6,12 @@ from structforge.ui.components.modules import jsx_module
 
 
 class Prose(rx.Component):
-    """Plain Markdown."""
+    """Plain Markdown; `name` is what a catalogue of told.jsx may have the text under."""
 
     library = jsx_module("prose.jsx")
     tag = "Prose"
     text: rx.Var[str]
+    name: rx.Var[str]
 
 
 prose = Prose.create

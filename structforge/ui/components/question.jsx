@@ -2,6 +2,7 @@
 // around it.
 import { memo, useEffect, useId, useState } from "react";
 import { Prose } from "$/public/jsx/prose.jsx";
+import { Told } from "$/public/jsx/told.jsx";
 
 function Field({ field, value, problem, set, disabled, texts }) {
   const id = useId();
@@ -36,7 +37,7 @@ function Field({ field, value, problem, set, disabled, texts }) {
     <div className="field">
       <label htmlFor={id}>{label}{field.required && <span className="muted"> · {texts.required}</span>}</label>
       {input}
-      {problem && <p className="error" id={`${id}-problem`}>{problem}</p>}
+      {problem && <p className="error" id={`${id}-problem`}><Told said={problem} /></p>}
     </div>
   );
 }
@@ -90,7 +91,7 @@ export const Question = memo(function Question({ question, problems = {}, texts,
               <textarea id={`${id}-comment`} className="input" rows={2} maxLength={20000} value={comment} onChange={(event) => setComment(event.target.value)} />
             </div>
           )}
-          {here[""] && <p className="error" role="alert">{here[""]}</p>}
+          {here[""] && <p className="error" role="alert"><Told said={here[""]} /></p>}
           <div className="row">
             {question.decisions.map((each) => (
               <button key={each.name} type="button" className={`btn ${each.look}`} disabled={sent} title={each.hint} onClick={() => answer(each.name)}>{each.text}</button>

@@ -5,6 +5,7 @@ import { getJson } from "$/public/jsx/data_table.jsx";
 import { useRow } from "$/public/jsx/live.jsx";
 import { useKnown } from "$/public/jsx/node_live.jsx";
 import { ValueView } from "$/public/jsx/value.jsx";
+import { Told, saidBy } from "$/public/jsx/told.jsx";
 
 const SETTLE_MS = 120;
 
@@ -41,7 +42,7 @@ export function StepValues({ node, href, logHref, channel, facts, texts, referen
           setStep(found);
           setProblem("");
         },
-        (error) => here && setProblem(String(error.message || error)),
+        (error) => here && setProblem(saidBy(error)),
       );
     }, SETTLE_MS);
     return () => {
@@ -57,7 +58,7 @@ export function StepValues({ node, href, logHref, channel, facts, texts, referen
   return (
     <div ref={box} className={`step-values${old ? " old" : ""}`} data-node={node}>
       {problem ? (
-        <div className="notice" role="alert"><p>{problem}</p><button type="button" className="btn small-btn" onClick={() => setTries(tries + 1)}>{texts.retry}</button></div>
+        <div className="notice" role="alert"><p><Told said={problem} /></p><button type="button" className="btn small-btn" onClick={() => setTries(tries + 1)}>{texts.retry}</button></div>
       ) : shown ? (
         <ValueView step={shown.status || shown.problem || !shown.inputs?.length ? shown : { ...shown, status: "pending" }} texts={texts} reference={reference} live={running} />
       ) : (

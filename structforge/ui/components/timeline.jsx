@@ -3,6 +3,7 @@
 // the program around it.
 import { memo, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { StatusMark, channelOf, spanText, useNow, useOrder, useRow } from "$/public/jsx/live.jsx";
+import { tell } from "$/public/jsx/told.jsx";
 
 const ROW = 32;
 const PAGE = 20;
@@ -124,7 +125,7 @@ const StepLine = memo(function StepLine({ channel, item, view, zero, labels, tex
       <span className="tl-span num">{begin === null || status === "skipped" ? "" : spanText(end - begin)}</span>
       <span className="tl-bars">
         {(row.tries ?? []).map(([number, began, ended, why]) => began && (
-          <Bar key={number} view={view} begin={Date.parse(began)} end={Date.parse(ended) || end} status="failed" thin title={`${texts.attempt} ${number}: ${why}`} />
+          <Bar key={number} view={view} begin={Date.parse(began)} end={Date.parse(ended) || end} status="failed" thin title={`${texts.attempt} ${number}: ${tell(why)}`} />
         ))}
         <Bar view={view} begin={begin} end={end} status={status} title={`${row.title ?? item.key} · ${spanText(end - (begin ?? end))} · +${spanText((begin ?? zero) - zero)}`} />
       </span>

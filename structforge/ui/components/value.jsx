@@ -6,6 +6,7 @@ import { DataTable, cellText, columnsOf, getJson } from "$/public/jsx/data_table
 import { DataTree, copyText, pathOf } from "$/public/jsx/data_tree.jsx";
 import { LogView } from "$/public/jsx/logs.jsx";
 import { Prose } from "$/public/jsx/prose.jsx";
+import { Told, saidBy } from "$/public/jsx/told.jsx";
 
 const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$/;
 const PICTURE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -143,7 +144,7 @@ export function Value({ entry, texts, reference, compact = false }) {
   useEffect(() => {
     if (!wanted || read?.value !== undefined) return undefined;
     let here = true;
-    getJson(`${artifact.href}/value`).then((found) => here && setRead(found), (error) => here && setRead({ problem: String(error.message || error) }));
+    getJson(`${artifact.href}/value`).then((found) => here && setRead(found), (error) => here && setRead({ problem: saidBy(error) }));
     return () => {
       here = false;
     };
@@ -168,7 +169,7 @@ export function Value({ entry, texts, reference, compact = false }) {
       </div>
       {read?.problem && (
         <div className="notice" role="alert">
-          <p>{read.problem}</p>
+          <p><Told said={read.problem} /></p>
           <button type="button" className="btn small-btn" onClick={() => { setRead(null); setTries(tries + 1); }}>{texts.retry}</button>
         </div>
       )}
@@ -215,8 +216,8 @@ export function ValueView({ step, texts, reference, live = false }) {
       {step.problem && (
         <div className="notice" role="alert">
           <div>
-            <p>{step.problem}</p>
-            {step.hint && <p className="muted">{step.hint}</p>}
+            <p><Told said={{ text: step.problem, ...step.sentences?.message }} /></p>
+            {step.hint && <p className="muted"><Told said={{ text: step.hint, ...step.sentences?.hint }} /></p>}
             {step.code && <p className="mono small muted">{[step.where, step.code].filter(Boolean).join(" · ")}</p>}
           </div>
         </div>

@@ -15,6 +15,7 @@ from structforge.domain.values import readable_json
 from structforge.services.comparisons import Comparison
 from structforge.ui import routes
 from structforge.ui.components.live import duration, status_mark, when
+from structforge.ui.components.told import told
 from structforge.ui.locale import label_of, language_tag, t
 from structforge.ui.run_rows import RunItem, run_item
 from structforge.ui.services import services
@@ -55,7 +56,7 @@ class CompareState(rx.State):
     """Differing steps beyond those listed."""
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
-    load_problem: str = ""
+    load_problem: dict[str, Any] = {}
 
     @rx.event
     async def enter(self) -> None:
@@ -76,7 +77,7 @@ class CompareState(rx.State):
         except NotFoundError:
             self.state = "missing"
         except StructForgeError as error:
-            self.state, self.load_problem = "broken", str(error.problem)
+            self.state, self.load_problem = "broken", error.problem.as_json()
         else:
             self.runs = [run_item(one) for one in named]
             self._show(found)
@@ -232,7 +233,7 @@ def compare_page() -> rx.Component:
             CompareState.state,
             ("shown", shown),
             ("missing", empty("search-x", t("run.missing"), t("run.missing_hint"), back)),
-            ("broken", notice(t("run.error_load"), rx.el.p(CompareState.load_problem), back)),
+            ("broken", notice(t("run.error_load"), rx.el.p(told(CompareState.load_problem)), back)),
             skeleton(),
         )
     )

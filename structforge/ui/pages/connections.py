@@ -16,6 +16,7 @@ from structforge.domain.errors import ConflictError, StructForgeError
 from structforge.domain.events import iso
 from structforge.ui.components.live import when
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.library import entered
 from structforge.ui.locale import language_tag, t
 from structforge.ui.services import services
@@ -46,14 +47,14 @@ class ConnectionsState(rx.State):
 
     rows: list[ConnectionItem] = []
     loaded: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
     may_manage: bool = False
     adding: bool = False
-    add_problem: str = ""
+    add_problem: dict[str, Any] = {}
     wrong_field: str = ""
     leaving: str = ""
     leaving_name: str = ""
-    in_use: str = ""
+    in_use: dict[str, Any] = {}
     """What the service said when it would not delete."""
 
     @rx.event
@@ -65,7 +66,7 @@ class ConnectionsState(rx.State):
     @rx.event
     async def ask(self) -> None:
         """Show the dialog that makes one."""
-        self.adding, self.add_problem, self.wrong_field = True, "", ""
+        self.adding, self.add_problem, self.wrong_field = True, {}, ""
 
     @rx.event
     async def close(self) -> None:
@@ -93,7 +94,7 @@ class ConnectionsState(rx.State):
                 description=_field(fields, "description"),
             )
         except StructForgeError as error:
-            self.add_problem, self.wrong_field = str(error.problem), error.problem.where
+            self.add_problem, self.wrong_field = error.problem.as_json(), error.problem.where
             return
         self._close()
         await self._load()
@@ -109,7 +110,7 @@ class ConnectionsState(rx.State):
         """Ask whether to delete one."""
         known = {row["id"]: row["name"] for row in self.rows}
         if isinstance(connection, str) and connection in known:
-            self.leaving, self.leaving_name, self.in_use = connection, known[connection], ""
+            self.leaving, self.leaving_name, self.in_use = connection, known[connection], {}
 
     @rx.event
     async def delete(self) -> None:
@@ -118,9 +119,9 @@ class ConnectionsState(rx.State):
         if visitor is None or connection_id is None:
             return
         try:
-            await services().api.connections.delete(visitor.principal, connection_id, force=self.in_use != "")
+            await services().api.connections.delete(visitor.principal, connection_id, force=bool(self.in_use))
         except ConflictError as error:
-            self.in_use = error.problem.message
+            self.in_use = error.problem.as_json()
             return
         except StructForgeError as error:
             await tell_problem(self, error)
@@ -138,8 +139,8 @@ class ConnectionsState(rx.State):
         await self._load()
 
     def _close(self) -> None:
-        self.adding, self.add_problem, self.wrong_field = False, "", ""
-        self.leaving, self.in_use = "", ""
+        self.adding, self.add_problem, self.wrong_field = False, {}, ""
+        self.leaving, self.in_use = "", {}
 
     async def _load(self) -> None:
         visitor = await visitor_of(self)
@@ -149,9 +150,9 @@ class ConnectionsState(rx.State):
         try:
             found = await services().api.connections.list(visitor.principal)
         except StructForgeError as error:
-            self.problem, self.loaded = str(error.problem), True
+            self.problem, self.loaded = error.problem.as_json(), True
             return
-        self.problem, self.loaded = "", True
+        self.problem, self.loaded = {}, True
         self.may_manage = visitor.principal.may(Permission.CONNECTION_MANAGE)
         self.rows = [
             {
@@ -259,7 +260,7 @@ def _line(name: str, key: str, *, hint: str = "", **more: Any) -> rx.Component:
             wrong,
             rx.el.p(
                 rx.icon("circle-alert", size=15),
-                rx.el.span(ConnectionsState.add_problem),
+                rx.el.span(told(ConnectionsState.add_problem)),
                 class_name="error",
                 id=f"{place}-problem",
                 role="alert",
@@ -270,7 +271,7 @@ def _line(name: str, key: str, *, hint: str = "", **more: Any) -> rx.Component:
 
 
 def _form() -> rx.Component:
-    elsewhere = (ConnectionsState.add_problem != "") & ~rx.Var.create(sorted(FIELDS)).contains(
+    elsewhere = (ConnectionsState.add_problem.length() > 0) & ~rx.Var.create(sorted(FIELDS)).contains(
         ConnectionsState.wrong_field
     )
     return rx.el.form(
@@ -292,7 +293,7 @@ def _form() -> rx.Component:
             ),
             class_name="field",
         ),
-        rx.cond(elsewhere, rx.el.p(ConnectionsState.add_problem, class_name="error", role="alert")),
+        rx.cond(elsewhere, rx.el.p(told(ConnectionsState.add_problem), class_name="error", role="alert")),
         rx.el.div(
             rx.el.button(
                 t("app.cancel"), type="button", class_name="btn ghost", on_click=ConnectionsState.close
@@ -313,9 +314,9 @@ def _dialogs() -> rx.Component:
         dialog(
             rx.el.p(ConnectionsState.leaving_name, class_name="strong"),
             rx.cond(
-                ConnectionsState.in_use == "",
+                ConnectionsState.in_use.length() == 0,
                 rx.el.p(t("connections.delete_lead"), class_name="muted"),
-                rx.el.p(ConnectionsState.in_use, class_name="error", role="alert"),
+                rx.el.p(told(ConnectionsState.in_use, "message"), class_name="error", role="alert"),
             ),
             rx.el.div(
                 rx.el.button(
@@ -327,7 +328,7 @@ def _dialogs() -> rx.Component:
                 ),
                 rx.el.button(
                     rx.cond(
-                        ConnectionsState.in_use == "",
+                        ConnectionsState.in_use.length() == 0,
                         t("connections.delete"),
                         t("connections.delete_anyway"),
                     ),
@@ -361,11 +362,11 @@ def connections_page() -> rx.Component:
     return shell(
         page_head(t("connections.title"), t("connections.lead"), rx.cond(ConnectionsState.may_manage, add)),
         rx.cond(
-            ConnectionsState.problem != "",
-            notice(t("connections.error"), rx.el.p(ConnectionsState.problem)),
+            ConnectionsState.problem,
+            notice(t("connections.error"), rx.el.p(told(ConnectionsState.problem))),
         ),
         rx.cond(
-            ConnectionsState.problem == "",
+            ConnectionsState.problem.length() == 0,
             rx.el.section(
                 rx.cond(ConnectionsState.loaded, listed, skeleton()),
                 class_name="card",

@@ -41,12 +41,12 @@ class EditorState(rx.State):
 
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
-    load_problem: str = ""
+    load_problem: dict[str, Any] = {}
     name: str = ""
     graph: dict[str, Any] = {}
     focus: dict[str, Any] = {}
     marks: dict[str, dict[str, Any]] = {}
-    problems: list[dict[str, str]] = []
+    problems: list[dict[str, Any]] = []
     error_count: int = 0
     show_problems: bool = True
     palette: list[dict[str, str]] = []
@@ -116,7 +116,7 @@ class EditorState(rx.State):
                 self.state, draft.topic = "missing", ""
             return False
         except StructForgeError as error:
-            self.state, self.load_problem = "broken", str(error.problem)
+            self.state, self.load_problem = "broken", error.problem.as_json()
             return False
         draft.topic, draft.gone, self.name = str(workflow_id), False, detail.summary.labels.name
         self.graph = graph_of(
@@ -136,9 +136,9 @@ class EditorState(rx.State):
         marks: dict[str, dict[str, Any]] = {}
         for row in rows:
             if row["node"] and row["level"] == "error":
-                mark = marks.setdefault(row["node"], {"faults": 0, "text": ""})
+                mark = marks.setdefault(row["node"], {"faults": 0, "said": []})
                 mark["faults"] += 1
-                mark["text"] = f"{mark['text']}\n{row['message']}".strip()
+                mark["said"].append({name: row[name] for name in ("message", "sentences") if name in row})
         # Assigned only when changed: an assignment is sent to the browser.
         if rows != self.problems:
             self.problems = rows
@@ -394,14 +394,13 @@ class EditorState(rx.State):
         self.focus = {"ids": [str(node)]}
 
 
-def _problem_row(problem: Problem, document: WorkflowDocument) -> dict[str, str]:
+def _problem_row(problem: Problem, document: WorkflowDocument) -> dict[str, Any]:
     where = problem.where
     node = where.split(".")[1] if where.startswith("nodes.") and "." in where else ""
     node = node.split("[")[0]
     known = any(spec.id == node for spec in document.nodes)
     return {
-        "message": problem.message,
-        "hint": problem.hint,
+        **problem.as_json(),
         "where": where,
         "node": node if known else "",
         "field": part_of(where),

@@ -19,6 +19,7 @@ from structforge.ui.components.step import known_marks, step_values
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_panel import PanelState
+from structforge.ui.pages.editor_panel_view import panel_title
 from structforge.ui.pages.editor_run import DraftRunState, FactsState
 
 
@@ -100,10 +101,10 @@ def _whole() -> rx.Var[str]:
 
 def dock() -> rx.Component:
     """Return the dock. It is there whatever is selected, so that a selection moves nothing."""
-    node, panel, opened = PanelState.selected, PanelState.panel, DraftRunState.show_values
+    node, opened = PanelState.selected, DraftRunState.show_values
     title = rx.cond(
         node != "",
-        rx.cond(panel["title"], panel["title"], panel["type_title"]).to(str),
+        panel_title(),
         rx.cond(DraftRunState.run_id_shown != "", t("debug.run"), t("debug.last_results")),
     )
     return rx.el.section(

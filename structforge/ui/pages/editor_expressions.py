@@ -12,7 +12,7 @@ from uuid import UUID
 
 import reflex as rx
 
-from structforge.domain.errors import StructForgeError
+from structforge.domain.errors import Problem, StructForgeError
 from structforge.ui.expression_help import names_of
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_panel import PanelState
@@ -64,4 +64,5 @@ class ExpressionState(rx.State):
             self.preview = {}
             return
         shown = {key: value for key, value in asdict(found).items() if value}
+        shown |= Problem("", found.message, hint=found.hint).as_json() if found.message else {}
         self.preview = {"path": str(path)[:500], "asked": asked[:2_000], **shown}

@@ -34,7 +34,7 @@ class InputState(rx.State):
     problems: dict[str, Any] = {}
     field: dict[str, str] = {}
     """`{"subject", "path"}`: the field to write in."""
-    problem: str = ""
+    problem: list[dict[str, Any]] = []
     """What is wrong with the input as a whole."""
     _schema: dict[str, Any] = {}
     _until: str = ""
@@ -43,7 +43,7 @@ class InputState(rx.State):
     _jumps: int = 0
 
     def _close(self) -> None:
-        self.asking, self.form, self.values, self.problems, self.problem = False, {}, {}, {}, ""
+        self.asking, self.form, self.values, self.problems, self.problem = False, {}, {}, {}, []
         self._schema, self._until, self._reuse = {}, "", "nothing"
 
     async def _complete(
@@ -70,7 +70,7 @@ class InputState(rx.State):
         self._asked += 1
         self._schema, self._until, self._reuse = schema, request.until or "", request.reuse
         self.subject, self.form = f"input:{self._asked}", form_schema(schema)
-        self.values, self.problems, self.problem = first_values(schema, last), {}, ""
+        self.values, self.problems, self.problem = first_values(schema, last), {}, []
         self._go_to(next(iter(self.form["properties"])))
         self.asking = True
         return None
@@ -86,7 +86,7 @@ class InputState(rx.State):
         schema, values = self.get_value("_schema"), self.get_value("values")
         missing = missing_fields(schema, values)
         needed = message(locale, "editor.input_needed")
-        self.problems, self.problem = {name: {"message": needed, "spans": []} for name in missing}, ""
+        self.problems, self.problem = {name: {"said": needed, "spans": []} for name in missing}, []
         if missing:
             self._go_to(missing[0])
             return None

@@ -7,6 +7,7 @@ import reflex as rx
 
 from structforge.ui.components.form import schema_form
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.editor_input import InputState
 from structforge.ui.pages.editor_run import DraftRunState
@@ -29,7 +30,7 @@ def input_dialog() -> rx.Component:
     shown: rx.Component = dialog(
         rx.el.p(t("editor.input_hint"), class_name="muted small"),
         form,
-        rx.cond(InputState.problem != "", rx.el.p(InputState.problem, class_name="error", role="alert")),
+        rx.cond(InputState.problem, rx.el.p(told(InputState.problem), class_name="error", role="alert")),
         rx.el.div(
             rx.el.button(t("app.cancel"), type="button", class_name="btn", on_click=InputState.leave),
             rx.el.button(

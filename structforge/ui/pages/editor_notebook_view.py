@@ -12,10 +12,11 @@ from structforge.ui.components.cells import cell_list
 from structforge.ui.components.form import text_line
 from structforge.ui.components.glyphs import glyph
 from structforge.ui.locale import t
+from structforge.ui.node_texts import node_text
 from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_dock_view import node_marks, node_values, run_buttons
 from structforge.ui.pages.editor_panel import PanelState
-from structforge.ui.pages.editor_panel_view import parameters_form
+from structforge.ui.pages.editor_panel_view import panel_title, parameters_form
 
 
 def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
@@ -24,8 +25,15 @@ def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
         rx.el.header(
             rx.el.span(glyph(name=cell["icon"], size=17), class_name="cv-icon"),
             rx.el.div(
-                rx.el.strong(cell["title"]),
-                rx.el.span(cell["kind"], " · ", rx.el.code(cell["id"]), class_name="small muted"),
+                rx.el.strong(
+                    rx.cond(cell["named"], cell["title"], node_text(cell["type"], "title", cell["kind"]))
+                ),
+                rx.el.span(
+                    node_text(cell["type"], "title", cell["kind"]),
+                    " · ",
+                    rx.el.code(cell["id"]),
+                    class_name="small muted",
+                ),
                 class_name="cv-titles",
             ),
             node_marks(cell["id"]),
@@ -44,11 +52,7 @@ def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
                 open_here,
                 rx.el.div(
                     text_line(
-                        value=rx.cond(
-                            PanelState.panel["title"],
-                            PanelState.panel["title"],
-                            PanelState.panel["type_title"],
-                        ).to(str),
+                        value=panel_title(),
                         label=t("editor.node_title"),
                         max_length=200,
                         on_set=PanelState.set_title,

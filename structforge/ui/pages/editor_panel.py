@@ -124,7 +124,7 @@ def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
         "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
         "problems": at_fields(f"nodes.{spec.id}.parameters.", problems),
         "policy_problems": at_fields(f"nodes.{spec.id}.policies.", problems),
-        "docs": node.documentation() if node else "",
+        "docs": node.documentation().removeprefix(node.summary()).strip() if node else "",
     }
 
 
@@ -135,8 +135,8 @@ def at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
         if not row["where"].startswith(start):
             continue
         path, _, place = row["where"].removeprefix(start).partition(": characters ")
-        fault = fields.setdefault(path, {"message": "", "spans": []})
-        fault["message"] = f"{fault['message']}\n{row['message']} {row['hint']}".strip()
+        fault = fields.setdefault(path, {"said": [], "spans": []})
+        fault["said"].append({name: row[name] for name in ("message", "hint", "sentences") if name in row})
         begin, _, end = place.partition("-")
         if begin.isdigit() and end.isdigit():
             fault["spans"].append({"start": int(begin), "end": int(end)})

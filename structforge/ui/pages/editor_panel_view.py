@@ -76,6 +76,13 @@ def parameters_form() -> rx.Component:
     )
 
 
+def panel_title() -> rx.Var[str]:
+    """Return what the selected node is called."""
+    panel = PanelState.panel
+    own = node_text(panel["type"], "title", panel["type_title"])
+    return rx.cond(panel["title"], panel["title"], own).to(str)
+
+
 def panel_view(rename: Any) -> rx.Component:
     """Return the panel of the selected node; `rename` takes its id and the new one."""
     panel = PanelState.panel
@@ -104,7 +111,7 @@ def panel_view(rename: Any) -> rx.Component:
     return rx.el.aside(
         rx.el.div(
             text_line(
-                value=rx.cond(panel["title"], panel["title"], panel["type_title"]).to(str),
+                value=panel_title(),
                 label=t("editor.node_title"),
                 max_length=200,
                 on_set=PanelState.set_title,
@@ -134,7 +141,14 @@ def panel_view(rename: Any) -> rx.Component:
                     "policies",
                     policies,
                 ),
-                ("docs", rx.el.div(prose(text=panel["docs"].to(str)), class_name="prose")),
+                (
+                    "docs",
+                    rx.el.div(
+                        prose(text=node_text(panel["type"], "summary", panel["summary"])),
+                        prose(text=panel["docs"].to(str), name="doc:" + panel["type"].to(str)),
+                        class_name="prose",
+                    ),
+                ),
                 parameters_form(),
             ),
             class_name="ed-panel-body",

@@ -18,6 +18,7 @@ from structforge.ui.components.form import text_line
 from structforge.ui.components.live import live_feed, live_status
 from structforge.ui.components.outbox import outbox
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import labels, t
 from structforge.ui.node_texts import node_texts
@@ -110,12 +111,11 @@ def _top_bar() -> rx.Component:
     )
 
 
-def _problem_view(row: rx.Var[dict[str, str]]) -> rx.Component:
+def _problem_view(row: rx.Var[dict[str, Any]]) -> rx.Component:
     return rx.el.li(
         rx.el.button(
             rx.icon("circle-alert", size=14),
-            rx.el.span(row["message"]),
-            rx.el.span(row["hint"], class_name="muted"),
+            rx.el.span(told(row, "message"), " ", rx.el.span(told(row, "hint"), class_name="muted")),
             type="button",
             on_click=EditorState.jump(row["node"], row["where"]),
             disabled=(row["node"] == "") & (row["field"] == ""),
@@ -174,6 +174,7 @@ def _canvas() -> rx.Component:
         channel=DraftRunState.run_id_shown,
         facts=FactsState.channel,
         labels=labels("status"),
+        said=node_texts(),
         texts=_texts(),
         accepts=ACCEPTS,
         marks=EditorState.marks,
@@ -189,6 +190,7 @@ def _comparison() -> rx.Component:
         graph_canvas(
             graph=VersionsState.comparison,
             labels=labels("status"),
+            said=node_texts(),
             texts=_texts(),
             accepts=ACCEPTS,
             focus=VersionsState.comparison_focus,
@@ -357,7 +359,7 @@ def editor_page() -> rx.Component:
             EditorState.state,
             ("shown", rx.fragment(shown, keys, input_dialog(), _conflict())),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
-            ("broken", notice(t("editor.broken"), rx.el.p(EditorState.load_problem), retry)),
+            ("broken", notice(t("editor.broken"), rx.el.p(told(EditorState.load_problem)), retry)),
             skeleton(),
         ),
     )

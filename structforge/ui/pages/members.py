@@ -16,6 +16,7 @@ from structforge.domain.errors import StructForgeError
 from structforge.domain.events import iso
 from structforge.ui.components.live import when
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.library import entered
 from structforge.ui.locale import label_of, language_tag, t
 from structforge.ui.services import services
@@ -41,10 +42,10 @@ class MembersState(rx.State):
 
     rows: list[MemberItem] = []
     loaded: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
     may_manage: bool = False
     adding: bool = False
-    add_problem: str = ""
+    add_problem: dict[str, Any] = {}
     wrong_field: str = ""
     password: str = ""
     """Of the account just made; gone when the dialog closes."""
@@ -54,13 +55,13 @@ class MembersState(rx.State):
     @rx.event
     async def enter(self) -> None:
         """Open the list."""
-        self.adding, self.add_problem, self.wrong_field, self.password, self.leaving = False, "", "", "", ""
+        self.adding, self.add_problem, self.wrong_field, self.password, self.leaving = False, {}, "", "", ""
         await self._load()
 
     @rx.event
     async def ask(self) -> None:
         """Show the dialog that adds somebody."""
-        self.adding, self.add_problem, self.wrong_field, self.password = True, "", "", ""
+        self.adding, self.add_problem, self.wrong_field, self.password = True, {}, "", ""
 
     @rx.event
     async def close(self) -> None:
@@ -81,9 +82,9 @@ class MembersState(rx.State):
                 role=_field(fields, "role") or Role.EDITOR.value,
             )
         except StructForgeError as error:
-            self.add_problem, self.wrong_field = str(error.problem), error.problem.where
+            self.add_problem, self.wrong_field = error.problem.as_json(), error.problem.where
             return
-        self.add_problem, self.wrong_field, self.password = "", "", made or ""
+        self.add_problem, self.wrong_field, self.password = {}, "", made or ""
         self.adding = bool(made)
         if not made:
             await say(self, "members.added")
@@ -117,9 +118,9 @@ class MembersState(rx.State):
         try:
             members = await services().api.members.list(visitor.principal)
         except StructForgeError as error:
-            self.problem, self.loaded = str(error.problem), True
+            self.problem, self.loaded = error.problem.as_json(), True
             return
-        self.problem, self.loaded = "", True
+        self.problem, self.loaded = {}, True
         self.may_manage = visitor.principal.may(Permission.MEMBER_MANAGE)
         strongest = [role.value for role in Role]
         self.rows = [
@@ -207,7 +208,7 @@ def _line(name: str, type_: str = "text") -> rx.Component:
             wrong,
             rx.el.p(
                 rx.icon("circle-alert", size=15),
-                rx.el.span(MembersState.add_problem),
+                rx.el.span(told(MembersState.add_problem)),
                 class_name="error",
                 id=f"member-{name}-problem",
                 role="alert",
@@ -218,7 +219,7 @@ def _line(name: str, type_: str = "text") -> rx.Component:
 
 
 def _form() -> rx.Component:
-    elsewhere = (MembersState.add_problem != "") & (MembersState.wrong_field != "email")
+    elsewhere = (MembersState.add_problem.length() > 0) & (MembersState.wrong_field != "email")
     return rx.el.form(
         _line("email", "email"),
         _line("name"),
@@ -235,7 +236,7 @@ def _form() -> rx.Component:
             rx.el.p(t("members.role_hint"), class_name="help", id="member-role-hint"),
             class_name="field",
         ),
-        rx.cond(elsewhere, rx.el.p(MembersState.add_problem, class_name="error", role="alert")),
+        rx.cond(elsewhere, rx.el.p(told(MembersState.add_problem), class_name="error", role="alert")),
         rx.el.div(
             rx.el.button(t("app.cancel"), type="button", class_name="btn ghost", on_click=MembersState.close),
             rx.el.button(t("members.add"), type="submit", class_name="btn primary"),
@@ -314,9 +315,9 @@ def members_page() -> rx.Component:
                 ),
             ),
         ),
-        rx.cond(MembersState.problem != "", notice(t("members.error"), rx.el.p(MembersState.problem))),
+        rx.cond(MembersState.problem, notice(t("members.error"), rx.el.p(told(MembersState.problem)))),
         rx.cond(
-            MembersState.problem == "",
+            MembersState.problem.length() == 0,
             rx.el.section(
                 rx.cond(MembersState.loaded, _table(), skeleton()),
                 class_name="card",

@@ -15,6 +15,7 @@ from structforge.ui import routes
 from structforge.ui.components.entry import search_line
 from structforge.ui.components.glyphs import glyph
 from structforge.ui.components.prose import prose
+from structforge.ui.components.told import told, worded
 from structforge.ui.library import (
     ExampleItem,
     NodeItem,
@@ -48,7 +49,7 @@ class NodesState(rx.State):
     groups: list[NodeGroup] = []
     text: str = ""
     loaded: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
 
     @rx.event
     async def enter(self) -> None:
@@ -69,13 +70,13 @@ class NodesState(rx.State):
         try:
             found = found_nodes(visitor.principal, self.text)
         except StructForgeError as error:
-            self.problem, self.loaded = str(error.problem), True
+            self.problem, self.loaded = error.problem.as_json(), True
             return
         groups: dict[str, list[NodeItem]] = {}
         for described in found:
             groups.setdefault(described["category"], []).append(node_item(described))
         self.groups = [{"name": name, "nodes": nodes} for name, nodes in groups.items()]
-        self.problem, self.loaded = "", True
+        self.problem, self.loaded = {}, True
 
 
 class NodeDocState(rx.State):
@@ -83,7 +84,7 @@ class NodeDocState(rx.State):
 
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
-    problem: str = ""
+    problem: dict[str, Any] = {}
     node: NodeItem = {"type": "", "title": "", "summary": "", "category": "", "icon": ""}
     version: int = 1
     text: str = ""
@@ -105,7 +106,7 @@ class NodeDocState(rx.State):
             found = services().api.nodes.describe(visitor.principal, str(self.node_type))
         except StructForgeError as error:
             self.state = "missing" if error.status == 404 else "broken"
-            self.problem = str(error.problem)
+            self.problem = error.problem.as_json()
             return
         self.node = node_item(found)
         self.version = found["version"]
@@ -160,7 +161,7 @@ def nodes_page() -> rx.Component:
             t("nodes.lead"),
             search_line(value=NodesState.text, label=t("nodes.search"), on_search=NodesState.search),
         ),
-        rx.cond(NodesState.problem != "", notice(t("nodes.error"), rx.el.p(NodesState.problem), retry)),
+        rx.cond(NodesState.problem, notice(t("nodes.error"), rx.el.p(told(NodesState.problem)), retry)),
         rx.cond(
             NodesState.loaded,
             rx.cond(
@@ -176,9 +177,9 @@ def nodes_page() -> rx.Component:
 def _port_row(port: rx.Var[PortItem]) -> rx.Component:
     return rx.el.tr(
         rx.el.td(rx.el.code(port["name"])),
-        rx.el.td(rx.el.span(port["type"], class_name="chip")),
+        rx.el.td(rx.el.span(worded("type:" + port["type"].to(str), port["type"]), class_name="chip")),
         rx.el.td(
-            prose(text=port["description"]),
+            prose(text=port["description"], name=port["description"]),
             rx.cond(port["optional"], rx.el.span(" ", t("node.optional"), class_name="muted")),
             rx.cond(port["many"], rx.el.span(" ", t("node.many"), class_name="muted")),
         ),
@@ -227,7 +228,7 @@ def _parameter_row(parameter: rx.Var[ParameterItem]) -> rx.Component:
                 ),
             )
         ),
-        rx.el.td(prose(text=parameter["description"])),
+        rx.el.td(prose(text=parameter["description"], name=parameter["description"])),
     )
 
 
@@ -242,7 +243,7 @@ def _example_part(label: str, text: rx.Var[str]) -> rx.Component:
 
 def _example(example: rx.Var[ExampleItem]) -> rx.Component:
     return rx.el.section(
-        rx.el.div(rx.el.h3(example["title"]), class_name="card-head"),
+        rx.el.div(rx.el.h3(told(example["title"])), class_name="card-head"),
         rx.el.div(
             _example_part("node.parameters", example["parameters"]),
             _example_part("node.inputs", example["inputs"]),
@@ -276,7 +277,10 @@ def _doc() -> rx.Component:
         ),
         rx.el.div(
             rx.cond(
-                NodeDocState.text != "", rx.el.section(prose(text=NodeDocState.text), class_name="card pad")
+                NodeDocState.text != "",
+                rx.el.section(
+                    prose(text=NodeDocState.text, name="doc:" + node["type"].to(str)), class_name="card pad"
+                ),
             ),
             rx.el.div(
                 _ports("node.inputs", NodeDocState.inputs, "node.no_inputs"),
@@ -329,7 +333,7 @@ def node_page() -> rx.Component:
             NodeDocState.state,
             ("shown", _doc()),
             ("missing", empty("search-x", t("node.missing"), t("node.missing_hint"), back)),
-            ("broken", notice(t("nodes.error"), rx.el.p(NodeDocState.problem), retry)),
+            ("broken", notice(t("nodes.error"), rx.el.p(told(NodeDocState.problem)), retry)),
             skeleton(),
         )
     )

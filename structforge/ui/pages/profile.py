@@ -13,6 +13,7 @@ from reflex.style import color_mode, set_color_mode
 
 from structforge.domain.errors import StructForgeError
 from structforge.ui import routes
+from structforge.ui.components.told import told
 from structforge.ui.library import entered
 from structforge.ui.locale import t
 from structforge.ui.services import services
@@ -30,15 +31,15 @@ THEMES: tuple[tuple[Literal["light", "dark", "system"], str], ...] = (
 class ProfileState(rx.State):
     """What is wrong with what was entered."""
 
-    name_problem: str = ""
-    password_problem: str = ""
+    name_problem: dict[str, Any] = {}
+    password_problem: dict[str, Any] = {}
     password_field: str = ""
     """The field that the problem is about."""
 
     @rx.event
     async def enter(self) -> None:
         """Open the page without the problems of the last time."""
-        self.name_problem, self.password_problem, self.password_field = "", "", ""
+        self.name_problem, self.password_problem, self.password_field = {}, {}, ""
 
     @rx.event
     async def rename(self, fields: dict[str, Any]) -> None:
@@ -49,9 +50,9 @@ class ProfileState(rx.State):
         try:
             await services().api.identity.rename(visitor.principal, name)
         except StructForgeError as error:
-            self.name_problem = str(error.problem)
+            self.name_problem = error.problem.as_json()
             return
-        self.name_problem = ""
+        self.name_problem = {}
         services().forget_name(visitor)
         await (await self.get_state(SessionState)).enter()
         await say(self, "profile.renamed")
@@ -66,11 +67,9 @@ class ProfileState(rx.State):
         try:
             await services().api.identity.change_password(visitor.principal, current, new)
         except StructForgeError as error:
-            problem = error.problem
-            self.password_problem = f"{problem.message} {problem.hint}".strip()
-            self.password_field = problem.where
+            self.password_problem, self.password_field = error.problem.as_json(), error.problem.where
             return None
-        self.password_problem, self.password_field = "", ""
+        self.password_problem, self.password_field = {}, ""
         (await self.get_state(SessionState)).signed_in = False
         return rx.redirect(f"{routes.SIGN_IN}?error=password_changed")
 
@@ -79,9 +78,13 @@ def _field(fields: object, name: str) -> str:
     return entered(fields.get(name) if isinstance(fields, dict) else None, MAX_ENTRY_CHARACTERS)
 
 
-def _problem(identifier: str, text: Any) -> rx.Component:
+def _problem(identifier: str, problem: Any) -> rx.Component:
     return rx.el.p(
-        rx.icon("circle-alert", size=15), rx.el.span(text), class_name="error", id=identifier, role="alert"
+        rx.icon("circle-alert", size=15),
+        rx.el.span(told(problem)),
+        class_name="error",
+        id=identifier,
+        role="alert",
     )
 
 
@@ -94,7 +97,7 @@ def _section(title: str, lead: str, *content: rx.Component) -> rx.Component:
 
 
 def _name() -> rx.Component:
-    wrong = ProfileState.name_problem != ""
+    wrong = ProfileState.name_problem.length() > 0
     return rx.el.form(
         rx.el.div(
             rx.el.label(t("profile.name"), html_for="profile-name"),

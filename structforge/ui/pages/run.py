@@ -11,6 +11,7 @@ from uuid import UUID
 
 import reflex as rx
 
+from structforge.api.entries import problem_fields
 from structforge.domain.errors import NotFoundError, StructForgeError
 from structforge.storage.repositories.runs import Group
 from structforge.ui.library import entered
@@ -38,7 +39,7 @@ class RunState(rx.State):
     finished_at: str = ""
     result: str = ""
     result_is_text: bool = False
-    problem: dict[str, str] = {}
+    problem: dict[str, Any] = {}
     over: bool = False
     graph: dict[str, Any] = {}
     workflow_ref: str = ""
@@ -56,7 +57,7 @@ class RunState(rx.State):
     descendants: list[RunItem] = []
     state: str = "loading"
     """`loading`, `shown`, `missing` or `broken`."""
-    load_problem: str = ""
+    load_problem: dict[str, Any] = {}
     _room: str = ""
 
     @rx.event
@@ -132,7 +133,7 @@ class RunState(rx.State):
         try:
             view = await services().step_view(visitor, run_id, self.selected)
         except StructForgeError as error:
-            view = {"problem": str(error.problem)}
+            view = problem_fields(error.problem.as_json())
         self.tries = view.pop("tries", [])
         self.output = view
 
@@ -158,7 +159,7 @@ class RunState(rx.State):
             self.state, self.channel = "missing", ""
             return False
         except StructForgeError as error:
-            self.state, self.load_problem = "broken", str(error.problem)
+            self.state, self.load_problem = "broken", error.problem.as_json()
             return False
         self._show(view)
         parent = relatives.parent
@@ -188,9 +189,5 @@ class RunState(rx.State):
         if self.input != view["input"]:
             self.input = view["input"]
         self.result, self.result_is_text = view["result"], view["result_is_text"]
-        self.problem = (
-            {name: str(problem.get(name, "")) for name in ("code", "message", "where", "hint")}
-            if problem
-            else {}
-        )
+        self.problem = {"message": "", "where": "", "code": ""} | problem if problem else {}
         self.state = "shown"

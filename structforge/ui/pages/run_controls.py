@@ -103,7 +103,7 @@ class ReplayState(rx.State):
     version: str = "same"
     input_text: str = ""
     edit_input: bool = False
-    problems: list[str] = []
+    problems: list[dict[str, Any]] = []
     reused: int = -1
     """How many steps would be taken over; below zero while that is not known."""
     again: list[str] = []
@@ -165,7 +165,7 @@ class ReplayState(rx.State):
         try:
             request = self._request()
         except InvalidError as error:
-            self.problems = [str(problem.message) for problem in error.problems]
+            self.problems = [problem.as_json() for problem in error.problems]
             return None
         made = await _again(self, visitor, run_id, request)
         if made is not None:
@@ -176,10 +176,10 @@ class ReplayState(rx.State):
         try:
             foreseen = await services().api.replays.foresee(visitor.principal, run_id, self._request())
         except InvalidError as error:
-            self.problems = [f"{problem.message} {problem.hint}".strip() for problem in error.problems]
+            self.problems = [problem.as_json() for problem in error.problems]
             self.reused, self.again = -1, []
         except StructForgeError as error:
-            self.problems = [f"{error.problem.message} {error.problem.hint}".strip()]
+            self.problems = [error.problem.as_json()]
             self.reused, self.again = -1, []
         else:
             self.problems, self.reused, self.again = [], foreseen.reused, list(foreseen.again)

@@ -12,6 +12,7 @@ from structforge.domain.run import TERMINAL_RUN_STATUSES, RunStatus
 from structforge.ui.components.actions import live_actions
 from structforge.ui.components.json_text import json_text
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.locale import labels, t
 from structforge.ui.pages.run import RunState
 from structforge.ui.pages.run_controls import FROM_FAILED, FROM_START, ControlState, ReplayState
@@ -150,7 +151,10 @@ def replay_form() -> rx.Component:
                 on_set=lambda text: ReplayState.choose("input", text),
             ),
         ),
-        rx.foreach(ReplayState.problems, lambda text: rx.el.p(text, class_name="error-line", role="alert")),
+        rx.foreach(
+            ReplayState.problems,
+            lambda problem: rx.el.p(told(problem), class_name="error-line", role="alert"),
+        ),
         rx.cond(
             ReplayState.reused >= 0,
             rx.el.p(

@@ -44,7 +44,7 @@ class QuestionsState(rx.State):
             self.refused = {
                 "key": key,
                 "fields": {
-                    problem.where.removeprefix("fields."): problem.message for problem in error.problems
+                    problem.where.removeprefix("fields."): problem.as_json() for problem in error.problems
                 },
             }
             return

@@ -24,9 +24,11 @@ from structforge.ui.components.live import (
 from structforge.ui.components.prose import prose
 from structforge.ui.components.question import question
 from structforge.ui.components.timeline import timeline
+from structforge.ui.components.told import told
 from structforge.ui.components.value import log_view, value_view
 from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import label_of, labels, language_tag, t
+from structforge.ui.node_texts import node_texts
 from structforge.ui.pages.run import RunState
 from structforge.ui.pages.run_controls import ControlState
 from structforge.ui.pages.run_controls_view import actions, confirm_stop, replay_form
@@ -151,8 +153,8 @@ def _failure() -> rx.Component:
         RunState.problem["message"],
         notice(
             t("run.error"),
-            rx.el.p(RunState.problem["message"]),
-            rx.el.p(RunState.problem["hint"], class_name="muted"),
+            rx.el.p(told(RunState.problem, "message")),
+            rx.el.p(told(RunState.problem, "hint"), class_name="muted"),
             rx.el.p(RunState.problem["where"], " ", RunState.problem["code"], class_name="mono small muted"),
         ),
     )
@@ -190,6 +192,7 @@ def _graph() -> rx.Component:
             ops=rx.Var.create([]),
             channel=RunState.channel,
             labels=labels("status"),
+            said=node_texts(),
             texts=labels("canvas"),
             accepts=ACCEPTS,
             read_only=True,
@@ -242,7 +245,7 @@ def _try(row: rx.Var[TryItem]) -> rx.Component:
         when(at=row["started_at"], locale=language_tag()),
         " · ",
         duration(start=row["started_at"], end=row["finished_at"]),
-        rx.el.div(row["note"], class_name="muted small"),
+        rx.el.div(told(row["note"]), class_name="muted small"),
     )
 
 
@@ -361,7 +364,7 @@ def run_page() -> rx.Component:
             RunState.state,
             ("shown", shown),
             ("missing", empty("search-x", t("run.missing"), t("run.missing_hint"), back)),
-            ("broken", notice(t("run.error_load"), rx.el.p(RunState.load_problem), retry)),
+            ("broken", notice(t("run.error_load"), rx.el.p(told(RunState.load_problem)), retry)),
             skeleton(),
         ),
     )

@@ -50,7 +50,7 @@ class RunsState(rx.State):
     has_more: bool = False
     page: int = 1
     loaded: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
     _before: list[str] = []
     """The cursors of the pages up to this one; none for the first."""
     _next: str = ""
@@ -143,7 +143,7 @@ class RunsState(rx.State):
                 limit=PAGE_ROWS,
             )
         except StructForgeError as error:
-            self.problem = str(error.problem)
+            self.problem = error.problem.as_json()
             self.loaded = True
             return
         # Assigned only when changed: an assignment is sent to the browser.
@@ -152,7 +152,7 @@ class RunsState(rx.State):
             "has_more": bool(self._next),
             "page": len(self._before) + 1,
             "loaded": True,
-            "problem": "",
+            "problem": {},
         }
         for name, value in changes.items():
             if getattr(self, name) != value:

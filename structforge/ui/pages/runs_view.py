@@ -10,6 +10,7 @@ from structforge.ui.components.entry import moment_line, search_line
 from structforge.ui.components.live import duration, status_mark, when
 from structforge.ui.components.overlay import dialog
 from structforge.ui.components.page import pulse, ticker
+from structforge.ui.components.told import told
 from structforge.ui.locale import label_of, language_tag, t
 from structforge.ui.pages.runs import ALLOWED_BY, BulkState, RunsState
 from structforge.ui.run_feed import RunListPatchState
@@ -215,9 +216,7 @@ def _row(row: rx.Var[RunItem]) -> rx.Component:
         ),
         rx.el.td(
             status_mark(status=row["status"], label=label_of("status", row["status"])),
-            rx.cond(
-                row["note"] != "", rx.el.div(row["note"], class_name="muted small clip", title=row["note"])
-            ),
+            rx.cond(row["note"] != "", rx.el.div(told(row["note"]), class_name="muted small clip")),
         ),
         rx.el.td(when(at=row["created_at"], locale=language_tag())),
         rx.el.td(duration(start=row["started_at"], end=row["finished_at"])),
@@ -294,10 +293,10 @@ def runs_page() -> rx.Component:
         page_head(t("runs.title"), t("runs.lead")),
         _filters(),
         rx.cond(
-            RunsState.problem != "",
+            RunsState.problem,
             notice(
                 t("runs.error"),
-                rx.el.p(RunsState.problem),
+                rx.el.p(told(RunsState.problem)),
                 rx.el.button(t("app.retry"), type="button", class_name="btn", on_click=RunsState.refresh),
             ),
         ),

@@ -57,13 +57,13 @@ class WorkflowsState(rx.State):
     has_more: bool = False
     page: int = 1
     loaded: bool = False
-    problem: str = ""
+    problem: dict[str, Any] = {}
     may_create: bool = False
     may_edit: bool = False
     may_delete: bool = False
     renaming: str = ""
     """The id of the workflow whose name is being edited."""
-    rename_problem: str = ""
+    rename_problem: str | dict[str, Any] = ""
     _before: list[str] = []
     """The cursors of the pages up to this one; none for the first."""
     _next: str = ""
@@ -165,7 +165,7 @@ class WorkflowsState(rx.State):
         try:
             await services().api.workflows.update_labels(visitor.principal, workflow_id, {"name": name})
         except StructForgeError as error:
-            self.rename_problem = str(error.problem)
+            self.rename_problem = error.problem.as_json()
             return
         self.renaming = ""
         await self._load()
@@ -238,7 +238,7 @@ class WorkflowsState(rx.State):
                 runs = await services().views.last_of(principal, [listed.id for listed in page.items])
             places = await services().lists.places(principal)
         except StructForgeError as error:
-            self.problem, self.loaded = str(error.problem), True
+            self.problem, self.loaded = error.problem.as_json(), True
             return
         self._next = page.next_cursor or ""
         # Assigned only when changed: an assignment is sent to the browser.
@@ -254,7 +254,7 @@ class WorkflowsState(rx.State):
             "may_edit": principal.may(Permission.WORKFLOW_EDIT),
             "may_delete": principal.may(Permission.WORKFLOW_DELETE),
             "loaded": True,
-            "problem": "",
+            "problem": {},
         }
         for name, value in changes.items():
             if getattr(self, name) != value:
@@ -266,7 +266,7 @@ class WorkflowFormState(rx.State):
 
     form: str = ""
     """One of `FORMS`, `labels`, or empty."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Any] = {}
     """Field to what is wrong with it."""
     templates: list[TemplateItem] = []
     subject: str = ""
@@ -301,7 +301,7 @@ class WorkflowFormState(rx.State):
                 raise InvalidError(*found)
             made = await services().api.workflows.create(visitor.principal, labels)
         except StructForgeError as error:
-            self.problems = {"name": str(error.problem)}
+            self.problems = {"name": error.problem.as_json()}
             return None
         self.form = ""
         return rx.redirect(routes.workflow(str(made.summary.id)))
@@ -339,10 +339,10 @@ class WorkflowFormState(rx.State):
         try:
             await services().api.workflows.update_labels(visitor.principal, workflow_id, changes)
         except InvalidError as error:
-            self.problems = {problem.where: problem.message for problem in error.problems}
+            self.problems = {problem.where: problem.as_json() for problem in error.problems}
             return
         except StructForgeError as error:
-            self.problems = {"folder": str(error.problem)}
+            self.problems = {"folder": error.problem.as_json()}
             return
         self.form, self.problems = "", {}
         await (await self.get_state(WorkflowsState))._load()

@@ -15,6 +15,7 @@ from structforge.ui.components.entry import file_post, in_place, search_line
 from structforge.ui.components.live import status_mark, when
 from structforge.ui.components.overlay import dialog, menu
 from structforge.ui.components.page import ticker, toast_acts
+from structforge.ui.components.told import told
 from structforge.ui.library import TemplateItem, WorkflowItem
 from structforge.ui.locale import label_of, labels, language_tag, t
 from structforge.ui.pages.workflows import (
@@ -314,7 +315,7 @@ def _problem(field: str, identifier: str) -> rx.Component:
         WorkflowFormState.problems.contains(field),
         rx.el.p(
             rx.icon("circle-alert", size=15),
-            rx.el.span(WorkflowFormState.problems[field]),
+            rx.el.span(told(WorkflowFormState.problems[field])),
             class_name="error",
             id=identifier,
             role="alert",
@@ -409,14 +410,15 @@ def _template(template: rx.Var[TemplateItem]) -> rx.Component:
             view_box="0 0 240 84",
             custom_attrs={"aria-hidden": "true"},
         ),
-        rx.el.h3(template["name"]),
-        rx.el.p(template["description"], class_name="muted small"),
+        rx.el.h3(told(template["name"]), id="template-" + template["id"].to(str)),
+        rx.el.p(told(template["description"]), class_name="muted small"),
         rx.el.div(
             rx.el.span(t("workflows.steps") + ": " + template["steps"].to(str), class_name="muted small"),
             rx.el.button(
                 t("workflows.use"),
                 type="button",
-                aria_label=t("workflows.use") + ": " + template["name"].to(str),
+                id="use-" + template["id"].to(str),
+                aria_labelledby="use-" + template["id"].to(str) + " template-" + template["id"].to(str),
                 class_name="btn",
                 on_click=WorkflowFormState.use_template(template["id"].to(str)),
             ),
@@ -463,10 +465,10 @@ def workflows_page() -> rx.Component:
         toast_acts(on_act=WorkflowsState.undelete),
         page_head(t("workflows.title"), t("workflows.lead"), _openers()),
         rx.cond(
-            WorkflowsState.problem != "",
+            WorkflowsState.problem,
             notice(
                 t("workflows.error"),
-                rx.el.p(WorkflowsState.problem),
+                rx.el.p(told(WorkflowsState.problem)),
                 rx.el.button(
                     t("app.retry"), type="button", class_name="btn", on_click=WorkflowsState.refresh
                 ),
