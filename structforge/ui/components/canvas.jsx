@@ -158,7 +158,7 @@ function mergeNodes(nodes, items) {
     } else if (kind === "data") {
       result = result.map((node) => (node.id === value.id ? { ...node, data: value, ariaLabel: nameOf(value) } : node));
     } else if (kind === "rename") {
-      result = result.map((node) => (node.id === value.from ? { ...node, id: value.to, data: { ...node.data, id: value.to } } : node));
+      result = result.map((node) => (node.id === value.from ? { ...node, id: value.to, data: { ...node.data, id: value.to }, ariaLabel: nameOf({ ...node.data, id: value.to }) } : node));
     } else if (kind === "drop") {
       result = result.filter((node) => node.id !== value);
     } else if (kind === "move") {

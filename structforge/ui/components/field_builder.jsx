@@ -1,6 +1,7 @@
 // A list of fields that becomes an object schema: add, name, order and limit them by mouse or keyboard; the schema as
 // JSON beside it for what the list cannot show. Knows no words of the program around it.
 import { useContext, useEffect, useRef, useState } from "react";
+import { Told } from "$/public/jsx/told.jsx";
 import { FormContext, JsonInput, below, useDraft, shown } from "$/public/jsx/inputs.jsx";
 import {
   KINDS, LIMITS, addField, beyondFields, canList, choicesOf, fieldsOf, freeName, isAt, moveField, putField, removeField, renameField, setChoices, setKeyword, setKind, setRequired,
@@ -37,7 +38,7 @@ export function FieldBuilder(props) {
       ) : (
         <FieldList {...{ id, schema, fields, places, path, problems, readOnly, put, Control }} />
       )}
-      {loose.map(([place, fault]) => <p key={place} className="error" role="alert">{fault.message}</p>)}
+      {loose.map(([place, fault]) => <p key={place} className="error" role="alert"><Told said={fault.said} /></p>)}
       {!json && beyond.length > 0 && <p className="help">{texts.field_beyond} <code>{beyond.join(", ")}</code></p>}
     </div>
   );
@@ -106,7 +107,7 @@ function FieldList({ id, schema, fields, places, path, problems, readOnly, put, 
                 onRename={(to) => { setOpen(to); put(renameField(schema, each.name, to)); }}
               />
             )}
-            {Object.entries(problems ?? {}).filter(([place]) => isAt(place, places[index])).map(([place, fault]) => <p key={place} className="error" role="alert">{fault.message}</p>)}
+            {Object.entries(problems ?? {}).filter(([place]) => isAt(place, places[index])).map(([place, fault]) => <p key={place} className="error" role="alert"><Told said={fault.said} /></p>)}
           </div>
         ))}
       </div>

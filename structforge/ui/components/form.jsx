@@ -8,7 +8,7 @@ import {
   AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
   Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
 } from "$/public/jsx/inputs.jsx";
-import { useTell } from "$/public/jsx/told.jsx";
+import { useTell, withCode } from "$/public/jsx/told.jsx";
 
 function List({ id, schema, root, value, onChange, readOnly, literal, path, problems, labelledBy }) {
   const { texts } = useContext(FormContext);
@@ -103,7 +103,7 @@ const Field = memo(function Field({ id, name, schema, inherited, root, value, on
       {!inline && kind !== "group" && control}
       {help && <p className="help" id={help}>{withCode(tell(real.description))}{bounds && <span className="bounds"> {bounds}</span>}</p>}
       {kind === "group" && control}
-      {fault && <p className="error" id={`${id}-fault`} role="alert">{fault}</p>}
+      {fault && <p className="error" id={`${id}-fault`} role="alert">{withCode(fault)}</p>}
     </div>
   );
 });
@@ -120,11 +120,6 @@ export function SchemaForm(props) {
 
 // How long after its confirmation an own value shows at the most: by then the server's has come.
 const SETTLES_MS = 2_000;
-
-// Words between backticks are code.
-function withCode(text) {
-  return text?.split("`").map((part, number) => (number % 2 ? <code key={number}>{part}</code> : part));
-}
 
 function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, offers, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();

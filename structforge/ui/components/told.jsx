@@ -74,11 +74,16 @@ export function useWorded() {
   return worded;
 }
 
+// Words between backticks are code.
+export function withCode(text) {
+  return text?.split("`").map((each, number) => (number % 2 ? <code key={number}>{each}</code> : each));
+}
+
 // `part` takes one text of a problem; `name` is what a catalogue may have a text under.
 export function Told({ said, part = "", name = "" }) {
   const told = useTell();
   if (name) return <>{worded(name, said)}</>;
-  return <>{told(part && said && typeof said === "object" ? partOf(said, part) : said)}</>;
+  return <>{withCode(told(part && said && typeof said === "object" ? partOf(said, part) : said))}</>;
 }
 
 // An answer that is a problem, as an error that can be told.

@@ -248,7 +248,7 @@ def _table() -> rx.Component:
             class_name="table-wrap",
         ),
         rx.el.div(
-            rx.el.span(t("runs.page"), " ", RunsState.page),
+            rx.el.span(t("runs.page", page=RunsState.page)),
             rx.el.div(
                 rx.el.button(
                     t("app.previous"),

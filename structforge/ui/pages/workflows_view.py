@@ -243,7 +243,7 @@ def _table() -> rx.Component:
         rx.cond(
             (WorkflowsState.page > 1) | WorkflowsState.has_more,
             rx.el.div(
-                rx.el.span(t("runs.page"), " ", WorkflowsState.page),
+                rx.el.span(t("runs.page", page=WorkflowsState.page)),
                 rx.el.div(
                     rx.el.button(
                         t("app.previous"),
