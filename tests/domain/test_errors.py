@@ -1,14 +1,18 @@
 """Problems as JSON, and every code of the program in docs/errors.md."""
 
 import ast
+import json
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from structforge.domain.errors import InvalidError, Problem
+from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.expressions import CODES
+from structforge.domain.faults import fault_sentence
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
@@ -62,6 +66,63 @@ def test_a_problem_survives_json(problem: Problem, body: dict[str, object], text
     assert problem.as_json() == body
     assert Problem.from_json(body) == problem
     assert str(problem) == text
+
+
+def test_a_sentence_is_its_text_and_keeps_its_pattern_and_values() -> None:
+    cause = sentence("There is no file {name}.", name="a{b}.csv")
+    said = sentence("Step {number} of {{{{ x }}}} failed: {cause}", number=2, cause=cause)
+    assert said == "Step 2 of {{ x }} failed: There is no file a{b}.csv."
+    problem = Problem("a.b", said, hint="Plain.")
+    body = problem.as_json()
+    assert body["sentences"] == {
+        "message": {
+            "pattern": "Step {number} of {{{{ x }}}} failed: {cause}",
+            "values": {
+                "number": 2,
+                "cause": {
+                    "text": "There is no file a{b}.csv.",
+                    "pattern": "There is no file {name}.",
+                    "values": {"name": "a{b}.csv"},
+                },
+            },
+        }
+    }
+    read = Problem.from_json(json.loads(json.dumps(body)))
+    assert read.as_json() == body
+    assert isinstance(read.message, Sentence) and isinstance(read.message.values["cause"], Sentence)
+    assert pickle.loads(pickle.dumps(said)).pattern == said.pattern
+    assert sentence("{a}!", a="x" * 9).shortened(3) == "xxx…!"
+
+
+@pytest.mark.parametrize("strange", [None, [], {"message": 3}, {"message": {"pattern": 1, "values": {}}}])
+def test_sentences_of_strangers_are_left_aside(strange: object) -> None:
+    found = Problem.from_json({"code": "a.b", "message": "Bad.", "sentences": strange})
+    assert found == Problem("a.b", "Bad.") and not isinstance(found.message, Sentence)
+
+
+class _Limits(BaseModel):
+    count: int = Field(ge=2)
+    name: str = Field(max_length=3)
+    port: str = "x"
+
+    @field_validator("port")
+    @classmethod
+    def _check(cls, port: str) -> str:
+        if port != "x":
+            raise ValueError(sentence("{port} is no port", port=port))
+        return port
+
+
+def test_what_pydantic_finds_is_a_sentence() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Limits.model_validate({"count": 1, "name": "four", "port": "y"})
+    said = [fault_sentence(fault) for fault in caught.value.errors()]
+    assert [(each.pattern, dict(each.values)) for each in said if isinstance(each, Sentence)] == [
+        ("Input should be greater than or equal to {ge}", {"ge": 2}),
+        ("String should have at most {max_length} character{expected_plural}", {"max_length": 3}),
+        ("{port} is no port", {"port": "y"}),
+    ]
+    assert said[0] == "Input should be greater than or equal to 2" and said[2] == "y is no port"
 
 
 def test_an_invalid_error_carries_every_problem() -> None:

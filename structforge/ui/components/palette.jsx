@@ -26,7 +26,7 @@ export function Palette({ items: given = [], said = {}, groups, texts, onChoose 
             <h3>{groups[name] ?? name}</h3>
             {found.filter((item) => item.tone === name).map((item) => (
               <button
-                key={item.kind} type="button" className={`palette-item tone-${item.tone}`} draggable data-kind={item.kind} title={item.summary}
+                key={item.kind} type="button" className={`palette-item tone-${item.tone}`} draggable data-kind={item.kind} title={item.summary.replaceAll("`", "")}
                 onDragStart={(event) => {
                   event.dataTransfer.setData("application/x-canvas-item", item.kind);
                   event.dataTransfer.effectAllowed = "copy";

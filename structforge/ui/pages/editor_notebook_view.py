@@ -19,15 +19,17 @@ from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import panel_title, parameters_form
 
 
+def _title(cell: rx.Var[dict[str, str]]) -> rx.Var[str]:
+    return rx.cond(cell["named"], cell["title"], node_text(cell["type"], "title", cell["kind"])).to(str)
+
+
 def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
     open_here = PanelState.selected == cell["id"]
     return rx.el.article(
         rx.el.header(
             rx.el.span(glyph(name=cell["icon"], size=17), class_name="cv-icon"),
             rx.el.div(
-                rx.el.strong(
-                    rx.cond(cell["named"], cell["title"], node_text(cell["type"], "title", cell["kind"]))
-                ),
+                rx.el.strong(_title(cell)),
                 rx.el.span(
                     node_text(cell["type"], "title", cell["kind"]),
                     " · ",
@@ -83,7 +85,7 @@ def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
             "card cell tone-" + cell["tone"].to(str),
         ),
         tab_index=0,
-        aria_label=cell["title"],
+        aria_label=_title(cell),
         custom_attrs={"data-cell": cell["id"]},
     )
 
