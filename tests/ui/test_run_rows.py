@@ -62,7 +62,7 @@ def test_a_node_in_a_loop_shows_its_last_iteration_and_how_often_it_was_done() -
     )
     keys = ["loop", "loop[0]/inner", "loop[0]/inner[0]/a", "loop[0]/inner[1]/a", "loop[0]/inner[1]/a#0"]
     rows = [attempt(key, 1, "succeeded") for key in keys]
-    rows[2] = AttemptRow(keys[2], "a", 1, "skipped", None, NOW, None)
+    rows[2] = AttemptRow(keys[2], "a", 1, "skipped", None, NOW, None, None)
     picture = RunPicture(None, made, rows, {}, {})  # type: ignore[arg-type]
     shown = {item["key"]: item for item in step_items(picture)[:3]}
     assert (shown["loop"].get("repeats"), shown["inner"].get("repeats")) == (True, True)
