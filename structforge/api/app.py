@@ -32,6 +32,7 @@ from structforge.api.routes import (
     drafts,
     files,
     hooks,
+    members,
     nodes,
     run_socket,
     runs,
@@ -135,6 +136,7 @@ def create_app(services: ApiServices) -> Gateway:
     versioned = APIRouter(prefix="/api/v1")
     for module in (
         auth,
+        members,
         workflows,
         connections,
         nodes,

@@ -78,6 +78,7 @@ async def objects(http: httpx.AsyncClient) -> dict[str, str]:
     assert made.status_code == 201, made.text
     return {
         "connection_id": made.json()["id"],
+        "user_id": (await http.get("/api/v1/me")).json()["user"]["id"],
         "workflow_id": workflow["id"],
         "run_id": run.json()["run_id"],
         "number": "1",

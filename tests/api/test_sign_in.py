@@ -181,3 +181,16 @@ async def test_another_sites_page_cannot_act_with_the_cookie(
     async with installation.http() as http:
         made = await http.post("/api/v1/workflows", json={"name": "x"}, headers={**headers, **bearer})
         assert made.status_code == 201, "a bearer token is no cookie"
+
+
+async def test_a_member_comes_and_goes(installation: Installation) -> None:
+    async with installation.http(await installation.token()) as owner:
+        body = {"email": "new@example.org", "role": "viewer", "password": PASSWORD}
+        user_id = (await owner.post("/api/v1/members", json=body)).json()["id"]
+        async with installation.http(await installation.token("new@example.org")) as theirs:
+            assert (await theirs.get("/api/v1/me")).status_code == 200
+            assert (await owner.delete(f"/api/v1/members/{user_id}")).status_code == 204
+            assert (await theirs.get("/api/v1/me")).status_code == 401
+        assert (await owner.delete(f"/api/v1/members/{user_id}")).status_code == 404
+        mine = (await owner.get("/api/v1/me")).json()["user"]["id"]
+        assert (await owner.delete(f"/api/v1/members/{mine}")).status_code == 409

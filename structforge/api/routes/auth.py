@@ -25,8 +25,6 @@ from structforge.api.cookies import (
 from structforge.api.deps import Services, Signed, client_of, is_secure, own_origins, principal_of
 from structforge.api.responses import JsonResponse
 from structforge.api.schemas.identity import (
-    MemberAdded,
-    MemberCreate,
     OrganizationCreate,
     PasswordBody,
     RefreshBody,
@@ -203,30 +201,6 @@ async def found_organization(
 ) -> Response:
     """Make an organization that I own. The session stays where it is: see `/auth/switch`."""
     return JsonResponse(await services.identity.found_organization(principal, body.name), 201)
-
-
-@router.get("/members", tags=["organization"], summary="List members")
-async def members(services: Services, principal: Signed) -> Response:
-    """List the members of the organization with their roles."""
-    return JsonResponse({"items": await services.members.list(principal)})
-
-
-@router.post(
-    "/members",
-    tags=["organization"],
-    status_code=201,
-    response_model=MemberAdded,
-    openapi_extra=documented(MemberCreate),
-    summary="Add a member",
-)
-async def add_member(
-    services: Services, principal: Signed, body: Annotated[MemberCreate, json_body(MemberCreate)]
-) -> Response:
-    """Add a person. A new account without a password gets one, shown in this answer only."""
-    user_id, password = await services.members.add(
-        principal, body.email, name=body.name, role=body.role, password=body.password
-    )
-    return JsonResponse({"id": user_id, "password": password}, 201)
 
 
 def local_path(path: str) -> str:
