@@ -533,14 +533,17 @@ class IdentityService:
         organization_id = new_id()
         await enter_organization(session, organization_id)
         await Organizations(session).add(OrganizationRow(id=organization_id, name=name, slug=slug))
-        user_id = await self.add_user(session, email, "Administrator", password)
+        user_id = await self.add_user(session, email, "Administrator", await self.hashed(password))
         await Organizations(session).add_member(organization_id, user_id, [Role.OWNER.value])
         await note_founded(session, organization_id, None, SYSTEM, email)
         return organization_id, user_id
 
-    async def add_user(self, session: AsyncSession, email: str, name: str, password: str) -> UUID:
+    async def hashed(self, password: str) -> str:
+        """Return a password as it is stored. It takes a while: not for a transaction that others wait for."""
+        return await self._passwords.hash(password)
+
+    async def add_user(self, session: AsyncSession, email: str, name: str, password_hash: str) -> UUID:
         """Make an account in a transaction of the caller. Raises: IntegrityError when the address is taken."""
-        password_hash = await self._passwords.hash(password)
         user = await Users(session).add(UserRow(email=email, name=name, password_hash=password_hash))
         return user.id
 

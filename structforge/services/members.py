@@ -55,13 +55,15 @@ class MemberService:
             authorize(principal, permission)
         if password is not None:
             check_password(password)
-        made: str | None = None
+        async with self._database.global_transaction() as session:
+            known = await Users(session).find_sign_in(email)
+        made = generate_password() if known is None and not password else None
+        # The connection is back in the pool while the hash is computed.
+        password_hash = "" if known else await self._identity.hashed(password or made or "")
         try:
             async with self._database.transaction(principal.organization_id) as session:
-                known = await Users(session).find_sign_in(email)
                 if known is None:
-                    made = None if password else generate_password()
-                    user_id = await self._identity.add_user(session, email, name, password or made or "")
+                    user_id = await self._identity.add_user(session, email, name, password_hash)
                 else:
                     user_id = known.user_id
                 await Organizations(session).add_member(principal.organization_id, user_id, [role])
