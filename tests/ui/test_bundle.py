@@ -1,6 +1,9 @@
 """What the bundle is made of."""
 
+import ast
 import json
+
+import reflex as rx
 
 from structforge.config import Settings
 from structforge.ui import bundle
@@ -38,3 +41,21 @@ def test_a_build_that_fails_tells_the_reason_and_not_npms_chatter() -> None:
         ]
     )
     assert bundle._what_matters(log) == "npm error code ENOTFOUND"
+
+
+def _of_radix(name: str) -> bool:
+    made = getattr(rx, name)
+    return "radix" in str(getattr(getattr(made, "__self__", made), "__module__", ""))
+
+
+def test_no_page_uses_a_component_that_brings_a_design_of_its_own() -> None:
+    """One of Radix's themes is enough for 600 kB of style sheets, which change the size and colour of everything."""
+    assert _of_radix("link") and not _of_radix("cond")
+    used = {
+        (path.name, node.attr)
+        for path in (SOURCE / "structforge" / "ui").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rx"
+    }
+    assert len(used) > 100
+    assert {place for place in used if _of_radix(place[1])} == set()

@@ -2,7 +2,7 @@
 // earlier ones. Drawn on nodes, on the edges between them, and beside cells. Knows nothing of what the rows mean.
 import { memo } from "react";
 import { StatusMark, spanText, useRow } from "$/public/jsx/live.jsx";
-import { useTell } from "$/public/jsx/told.jsx";
+import { useTell, withCode } from "$/public/jsx/told.jsx";
 
 const OVER = ["succeeded", "failed", "cancelled"];
 const DONE = ["succeeded", "reused"];
@@ -66,7 +66,7 @@ export const LiveStrip = memo(function LiveStrip({ id, channel, facts, labels, t
         <StaleMark stale={stale} because={because} texts={texts} />
         {countText(given) && <span className="cv-count num" title={texts.items}>{countText(given)}</span>}
       </div>
-      {text && <div className="cv-preview" title={text}>{text}</div>}
+      {text && <div className="cv-preview" title={text.replaceAll("`", "")}>{row?.status === "failed" ? withCode(text) : text}</div>}
     </div>
   );
 });

@@ -80,7 +80,7 @@ def _run_tools() -> rx.Component:
             run != "",
             rx.el.span(
                 rx.el.span(live_duration(channel=run), class_name="muted small"),
-                rx.link(
+                rx.el.a(
                     rx.icon("square-arrow-out-up-right", size=14),
                     rx.el.span(t("debug.open_run")),
                     href=routes.RUNS + "/" + run,
