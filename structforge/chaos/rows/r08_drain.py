@@ -20,7 +20,7 @@ async def run(ground: Ground) -> None:
     api = await ground.web()
     ground.service("scheduler")
     old = await ground.workers(2)
-    seconds = ground.scaled(20, 3)
+    seconds = ground.scaled(20, 6)
     trace = ground.home / "trace"
     plain = chain(
         node("long", "chaos.pause", seconds=seconds, trace=str(trace)),
@@ -34,7 +34,11 @@ async def run(ground: Ground) -> None:
     )
     accepted = await api.start_many(await api.publish("Plain", plain), ground.scaled(40, 8))
     accepted += await api.start_many(await api.publish("Blocking", blocking), 4)
-    await ground.until(lambda: len(read_traces(trace)) == len(accepted), "every run is in its long step")
+
+    def all_begun() -> bool:
+        return sum(line.step == "long" for line in read_traces(trace)) == len(accepted)
+
+    await ground.until(all_begun, "every run is in its long step")
     for worker in old:
         worker.send(signal.SIGTERM)
         ground.verdict.did("drains")
