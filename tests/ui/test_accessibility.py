@@ -57,6 +57,13 @@ async def _notebook(page: Page) -> None:
     await expect(page.locator(".cell").first).to_be_visible()
 
 
+async def _declared(page: Page) -> None:
+    await page.get_by_role("button", name="Workflow settings").click()
+    await page.locator(".fields-title").first.click()
+    await page.locator(".ed-dock .dock-title").click()
+    await expect(page.locator(".fields-body")).to_be_visible()
+
+
 async def _faults(page: Page) -> list[str]:
     """Return what axe-core finds serious or critical, each with where it is."""
     # A theme or a page fades in; what is half shown has other contrasts.
@@ -82,6 +89,7 @@ def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
         ("/workflows", "tr[data-workflow]", _keys),
         (editor, ".react-flow__node", _nothing),
         (editor, ".react-flow__node", _node),
+        (editor, ".react-flow__node", _declared),
         (editor, ".react-flow__node", _notebook),
         ("/runs", "table.data tbody tr", _nothing),
         (run, "[data-row]", _step),

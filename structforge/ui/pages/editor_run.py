@@ -80,11 +80,14 @@ class DraftRunState(rx.State):
     run_active: bool = False
     show_values: bool = False
     """The dock below the canvas is open. Never by a selection: nothing may move while a node is dragged."""
+    _shut: bool = False
+    """The visitor closed the dock: a run leaves it so."""
 
     @rx.event
     def toggle_values(self) -> None:
         """Open or close the dock."""
         self.show_values = not self.show_values
+        self._shut = not self.show_values
 
     def _close(self) -> None:
         self.run_id_shown, self.run_snapshot, self.run_active = "", {}, False
@@ -135,7 +138,7 @@ class DraftRunState(rx.State):
                 request = completed
             started = await services().api.draft_runs.start(visitor.principal, workflow_id, request)
             asked._close()
-            self.show_values = True
+            self.show_values = not self._shut
             await self._follow(visitor, started.run_id)
         except InvalidError as error:
             if not asked._refuse(error):
