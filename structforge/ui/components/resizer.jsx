@@ -49,7 +49,7 @@ export function Resizer({ name, label }) {
   };
   return (
     <div
-      ref={edge} className="resizer" role="separator" aria-orientation="horizontal" aria-label={label} title={label} aria-valuenow={height || undefined} tabIndex={0}
+      ref={edge} className="resizer" role="separator" aria-orientation="horizontal" aria-label={label} title={label} aria-valuenow={height} aria-valuemin={0} tabIndex={0}
       onPointerDown={down} onDoubleClick={() => keep(0)} onKeyDown={keys}
     />
   );
