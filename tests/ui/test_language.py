@@ -36,11 +36,11 @@ NAMES = """
     Schema SQL StructForge TLS URL UTF Webhook https http
 """
 """Names that are the same in Chinese."""
-KEYS = "Alt Ctrl Delete Enter Esc Shift Space Tab"
+KEYS = "Alt Ctrl End F2 Home PageDown PageUp Delete Enter Esc Shift Space Tab"
 UNITS = "kB ms"
 CONTENT = """
     again body choose fields gone merge nix nobody nowhere request rows start zz
-    conditions expression in inputs match out run timeout_s workflow
+    conditions csv expression in inputs match structforge out run timeout_s workflow
 """
 """What the workflows below are made of, and names in expressions and parameters."""
 ALLOWED = frozenset(f"{NAMES} {KEYS} {UNITS} {CONTENT}".split())
