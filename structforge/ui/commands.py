@@ -125,7 +125,7 @@ def _actions() -> list[dict[str, Any]]:
 
 
 KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("anywhere", (("Mod K", "find"), ("?", "help"), ("Tab", "next"), ("Esc", "close"))),
+    ("anywhere", (("Mod K", "find"), ("?", "help"), ("Tab", "next"), ("F6", "part"), ("Esc", "close"))),
     (
         "editor",
         (
@@ -138,11 +138,13 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("← ↑ ↓ →", "move"),
             ("Alt ← ↑ ↓ →", "go"),
             ("Enter", "open"),
+            ("N", "add"),
             ("C", "connect"),
             ("X", "disable"),
             ("F", "fit"),
             ("Mod S", "save"),
             ("Mod Enter", "run"),
+            ("F8", "problem"),
         ),
     ),
 )

@@ -11,6 +11,7 @@ from reflex_components_core.core.banner import has_connection_errors  # type: ig
 
 from structforge.ui import routes
 from structforge.ui.commands import palette, palette_button
+from structforge.ui.components.keyboard import regions, skip_link
 from structforge.ui.components.page import native_form, page_bridge
 from structforge.ui.locale import LOCALES, LocaleState, language_tag, t
 from structforge.ui.organizations import organization_dialog, organization_menu
@@ -134,6 +135,7 @@ def _sidebar() -> rx.Component:
             class_name="sidebar-foot",
         ),
         class_name="sidebar",
+        data_region="navigation",
     )
 
 
@@ -142,14 +144,19 @@ def shell(*content: rx.Component) -> rx.Component:
     return rx.fragment(
         bridge(refresh=True),
         palette(),
+        regions(),
         organization_dialog(),
-        rx.el.a(t("app.skip"), href="#content", class_name="skip-link"),
+        skip_link(t("app.skip"), to="content", class_name="skip-link"),
         rx.cond(
             SessionState.signed_in,
             rx.el.div(
                 _sidebar(),
                 rx.el.main(
-                    rx.el.div(*content, class_name="page"), id="content", class_name="main", tab_index=-1
+                    rx.el.div(*content, class_name="page"),
+                    id="content",
+                    class_name="main",
+                    tab_index=-1,
+                    data_region="content",
                 ),
                 class_name="shell",
             ),
@@ -163,9 +170,10 @@ def bare_shell(*content: rx.Component) -> rx.Component:
     return rx.fragment(
         bridge(refresh=True),
         palette(),
+        regions(),
         rx.cond(
             SessionState.signed_in,
-            rx.el.main(*content, id="content", class_name="bare"),
+            rx.el.main(*content, id="content", class_name="bare", tab_index=-1),
             rx.el.main(class_name="bare", aria_busy="true"),
         ),
     )

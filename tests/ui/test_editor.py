@@ -107,6 +107,7 @@ async def test_a_person_builds_runs_publishes_compares_and_restores(open_page: O
 
     # Published, changed, compared, restored.
     await page.get_by_role("button", name="Publish").click()
+    await page.get_by_role("button", name="Publish version 1").click()
     await expect(page.locator(".toast")).to_contain_text("version 1")
     await page.get_by_role("tab", name="Parameters").click()
     await write(text, "Bye {{ set_fields.city }}")

@@ -108,6 +108,7 @@ async def test_from_signing_in_to_finding_the_run(open_page: OpenPage, site: Sit
 
     # Published, changed, compared, restored.
     await page.get_by_role("button", name="Publish").click()
+    await page.get_by_role("button", name="Publish version 1").click()
     await expect(page.locator(".toast")).to_contain_text("version 1")
     await page.get_by_role("tab", name="Parameters").click()
     await write(report, "Changed: {{ set_fields.days }} days")

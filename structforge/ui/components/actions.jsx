@@ -12,7 +12,7 @@ function Action({ action, status, onAct }) {
     <>
       <button
         type="button" className={`btn ${action.look ?? ""}`} aria-disabled={why ? "true" : undefined} title={why || action.hint || action.text}
-        aria-describedby={why ? id : undefined} data-action={action.name} onClick={() => !why && onAct?.(action.name)}
+        aria-describedby={why ? id : undefined} data-action={action.name} data-command={action.text} onClick={() => !why && onAct?.(action.name)}
       >
         <Glyph name={action.icon} size={14} />{action.text}
       </button>

@@ -16,7 +16,7 @@ import { Glyph } from "$/public/jsx/glyphs.jsx";
 import { useTell, useWorded, worded } from "$/public/jsx/told.jsx";
 
 export const ITEM_TYPE = "application/x-canvas-item";
-const LOOKS = new Set(["select", "changed", "open", "insert", "save"]);
+const LOOKS = new Set(["select", "changed", "open", "insert", "leave", "save", "problem"]);
 const FAR = 0.4;
 // A graph of so few nodes opens where it begins, large enough to read, instead of whole.
 const FEW = 60;
@@ -208,7 +208,16 @@ async function openView(flow, pane, readOnly) {
   flow.setViewport({ x: 48 - box.x * READABLE, y, zoom: READABLE });
 }
 
-function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks, focus, panel, readOnly, onAct, onGap }) {
+// React Flow's own way needs the size of what it fits, and what was never in view was never measured.
+function bringIntoView(flow, pane, nodes) {
+  const boxes = nodes.map((node) => ({ ...node.position, ...sizeOf(node) }));
+  const left = Math.min(...boxes.map((box) => box.x)), top = Math.min(...boxes.map((box) => box.y));
+  const width = Math.max(...boxes.map((box) => box.x + box.width)) - left, height = Math.max(...boxes.map((box) => box.y + box.height)) - top;
+  const zoom = Math.min(Math.max(flow.getZoom(), 0.7), pane.clientWidth / (1.6 * width), pane.clientHeight / (1.6 * height));
+  flow.setCenter(left + width / 2, top + height / 2, { zoom, duration: 250 });
+}
+
+function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks, focus, panel, adder, readOnly, onAct, onGap }) {
   const [nodes, setNodes] = useState([]);
   const [edges, setEdges] = useState([]);
   const [refusal, setRefusal] = useState("");
@@ -219,13 +228,27 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
   const latest = useRef({});
   // What changes the document is kept until it is confirmed; a look at it is not.
   const act = useCallback((kind, value) => {
+    if (kind === "insert") latest.current.lookForMore?.();
     const send = (key) => latest.current.onAct?.(kind, value, key);
     if (LOOKS.has(kind) || !latest.current.onAct) send("");
     else post(send);
   }, []);
   useEffect(() => {
-    latest.current = { ...latest.current, onAct, onGap, nodes, edges, texts, readOnly, panel };
+    const lookForMore = () => adder && document.querySelector(`${adder} input`)?.focus();
+    latest.current = { ...latest.current, onAct, onGap, nodes, edges, texts, readOnly, panel, adder, lookForMore };
   });
+  // A node is drawn when it is in view, which it may have to come into first.
+  const reach = useCallback((id, tries = 12) => {
+    const node = root.current?.querySelector(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
+    if (node) node.focus({ preventScroll: true });
+    else if (tries) setTimeout(() => reach(id, tries - 1), 60);
+  }, []);
+  // Where the keyboard goes on when what had the focus is left: at the node that is selected.
+  const comeBack = useCallback(() => {
+    const chosen = latest.current.nodes.filter((node) => node.selected);
+    if (chosen.length) reach(chosen[0].id);
+    else root.current?.focus({ preventScroll: true });
+  }, [reach]);
 
   const mergeOps = useCallback(([doc, first_, last, items]) => {
     const state = seq.current;
@@ -302,8 +325,11 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
       return start.x > box.left && start.y > box.top && end.x < box.right && end.y < box.bottom;
     });
     // What can be seen already stays where it is.
-    if (!seen) requestAnimationFrame(() => flow.fitView({ nodes: [...wanted].map((id) => ({ id })), padding: 0.6, maxZoom: Math.max(flow.getZoom(), 0.7), duration: 250 }));
-  }, [nodes, focus, flow]);
+    if (!seen) requestAnimationFrame(() => bringIntoView(flow, root.current, chosen));
+    // Not while more is being typed, in the search of what can be added or anywhere else.
+    const now = document.activeElement;
+    if (focus?.enter && (!typing(now) || (latest.current.adder && now.closest(latest.current.adder) && !now.value))) reach([...wanted][0]);
+  }, [nodes, focus, flow, reach]);
 
   // Arrow keys move without a drag: their end is when they pause.
   const nudged = useRef({ timer: 0, ids: new Set() });
@@ -448,18 +474,28 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
       const chosen = latest.current.nodes.filter((node) => node.selected);
       return chosen.length === 1 ? chosen[0] : null;
     };
-    const focusNode = (id) => root.current?.querySelector(`.react-flow__node[data-id="${CSS.escape(id)}"]`)?.focus();
+    // The node that a key is for. One can have the focus without being selected: reached by Tab, or left by Escape.
+    let underway = "";
+    const meant = () => {
+      const focused = underway || document.activeElement.closest?.(".react-flow__node")?.dataset.id;
+      return (focused && latest.current.nodes.find((node) => node.id === focused)) || only();
+    };
+    const selectOnly = (id) => setNodes((list) => list.map((each) => (Boolean(each.selected) === (each.id === id) ? each : { ...each, selected: each.id === id })));
     const goTo = (node) => {
-      setNodes((list) => list.map((each) => (Boolean(each.selected) === (each.id === node.id) ? each : { ...each, selected: each.id === node.id })));
+      underway = node.id;
+      selectOnly(node.id);
       const { width, height } = sizeOf(node);
       const box = root.current.getBoundingClientRect(), at = flow.flowToScreenPosition(node.position);
       const outside = at.x < box.left + 10 || at.y < box.top + 10 || at.x > box.right - 120 || at.y > box.bottom - 60;
       if (outside) flow.setCenter(node.position.x + width / 2, node.position.y + height / 2, { zoom: flow.getZoom(), duration: 150 });
       // Not when the visitor is elsewhere by then: in the list that connects, or in the properties.
-      setTimeout(() => here() && !typing(document.activeElement) && focusNode(node.id), outside ? 220 : 20);
+      setTimeout(() => {
+        underway = "";
+        if (here() && !typing(document.activeElement)) reach(node.id);
+      }, outside ? 220 : 20);
     };
-    const openPanel = () => {
-      const id = only().id;
+    const openPanel = ({ id }) => {
+      if (only()?.id !== id) selectOnly(id);
       act("open", id);
       // The panel of a node that was just reached is still on its way.
       // A field whose editor is loaded late is replaced, and the focus falls out of the panel: once more then.
@@ -495,8 +531,16 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
       g: frameSelected,
     };
     const plain = {
-      c: () => only()?.type === "card" && only().data.outputs.length && setConnecting(only().id),
+      c: () => {
+        const from = meant();
+        if (from?.type === "card" && from.data.outputs.length) setConnecting(from.id);
+      },
       f: () => flow.fitView({ padding: 0.07, maxZoom: 1, duration: 200 }),
+      n: () => {
+        const edge = latest.current.edges.find((each) => each.selected);
+        if (edge && !latest.current.nodes.some((node) => node.selected)) act("insert", { edge: edge.id });
+        else latest.current.lookForMore();
+      },
       x: () => {
         const chosen = latest.current.nodes.filter((node) => node.selected && node.type === "card");
         if (chosen.length) act("disable", { ids: chosen.map((node) => node.id), disabled: !chosen.every((node) => node.data.off) });
@@ -520,8 +564,14 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
         act("run", null);
         return;
       }
+      if (event.key === "F8" && !latest.current.readOnly && !document.querySelector("dialog[open]")) {
+        event.preventDefault();
+        document.activeElement?.blur?.();
+        act("problem", event.shiftKey ? -1 : 1);
+        return;
+      }
       if (typing(event.target) || !here() || latest.current.readOnly || document.querySelector("dialog[open]")) return;
-      const onNode = event.target.closest?.(".react-flow__node") || document.activeElement === document.body;
+      const onNode = event.target.closest?.(".react-flow__node") || [document.body, root.current].includes(document.activeElement);
       if (event.altKey && event.key.startsWith("Arrow")) {
         const list = latest.current.nodes;
         const from = only() ?? list.find((node) => node.selected);
@@ -529,11 +579,11 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
         event.preventDefault();
         event.stopPropagation();
         if (next) goTo(next);
-      } else if (event.key === "Enter" && onNode && only()) {
+      } else if (event.key === "Enter" && onNode && meant()) {
         event.preventDefault();
         // The focus may be on its way still: the canvas would select the node it leaves.
         event.stopPropagation();
-        openPanel();
+        openPanel(meant());
       } else {
         const does = event.ctrlKey || event.metaKey ? command[key] : event.altKey ? null : plain[key];
         if (!does || (event.target.closest?.("button") && key.length > 1)) return;
@@ -543,10 +593,14 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
     };
     // After the field itself: there Escape closes suggestions first.
     const leave = (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented || !latest.current.panel || !only()) return;
-      if (!document.querySelector(latest.current.panel)?.contains(event.target)) return;
+      const { panel, adder, readOnly } = latest.current;
+      if (event.key !== "Escape" || event.defaultPrevented || readOnly) return;
+      const inAdder = adder && event.target.closest?.(adder);
+      const inPanel = panel && only() && (event.target.closest?.(panel) ?? event.target.closest?.("[data-region]")?.querySelector(panel));
+      if (!inAdder && !inPanel) return;
       event.target.blur?.();
-      focusNode(only().id);
+      if (inAdder) act("leave", null);
+      comeBack();
     };
     const copy = (event) => {
       if (typing(event.target) || !here() || String(getSelection())) return;
@@ -578,7 +632,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
       document.removeEventListener("cut", copy);
       document.removeEventListener("paste", paste);
     };
-  }, [act, flow, removeSelected, frameSelected]);
+  }, [act, flow, removeSelected, frameSelected, reach, comeBack]);
 
   const doc = graph?.doc ?? "";
   useEffect(() => {
@@ -596,7 +650,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
   const miniColor = useCallback((node) => (node.type === "note" ? "transparent" : `var(--cat-${node.data.tone}, var(--ink-3))`), []);
   return (
     <Canvas.Provider value={context}>
-      <div ref={root} className="cv" data-nodes={nodes.length} data-seq={seq.current.at} onDrop={onDrop} onDragOver={onDragOver}>
+      <div ref={root} className="cv" tabIndex={-1} data-region="canvas" data-nodes={nodes.length} data-seq={seq.current.at} onDrop={onDrop} onDragOver={onDragOver}>
         <ReactFlow
           nodes={nodes} edges={edges} nodeTypes={NODE_TYPES} edgeTypes={EDGE_TYPES}
           onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
@@ -626,8 +680,8 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
         {connectFrom && (
           <ConnectDialog
             from={connectFrom} nodes={nodes} judge={judge} texts={texts}
-            onConnect={(connection) => { setConnecting(""); onConnect(connection); }}
-            onClose={() => setConnecting("")}
+            onConnect={(connection) => { setConnecting(""); onConnect(connection); reach(connecting); }}
+            onClose={() => { setConnecting(""); reach(connecting); }}
           />
         )}
         {nodes.length === 0 && texts.empty && <div className="cv-empty">{texts.empty}</div>}

@@ -13,11 +13,11 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.components import glyphs, live, outbox, step
+from structforge.ui.components import glyphs, keyboard, live, outbox, step
 from structforge.ui.components.modules import jsx_module
 
 # canvas.jsx imports these by their place in the bundle.
-NEEDS = (glyphs.MODULE, live.MODULE, outbox.MODULE, *step.NEEDS)
+NEEDS = (glyphs.MODULE, keyboard.MODULE, live.MODULE, outbox.MODULE, *step.NEEDS)
 
 
 def _act_spec(
@@ -51,9 +51,11 @@ class GraphCanvas(rx.NoSSRComponent):
     marks: rx.Var[dict[str, Any]]
     """Node id to `{"faults": count, "said": [why]}`."""
     focus: rx.Var[dict[str, Any]]
-    """`{"ids": [...]}`: select these and bring them into view."""
+    """`{"ids": [...], "enter": false}`: select these and bring them into view, with `enter` the keyboard too."""
     panel: rx.Var[str]
     """CSS selector of what shows the selected node, its id in `data-item`: Enter leads there, Escape back."""
+    adder: rx.Var[str]
+    """CSS selector of what more nodes come from, with a search: N leads there, Escape back."""
     read_only: rx.Var[bool]
     on_act: rx.EventHandler[_act_spec]
     on_gap: rx.EventHandler[rx.event.no_args_event_spec]

@@ -93,6 +93,8 @@ export function ConnectDialog({ from, nodes, judge, texts, onConnect, onClose })
     else if (event.key === "ArrowDown") setAt(Math.min(chosen + 1, places.length - 1));
     else if (event.key === "ArrowUp") setAt(Math.max(chosen - 1, 0));
     else if (event.key === "Enter" && event.target === field.current) take(places[chosen]);
+    // It lies over the canvas: the next stop below is none of its own.
+    else if (event.key === "Tab") (event.target === field.current ? event.currentTarget.querySelector("select") ?? field.current : field.current).focus();
     else return;
     event.preventDefault();
   };

@@ -37,10 +37,14 @@ export function Commands({ results = [], query = "", actions = [], groups = {}, 
   const [open, setOpen] = useState(false);
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
+  const [offered, setOffered] = useState([]);
 
   const show = () => {
     if (box.current?.open) return;
     help.current?.close();
+    // What the page itself can do: its buttons that say so.
+    const buttons = [...document.querySelectorAll("[data-command]")].filter((each) => each.getClientRects().length && !each.disabled && each.ariaDisabled !== "true");
+    setOffered(buttons.map((each) => ({ kind: "here", id: each.dataset.command, title: each.dataset.command, icon: "corner-down-left", button: each })));
     setText("");
     setAt(0);
     setOpen(true);
@@ -81,14 +85,18 @@ export function Commands({ results = [], query = "", actions = [], groups = {}, 
   const entries = useMemo(() => {
     const fitting = actions.filter((action) => words.every((word) => `${action.title} ${action.words ?? ""}`.toLowerCase().includes(word)));
     // What the server found for an earlier text is not shown for this one.
-    return [...(query === text.trim() ? results : []), ...fitting];
-  }, [actions, results, words, query, text]);
+    const own = offered.filter((each) => words.every((word) => each.title.toLowerCase().includes(word)));
+    return [...(words.length ? [] : own), ...(query === text.trim() ? results : []), ...(words.length ? own : []), ...fitting];
+  }, [actions, offered, results, words, query, text]);
   const waiting = query !== text.trim();
 
   const act = (entry) => {
     if (!entry) return;
     box.current.close();
-    if (entry.href) navigate(entry.href);
+    if (entry.button) {
+      entry.button.focus();
+      entry.button.click();
+    } else if (entry.href) navigate(entry.href);
     else if (entry.post) post(entry.post);
     else if (entry.does === "theme") onTheme?.();
     else if (entry.does === "language") onLanguage?.();

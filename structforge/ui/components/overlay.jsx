@@ -1,5 +1,6 @@
 // What lies over a page: a modal dialog on the browser's own <dialog>, and a menu behind a button.
 import { useEffect, useId, useRef, useState } from "react";
+import { walk } from "$/public/jsx/keyboard.jsx";
 import { Glyph } from "$/public/jsx/glyphs.jsx";
 
 const ENTRIES = "[role=menuitem], [role=menuitemradio]";
@@ -7,14 +8,22 @@ const ENTRIES = "[role=menuitem], [role=menuitemradio]";
 export function Dialog({ open, label, closeText, wide, onClose, children }) {
   const box = useRef(null);
   const id = useId();
+  const opener = useRef(null);
   useEffect(() => {
     const dialog = box.current;
     if (open && !dialog.open) {
+      opener.current = document.activeElement;
       dialog.showModal();
       // The browser would take the first button, which closes.
-      dialog.querySelector("input:not([type=file], [type=hidden]), [data-focus]")?.focus();
+      dialog.querySelector("input:not([type=file], [type=hidden]), textarea, select, [data-focus]")?.focus();
     }
     if (!open && dialog.open) dialog.close();
+    // The browser gives the focus back, but not to what is gone by then, such as the row that was deleted.
+    if (!open && opener.current) {
+      const from = opener.current;
+      opener.current = null;
+      setTimeout(() => document.activeElement === document.body && (from.isConnected && from !== document.body ? from : document.getElementById("content"))?.focus({ preventScroll: true }), 60);
+    }
   }, [open]);
   // What is being typed commits when it is left; then the dialog's own button is pressed.
   const keys = (event) => {
@@ -30,6 +39,7 @@ export function Dialog({ open, label, closeText, wide, onClose, children }) {
       ref={box} onKeyDownCapture={keys} className={wide ? "dialog wide" : "dialog"} aria-labelledby={id}
       onClose={() => open && onClose?.()}
       onMouseDown={(event) => event.target === box.current && box.current.close()}
+      onKeyDown={(event) => (event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form?.requestSubmit()}
     >
       {open && (
         <div className="dialog-box">
@@ -93,13 +103,10 @@ export function Menu({ label, title, detail, icon, items = [], choices = [], onC
   };
   const keys = (event) => {
     const entries = [...(list.current?.querySelectorAll(ENTRIES) ?? [])];
-    const at = entries.indexOf(document.activeElement);
-    const step = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
     if (event.key === "Escape" && open) close();
-    else if (event.key === "Tab") setOpen(false);
-    else if (open && step !== undefined) entries[(step + entries.length) % entries.length]?.focus();
-    else return;
-    if (event.key !== "Tab") event.preventDefault();
+    else if (event.key === "Tab") return setOpen(false);
+    else if (!open || !walk(event, entries)) return;
+    event.preventDefault();
     event.stopPropagation();
   };
   const take = (item) => {

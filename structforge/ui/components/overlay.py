@@ -7,13 +7,13 @@ from typing import Any
 
 import reflex as rx
 
-from structforge.ui.components import glyphs
+from structforge.ui.components import glyphs, keyboard
 from structforge.ui.components.modules import jsx_module
 
 _MODULE = jsx_module("overlay.jsx")
 
 # overlay.jsx imports it by its place in the bundle.
-NEEDS = (glyphs.MODULE,)
+NEEDS = (glyphs.MODULE, keyboard.MODULE)
 
 
 def _name_spec(name: rx.Var[str]) -> tuple[rx.Var[str]]:

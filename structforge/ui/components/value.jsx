@@ -5,6 +5,7 @@ import { DataChart } from "$/public/jsx/data_chart.jsx";
 import { DataTable, cellText, columnsOf, getJson } from "$/public/jsx/data_table.jsx";
 import { DataTree, copyText, pathOf } from "$/public/jsx/data_tree.jsx";
 import { LogView } from "$/public/jsx/logs.jsx";
+import { tabKeys } from "$/public/jsx/keyboard.jsx";
 import { Prose } from "$/public/jsx/prose.jsx";
 import { Told, saidBy } from "$/public/jsx/told.jsx";
 
@@ -223,8 +224,8 @@ export function ValueView({ step, texts, reference, live = false }) {
         </div>
       )}
       {sides.length > 1 && (
-        <div className="tabs" role="tablist">
-          {sides.map((each) => <button key={each} type="button" role="tab" aria-selected={each === side} onClick={() => setSide(each)}>{names[each]}{each === "log" && step.logs?.length ? ` (${step.logs.length})` : ""}</button>)}
+        <div className="tabs" role="tablist" onKeyDown={tabKeys}>
+          {sides.map((each) => <button key={each} type="button" role="tab" aria-selected={each === side} tabIndex={each === side ? 0 : -1} onClick={() => setSide(each)}>{names[each]}{each === "log" && step.logs?.length ? ` (${step.logs.length})` : ""}</button>)}
         </div>
       )}
       {side === "out" && <Ports key="out" side="out" entries={step.ports ?? []} texts={texts} reference={reference} emptyText={live ? texts.working : texts.empty} />}

@@ -14,7 +14,8 @@ from structforge.ui.components.modules import jsx_module
 
 # value.jsx imports these by their place in the bundle.
 NEEDS = tuple(
-    jsx_module(f"{name}.jsx") for name in ("data_table", "data_tree", "data_chart", "logs", "prose")
+    jsx_module(f"{name}.jsx")
+    for name in ("data_table", "data_tree", "data_chart", "keyboard", "logs", "prose")
 )
 
 

@@ -58,6 +58,8 @@ class EditorState(rx.State):
     """The edge on which the next node of the palette is put."""
     show_keys: bool = False
     _room: str = ""
+    _problem_at: int = -1
+    """Where the last step through the problems led."""
 
     # ---- opening ---------------------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class EditorState(rx.State):
             await self._load(draft, visitor, workflow_id)
 
     async def _close(self, draft: DraftState) -> None:
-        self.state, self.graph, self.cells, self.inserting = "loading", {}, [], ""
+        self.state, self.graph, self.cells, self.inserting, self._problem_at = "loading", {}, [], "", -1
         draft._close()
         (await self.get_state(PanelState))._close()
         (await self.get_state(ExpressionState))._close()
@@ -188,6 +190,10 @@ class EditorState(rx.State):
             (await self.get_state(PanelState)).tab = "parameters"
         elif kind == "insert" and isinstance(value, dict):
             self.inserting = str(value.get("edge", ""))
+        elif kind == "leave":
+            self.inserting = ""
+        elif kind == "problem":
+            await self._next_problem(-1 if value == -1 else 1)
         elif kind == "save":
             await say(self, "editor.saved")
         elif kind == "run":
@@ -212,7 +218,7 @@ class EditorState(rx.State):
         try:
             if kind in ("add", "paste"):
                 await draft._edit(visitor, workflow_id, added, key)
-                self.focus = {"ids": chosen}
+                self.focus = {"ids": chosen, "enter": True}
             else:
                 await draft._edit(visitor, workflow_id, lambda document: edits_of(kind, value, document), key)
         except StructForgeError as error:
@@ -313,11 +319,23 @@ class EditorState(rx.State):
     @rx.event
     async def jump(self, node: str, where: str) -> None:
         """Bring a node into view and select it; show the field that a problem is about."""
+        await self._jump(str(node), str(where))
+
+    async def _jump(self, node: str, where: str) -> None:
         if not node:
-            await (await self.get_state(SettingsState))._open(self.problems, str(where))
+            await (await self.get_state(SettingsState))._open(self.problems, where)
             return
-        self.focus = {"ids": [str(node)]}
-        (await self.get_state(PanelState))._go_to(str(node), str(where))
+        in_field = (await self.get_state(PanelState))._go_to(node, where)
+        self.focus = {"ids": [node], "enter": not in_field}
+
+    async def _next_problem(self, step: int) -> None:
+        rows = [row for row in self.problems if row["node"] or row["field"]]
+        if not rows:
+            await say(self, "editor.no_problems")
+            return
+        self.show_problems = True
+        self._problem_at = (self._problem_at + step) % len(rows)
+        await self._jump(rows[self._problem_at]["node"], rows[self._problem_at]["where"])
 
     @rx.event
     def go_to(self, node: str) -> None:

@@ -161,5 +161,6 @@ def dock() -> rx.Component:
             ),
         ),
         class_name="ed-dock",
+        data_region="dock",
         aria_label=t("debug.values"),
     )

@@ -45,13 +45,15 @@ class PanelState(rx.State):
         if not self.selected:
             self.panel = {}
 
-    def _go_to(self, node: str, where: str) -> None:
-        """Show the field of a problem's place as soon as its node is selected."""
+    def _go_to(self, node: str, where: str) -> bool:
+        """Show the field of a problem's place as soon as its node is selected; tell whether there is one."""
         start = f"nodes.{node}."
         part, _, path = where.removeprefix(start).partition(".") if where.startswith(start) else ("", "", "")
         if part in ("parameters", "policies"):
             self.tab = part
             self.field = {"subject": f"{part}:{node}", "path": path.partition(": characters ")[0]}
+            return True
+        return False
 
     def _show(self, document: WorkflowDocument, problems: list[dict[str, Any]]) -> None:
         spec = next((node for node in document.nodes if node.id == self.selected), None)

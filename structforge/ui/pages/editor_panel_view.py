@@ -11,6 +11,7 @@ from typing import Any
 import reflex as rx
 
 from structforge.ui.components.form import name_line, schema_form, text_line
+from structforge.ui.components.keyboard import aside, tab_list
 from structforge.ui.components.prose import prose
 from structforge.ui.expression_help import LANGUAGE
 from structforge.ui.locale import labels, t
@@ -133,7 +134,7 @@ def panel_view(rename: Any) -> rx.Component:
             rx.cond(panel["disabled"], " · " + t("editor.disabled"), ""),
             class_name="small muted ed-panel-sub",
         ),
-        rx.el.div(*(_tab(name) for name in TABS), role="tablist", class_name="tabs"),
+        tab_list(*(_tab(name) for name in TABS), class_name="tabs"),
         rx.el.div(
             rx.match(
                 PanelState.tab,
@@ -157,6 +158,7 @@ def panel_view(rename: Any) -> rx.Component:
             custom_attrs={"data-item": panel["id"].to(str)},
         ),
         class_name="ed-panel",
+        data_region="panel",
         aria_label=t("editor.properties"),
     )
 
@@ -167,6 +169,7 @@ KEYS = (
     ("F2", "name"),
     ("Esc", "back"),
     ("← ↑ → ↓", "move"),
+    ("N", "add"),
     ("C", "connect"),
     ("Delete", "delete"),
     ("X", "disable"),
@@ -180,6 +183,9 @@ KEYS = (
     ("F", "fit"),
     ("Ctrl S", "save"),
     ("Ctrl Space", "complete"),
+    ("Ctrl Enter", "run"),
+    ("F8", "problem"),
+    ("F6", "part"),
     ("Ctrl K", "commands"),
 )
 
@@ -200,8 +206,14 @@ def nothing_selected() -> rx.Component:
             rx.cond(
                 SettingsState.show_settings, "settings", rx.cond(VersionsState.show_versions, "versions", "")
             ),
-            ("settings", settings_view()),
-            ("versions", versions_view()),
+            (
+                "settings",
+                aside(settings_view(), label=t("editor.settings"), on_leave=SettingsState.hide),
+            ),
+            (
+                "versions",
+                aside(versions_view(), label=t("editor.versions"), on_leave=VersionsState.toggle_versions),
+            ),
             rx.el.div(
                 rx.el.h2(t("editor.properties")),
                 rx.el.p(t("editor.select_hint"), class_name="muted"),
@@ -211,6 +223,7 @@ def nothing_selected() -> rx.Component:
             ),
         ),
         class_name="ed-panel",
+        data_region="panel",
         tab_index=0,
         aria_label=t("editor.properties"),
     )

@@ -17,6 +17,7 @@ def tool(icon: str, key: str, handler: Any, **more: Any) -> rx.Component:
         class_name="btn ghost icon",
         aria_label=t(key),
         title=t(key),
+        data_command=t(key),
         on_click=handler,
         **more,
     )

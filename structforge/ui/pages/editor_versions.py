@@ -1,4 +1,4 @@
-"""Versions of the workflow in the editor: publish, list, compare on the canvas, restore.
+"""Versions of the workflow in the editor: list, compare on the canvas, restore.
 
 Invariant: a restored version reaches every open canvas, this one too, by the draft's own feed.
 """
@@ -22,6 +22,7 @@ from structforge.ui.services import Visitor, services
 from structforge.ui.session import say, tell_problem
 
 MAX_CHANGES = 500
+PAGE_VERSIONS = 30
 VERSION_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -31,6 +32,10 @@ class VersionsState(rx.State):
     published: int = 0
     show_versions: bool = False
     versions: list[dict[str, Any]] = []
+    versions_loaded: bool = False
+    more_versions: bool = False
+    """There are older ones than those listed."""
+    versions_problem: str = ""
     compared: int = 0
     """The older side of the comparison that is shown, 0 when none is."""
     compared_to: int = 0
@@ -39,14 +44,14 @@ class VersionsState(rx.State):
     """The canvas of a comparison; empty when none is shown."""
     changes: list[dict[str, str]] = []
     comparison_focus: dict[str, Any] = {}
-    publish_note: str = ""
     can_take_back: bool = False
     """A restored version can be exchanged for the draft from before."""
     _before: dict[str, Any] = {}
 
     def _close(self) -> None:
-        self.published, self.publish_note, self.show_versions = 0, "", False
+        self.published, self.show_versions = 0, False
         self.versions, self.can_take_back, self._before = [], False, {}
+        self.versions_loaded, self.more_versions, self.versions_problem = False, False, ""
         self._end_comparison()
 
     def _end_comparison(self) -> None:
@@ -64,34 +69,19 @@ class VersionsState(rx.State):
         await self._compare(int(number), 0)
 
     @rx.event
-    def note_publication(self, text: str) -> None:
-        """Keep what the visitor writes about the version to be."""
-        self.publish_note = str(text)[:2_000]
-
-    @rx.event
-    async def publish(self) -> None:
-        """Freeze the draft as the next version."""
-        visitor, workflow_id = await (await self.get_state(DraftState))._here()
-        if visitor is None or workflow_id is None:
-            return
-        try:
-            version = await services().api.workflows.publish(
-                visitor.principal, workflow_id, note=self.publish_note
-            )
-        except StructForgeError as error:
-            await tell_problem(self, error)
-            return
-        self.published, self.publish_note = version.summary.number, ""
-        await say(self, "editor.published_as", number=version.summary.number)
-        await self._load(visitor, workflow_id)
-
-    @rx.event
     async def toggle_versions(self) -> None:
         """Open or close the list of versions."""
-        self.show_versions = not self.show_versions
+        self.show_versions, self.more_versions = not self.show_versions, False
         visitor, workflow_id = await (await self.get_state(DraftState))._here()
         if self.show_versions and visitor is not None and workflow_id is not None:
             await self._load(visitor, workflow_id)
+
+    @rx.event
+    async def older(self) -> None:
+        """List the versions before those."""
+        visitor, workflow_id = await (await self.get_state(DraftState))._here()
+        if visitor is not None and workflow_id is not None and self.versions:
+            await self._load(visitor, workflow_id, before=int(self.versions[-1]["number"]))
 
     @rx.event
     async def restore(self, number: int) -> None:
@@ -177,12 +167,16 @@ class VersionsState(rx.State):
         self.changes = change_rows(found, titles)[:MAX_CHANGES]
         self.compared, self.compared_to = old, new
 
-    async def _load(self, visitor: Visitor, workflow_id: UUID) -> None:
+    async def _load(self, visitor: Visitor, workflow_id: UUID, before: int | None = None) -> None:
         try:
-            rows = await services().api.workflows.versions(visitor.principal, workflow_id)
+            rows = await services().api.workflows.versions(
+                visitor.principal, workflow_id, before=before, limit=PAGE_VERSIONS + 1
+            )
         except StructForgeError as error:
-            await tell_problem(self, error)
+            self.versions_problem = str(error.problem)
             return
-        self.versions = [
-            {"number": row.number, "note": row.note, "at": row.created_at.isoformat()} for row in rows
-        ]
+        found = [{"number": row.number, "note": row.note, "at": row.created_at.isoformat()} for row in rows]
+        self.more_versions = len(found) > PAGE_VERSIONS
+        known = self.versions if before else []
+        self.versions = [*known, *found[:PAGE_VERSIONS]]
+        self.versions_problem, self.versions_loaded = "", True

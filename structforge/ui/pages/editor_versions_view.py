@@ -12,13 +12,15 @@ import reflex as rx
 
 from structforge.ui.components.live import when
 from structforge.ui.locale import label_of, language_tag, t
+from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
+from structforge.ui.shell import notice, skeleton
 
 
 def _version_row(row: rx.Var[dict[str, Any]]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
-            rx.el.strong(t("run.version"), " ", row["number"]),
+            rx.el.strong(t("run.version"), " ", row["number"], id="version-" + row["number"].to_string()),
             " ",
             when(at=row["at"].to(str), locale=language_tag()),
             rx.el.p(row["note"], class_name="muted small"),
@@ -32,12 +34,14 @@ def _version_row(row: rx.Var[dict[str, Any]]) -> rx.Component:
                 ),
                 type="button",
                 class_name="btn small-btn",
+                aria_describedby="version-" + row["number"].to_string(),
                 on_click=VersionsState.compare(row["number"].to(int)),
             ),
             rx.el.button(
                 t("editor.restore"),
                 type="button",
                 class_name="btn small-btn",
+                aria_describedby="version-" + row["number"].to_string(),
                 on_click=VersionsState.restore(row["number"].to(int)),
             ),
             class_name="row",
@@ -48,22 +52,29 @@ def _version_row(row: rx.Var[dict[str, Any]]) -> rx.Component:
 def versions_view() -> rx.Component:
     """Return the list of versions with the note of the next one."""
     return rx.el.div(
-        rx.el.h2(t("editor.versions")),
         rx.el.div(
-            rx.el.label(t("editor.publish_note"), html_for="publish-note"),
-            rx.el.textarea(
-                id="publish-note",
-                class_name="input",
-                default_value=VersionsState.publish_note,
-                on_blur=VersionsState.note_publication,
-                max_length=2_000,
-            ),
-            class_name="field",
+            rx.el.h2(t("editor.versions")),
+            tool("x", "app.close", VersionsState.toggle_versions),
+            class_name="ed-panel-head ed-settings-head",
+        ),
+        rx.cond(
+            VersionsState.versions_problem != "",
+            notice(t("editor.versions_error"), rx.el.p(VersionsState.versions_problem)),
         ),
         rx.cond(
             VersionsState.versions.length() > 0,
             rx.el.ol(rx.foreach(VersionsState.versions, _version_row), class_name="versions"),
-            rx.el.p(t("editor.no_versions"), class_name="muted"),
+            rx.cond(
+                VersionsState.versions_loaded,
+                rx.el.p(t("editor.no_versions"), class_name="muted"),
+                skeleton(3),
+            ),
+        ),
+        rx.cond(
+            VersionsState.more_versions,
+            rx.el.button(
+                t("app.more"), type="button", class_name="btn small-btn", on_click=VersionsState.older
+            ),
         ),
         rx.cond(
             VersionsState.can_take_back,

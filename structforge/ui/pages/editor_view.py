@@ -15,6 +15,7 @@ from structforge.domain.run import TERMINAL_RUN_STATUSES
 from structforge.ui import routes
 from structforge.ui.components.canvas import graph_canvas, palette
 from structforge.ui.components.form import text_line
+from structforge.ui.components.keyboard import aside
 from structforge.ui.components.live import live_feed, live_status
 from structforge.ui.components.outbox import outbox
 from structforge.ui.components.overlay import dialog
@@ -30,6 +31,7 @@ from structforge.ui.pages.editor_input_view import input_dialog
 from structforge.ui.pages.editor_notebook_view import notebook
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import keys_list, nothing_selected, panel_view
+from structforge.ui.pages.editor_publish import PublishState, publish_dialog
 from structforge.ui.pages.editor_run import DraftRunState, FactsState
 from structforge.ui.pages.editor_settings import SettingsState
 from structforge.ui.pages.editor_tools import tool
@@ -91,6 +93,7 @@ def _top_bar() -> rx.Component:
                 t("run.stop"),
                 type="button",
                 class_name="btn danger",
+                data_command=t("run.stop"),
                 on_click=DraftRunState.stop,
             ),
             rx.fragment(
@@ -100,14 +103,20 @@ def _top_bar() -> rx.Component:
                     t("editor.run"),
                     type="button",
                     class_name="btn",
+                    data_command=t("editor.run"),
                     on_click=DraftRunState.run,
                 ),
             ),
         ),
         rx.el.button(
-            t("editor.publish"), type="button", class_name="btn primary", on_click=VersionsState.publish
+            t("editor.publish"),
+            type="button",
+            class_name="btn primary",
+            data_command=t("editor.publish"),
+            on_click=PublishState.ask,
         ),
         class_name="ed-bar",
+        data_region="bar",
     )
 
 
@@ -146,6 +155,7 @@ def _problems_view() -> rx.Component:
             rx.el.ul(rx.foreach(EditorState.problems, _problem_view)),
         ),
         class_name="ed-problems",
+        data_region="problems",
         aria_label=t("editor.problems"),
     )
 
@@ -180,6 +190,7 @@ def _canvas() -> rx.Component:
         marks=EditorState.marks,
         focus=EditorState.focus,
         panel=".ed-panel-body",
+        adder=".ed-palette",
         on_act=EditorState.act,
         on_gap=EditorState.reload,
     )
@@ -196,7 +207,12 @@ def _comparison() -> rx.Component:
             focus=VersionsState.comparison_focus,
             read_only=True,
         ),
-        comparison_view(),
+        aside(
+            comparison_view(),
+            label=t("editor.changes"),
+            on_leave=VersionsState.leave_comparison,
+            class_name="ed-beside",
+        ),
         class_name="ed-look ed-compared",
     )
 
@@ -302,6 +318,7 @@ def editor_page() -> rx.Component:
                     on_choose=EditorState.add,
                 ),
                 class_name="ed-palette",
+                data_region="palette",
                 aria_label=t("editor.palette"),
             ),
             rx.el.div(
@@ -357,7 +374,7 @@ def editor_page() -> rx.Component:
         ),
         rx.match(
             EditorState.state,
-            ("shown", rx.fragment(shown, keys, input_dialog(), _conflict())),
+            ("shown", rx.fragment(shown, keys, input_dialog(), publish_dialog(), _conflict())),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
             ("broken", notice(t("editor.broken"), rx.el.p(told(EditorState.load_problem)), retry)),
             skeleton(),
