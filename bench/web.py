@@ -35,6 +35,8 @@ BARS = {
     "edit_seen_p50_ms": "",
     "edit_seen_max_ms": "≤ 300",
     "step_seen_p95_ms": "≤ 150",
+    "timeline_1000_fps": "",
+    "timeline_1000_idle_fps": "",
     "status_bytes_dearest": "≤ 300",
     "status_bytes_mean": "≤ 300",
     "viewers_100_p95_ms": "",
@@ -132,6 +134,13 @@ async def _measure(port: int, api: Api) -> dict[str, float]:
             await here.locator(".cv-node.is-succeeded").nth(999).wait_for(timeout=120_000)
 
         heard = await web.status_bytes(here, run_there)
+        client = Api(port)
+        path = f"/runs?workflow_id={made[1000]}&limit=1"
+        await here.goto(f"{url}/runs/{client.call('GET', path)['items'][0]['id']}")
+        client.close()
+        scroll = await web.scroll_timeline(here)
+        figures["timeline_1000_fps"] = scroll.frames_per_s
+        figures["timeline_1000_idle_fps"] = scroll.idle_frames_per_s
         figures["status_bytes_dearest"] = max(size / changes for size, changes in heard if changes <= 2)
         changes = sum(count for _, count in heard)
         figures["status_bytes_mean"] = sum(size for size, _ in heard) / max(1, changes)

@@ -109,6 +109,41 @@ async def drag(page: Page, *, seconds: float = 2.0) -> Drag:
     return Drag(moved, idle, count)
 
 
+@dataclass(frozen=True, slots=True)
+class Scroll:
+    """What scrolling through the timeline of a run showed."""
+
+    frames_per_s: float
+    idle_frames_per_s: float
+
+
+async def scroll_timeline(page: Page, *, seconds: float = 3.0) -> Scroll:
+    """Scroll up and down through the timeline of a run's page, a row and a half a frame."""
+    await page.locator(".tl-scroll .tl-row").first.wait_for(timeout=60_000)
+    await page.locator(".tl-scroll").scroll_into_view_if_needed()
+    await page.wait_for_timeout(1_000)
+    idle = await _frames(page, seconds / 2, _still)
+
+    async def scroll(until: float) -> None:
+        await page.evaluate(
+            """(lasts) => new Promise((done) => {
+              const box = document.querySelector(".tl-scroll");
+              const end = performance.now() + lasts;
+              let step = 48;
+              const next = () => {
+                if (performance.now() > end) return done();
+                box.scrollTop += step;
+                if (box.scrollTop <= 0 || box.scrollTop + box.clientHeight >= box.scrollHeight - 1) step = -step;
+                requestAnimationFrame(next);
+              };
+              next();
+            })""",
+            max(0.0, until - time.monotonic()) * 1000,
+        )
+
+    return Scroll(await _frames(page, seconds, scroll), idle)
+
+
 async def weight_bytes(client: httpx.AsyncClient, path: str) -> int:
     """Return what a page loads at first, compressed."""
     page = (await client.get(path)).text

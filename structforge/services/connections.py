@@ -3,6 +3,7 @@
 Invariant: a secret goes in and never comes out; what is tried is what a node would use, under the same rules.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -167,6 +168,14 @@ class ConnectionService:
                 changed = sorted(values)
                 await audit(session, principal, "connection.update", "connection", row.id, changed=changed)
             return _view(await _found(connections, principal, connection_id))
+
+    async def used_by(self, principal: Principal, connection_id: UUID) -> Sequence[str]:
+        """List the names of the published workflows that use a connection. Raises: NotFoundError."""
+        authorize(principal, Permission.CONNECTION_MANAGE)
+        async with self._database.transaction(principal.organization_id) as session:
+            connections = Connections(session)
+            row = await _found(connections, principal, connection_id)
+            return await connections.workflows_using(principal.organization_id, row.name)
 
     async def delete(self, principal: Principal, connection_id: UUID, *, force: bool = False) -> None:
         """Remove a connection. Raises: NotFoundError, ConflictError `connection.in_use` unless forced."""

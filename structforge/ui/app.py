@@ -93,7 +93,10 @@ app.add_page(
     on_load=[SessionState.enter, EditorState.enter, VersionsState.enter],
 )
 app.add_page(
-    run_page, route=routes.RUN, title=TITLE, on_load=[SessionState.enter, ControlState.enter, RunState.enter]
+    run_page,
+    route=routes.RUN,
+    title=TITLE,
+    on_load=[SessionState.enter, ControlState.enter, RunState.enter, ControlState.open_asked],
 )
 app.add_page(
     compare_page, route=routes.RUN_COMPARISON, title=TITLE, on_load=[SessionState.enter, CompareState.enter]

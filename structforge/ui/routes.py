@@ -19,6 +19,8 @@ PROFILE = "/profile"
 NODES = "/nodes"
 NODE = "/nodes/[node_type]"
 
+OPEN = "open"
+"""Of an address: the dialog that the page opens with."""
 VERSION = "version"
 """Of the address of a workflow: the version that is compared with the draft."""
 
@@ -48,7 +50,7 @@ def workflow(workflow_id: str) -> str:
 
 def open_form(name: str) -> str:
     """Return the list of workflows with one of its dialogs open."""
-    return f"{WORKFLOWS}?open={quote(name, safe='')}"
+    return f"{WORKFLOWS}?{OPEN}={quote(name, safe='')}"
 
 
 def node(node_type: str) -> str:

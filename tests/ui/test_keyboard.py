@@ -217,7 +217,7 @@ async def test_everything_is_done_with_the_keyboard_alone(open_page: OpenPage) -
     await expect(note).to_be_focused()
     await page.keyboard.type("Only what is wet")
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator(".toast")).to_contain_text("version 1")
+    await expect(page.locator(".toast").last).to_contain_text("version 1")
     await _go_to_node(page, "markdown_report")
     await _walk_to(page, report)
     await page.keyboard.press("Control+a")

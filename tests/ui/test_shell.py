@@ -88,7 +88,7 @@ async def test_a_member_is_added_and_changes_name_and_password(open_page: OpenPa
     await page.get_by_role("button", name="Add a member").click()
     await page.get_by_label("E-mail").fill("not an address")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#member-email-problem")).to_be_visible()
+    await expect(page.locator("#entry-email-problem")).to_be_visible()
     await page.get_by_label("E-mail").fill("grace@example.org")
     await page.get_by_label("Role").select_option("viewer")
     await page.get_by_role("dialog").get_by_role("button", name="Add a member").click()

@@ -3,7 +3,7 @@
 import {
   Activity, AlarmClock, ArrowDownWideNarrow, Bell, Bot, Box, Brain, Building2, CalendarClock, ChartColumn, Check, ChevronsUpDown, CircleUser, Clock, CornerDownLeft, Code, Columns3, Combine, Copy, Database, DatabaseZap,
   Download, Flag, Radio, Siren, File, FileInput, FileOutput, FileText, Filter, FolderInput, FormInput, GitBranch, GitFork, GitMerge, Globe, Hash, Hourglass, Image, Keyboard, Layers,
-  Link, ListFilter, LogOut, Mail, Merge, MessageSquare, OctagonX, Pause, Pencil, Play, Plus, Repeat, Reply, RotateCcw, Rows3, Search, Send, Shuffle, Sigma, Signpost, Sparkles, Split, SunMoon,
+  Link, ListFilter, LogOut, Mail, GitCompare, Merge, MessageSquare, OctagonX, Pause, Pencil, Play, Plus, Repeat, Reply, RotateCcw, Rows3, Search, Send, Shuffle, Sigma, Signpost, Sparkles, Split, SunMoon,
   Table, Terminal, Timer, Trash2, Upload, UserCheck, Users, Variable, Webhook, Workflow, Wrench,
   Square,
 } from "lucide-react";
@@ -14,7 +14,7 @@ const GLYPHS = {
   "chevrons-up-down": ChevronsUpDown, "circle-user": CircleUser,
   "calendar-clock": CalendarClock, "chart-column": ChartColumn, clock: Clock, code: Code, "columns-3": Columns3, combine: Combine, copy: Copy,
   database: Database, "database-zap": DatabaseZap, download: Download, file: File, "file-input": FileInput, "file-output": FileOutput, "file-text": FileText,
-  filter: Filter, "folder-input": FolderInput, form: FormInput, "git-branch": GitBranch, "git-merge": GitMerge, globe: Globe, hash: Hash, image: Image, keyboard: Keyboard,
+  filter: Filter, "folder-input": FolderInput, form: FormInput, "git-branch": GitBranch, "git-compare": GitCompare, "git-merge": GitMerge, globe: Globe, hash: Hash, image: Image, keyboard: Keyboard,
   layers: Layers, link: Link, "list-filter": ListFilter, "log-out": LogOut, mail: Mail, merge: Merge, "message-square": MessageSquare, pause: Pause,
   pencil: Pencil, play: Play, plus: Plus, repeat: Repeat, "rotate-ccw": RotateCcw, "rows-3": Rows3, search: Search, send: Send, shuffle: Shuffle, sigma: Sigma,
   sparkles: Sparkles, split: Split, "sun-moon": SunMoon, table: Table, terminal: Terminal, timer: Timer, "trash-2": Trash2, upload: Upload, users: Users, variable: Variable,

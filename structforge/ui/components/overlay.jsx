@@ -69,8 +69,10 @@ function submit(url, fields) {
   form.submit();
 }
 
-// items: [{name, text, icon, href?, download?, danger?, post?, fields?}]; choices: the same, one of them `chosen`.
-export function Menu({ label, title, detail, icon, items = [], choices = [], onChoose }) {
+// items: [{name, text, icon, href?, download?, danger?, post?, fields?, when?, hidden?}]; choices: the same, one of them
+// `chosen`. What has `when` is there only in one of these states.
+export function Menu({ label, title, detail, icon, items: all = [], choices = [], state = "", onChoose }) {
+  const items = all.filter((item) => !item.hidden && (!item.when || item.when.includes(state)));
   const [open, setOpen] = useState(false);
   const [place, setPlace] = useState({});
   const root = useRef(null);

@@ -34,7 +34,8 @@ class Dialog(rx.Component):
 
 class Menu(rx.Component):
     """A button with a menu; `items` are `{"name", "text", "icon"}`, with `href` for a link or `post` (a path) and
-    `fields` for a form. `choices` come first, one of them `chosen`. With a `title` the button shows it.
+    `fields` for a form. `choices` come first, one of them `chosen`. With a `title` the button shows it. An item that
+    is `hidden`, or has `when` (a list) without the menu's `state`, is not there.
     """
 
     library = _MODULE
@@ -46,6 +47,7 @@ class Menu(rx.Component):
     icon: rx.Var[str]
     items: rx.Var[list[dict[str, Any]]]
     choices: rx.Var[list[dict[str, Any]]]
+    state: rx.Var[str]
     on_choose: rx.EventHandler[_name_spec]
 
 

@@ -1,4 +1,4 @@
-"""Connections of the organization: list, make, try, delete.
+"""Connections of the organization: list, make, change, try, delete.
 
 Invariant: a secret is typed, sent once and in no state; what may be done is decided by the service.
 """
@@ -6,7 +6,7 @@ Invariant: a secret is typed, sent once and in no state; what may be done is dec
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
-from typing import Any, TypedDict
+from typing import Any
 
 import reflex as rx
 
@@ -16,46 +16,50 @@ from structforge.domain.errors import ConflictError, StructForgeError
 from structforge.domain.events import iso
 from structforge.ui.components.live import when
 from structforge.ui.components.overlay import dialog
-from structforge.ui.components.told import told
-from structforge.ui.library import entered
+from structforge.ui.entries_page import (
+    EntriesState,
+    ListMessages,
+    field_of,
+    form_end,
+    form_line,
+    icon_button,
+    listing,
+    removal,
+)
 from structforge.ui.locale import language_tag, t
 from structforge.ui.services import services
-from structforge.ui.session import parse_id, tell_problem, visitor_of
-from structforge.ui.shell import empty, notice, page_head, shell, skeleton
+from structforge.ui.session import parse_id, say, tell, tell_problem, visitor_of
+from structforge.ui.shell import page_head, shell
 
 MAX_ENTRY_CHARACTERS = 4_096
+NEW = "new"
 TLS = ("require", "verify", "prefer", "off")
-FIELDS = frozenset(
-    {"name", "secret", *(f"settings.{each}" for each in ("host", "port", "database", "user", "tls"))}
+FIELDS = (
+    "name",
+    "description",
+    "secret",
+    *(f"settings.{each}" for each in ("host", "port", "database", "user", "tls")),
 )
 """Places of problems that are told next to a field."""
+BLANK = {"host": "", "port": "5432", "database": "", "user": "", "tls": TLS[0]}
 
 
-class ConnectionItem(TypedDict):
-    """One row. `tested_at` is ISO 8601, empty for one that was not tried."""
+class ConnectionsState(EntriesState, rx.State):
+    """The connections, and the dialogs over them.
 
-    id: str
-    name: str
-    description: str
-    place: str
-    tested_at: str
-    problem: str
+    A row is `{"id", "name", "description", "place", "tested_at", "problem"}`; `tested_at` is ISO 8601, empty for one
+    that was not tried.
+    """
 
-
-class ConnectionsState(rx.State):
-    """The connections, and the dialogs over them."""
-
-    rows: list[ConnectionItem] = []
-    loaded: bool = False
-    problem: dict[str, Any] = {}
-    may_manage: bool = False
-    adding: bool = False
-    add_problem: dict[str, Any] = {}
-    wrong_field: str = ""
-    leaving: str = ""
-    leaving_name: str = ""
-    in_use: dict[str, Any] = {}
-    """What the service said when it would not delete."""
+    editing: str = ""
+    """The connection that the form changes; `new` while it makes one."""
+    values: dict[str, str] = BLANK
+    """What the form begins with. Never a secret."""
+    has_secret: bool = False
+    trying: str = ""
+    """The connection that is being tried."""
+    users: list[str] = []
+    """Published workflows that use the one that is to go."""
 
     @rx.event
     async def enter(self) -> None:
@@ -65,8 +69,27 @@ class ConnectionsState(rx.State):
 
     @rx.event
     async def ask(self) -> None:
-        """Show the dialog that makes one."""
-        self.adding, self.add_problem, self.wrong_field = True, {}, ""
+        """Show the form that makes one."""
+        self._close()
+        self.values, self.has_secret, self.editing = BLANK, False, NEW
+
+    @rx.event
+    async def ask_change(self, connection: str) -> None:
+        """Show the form that changes one."""
+        visitor, connection_id = await visitor_of(self), parse_id(connection)
+        if visitor is None or connection_id is None:
+            return
+        try:
+            found = await services().api.connections.get(visitor.principal, connection_id)
+        except StructForgeError as error:
+            await tell_problem(self, error)
+            return
+        self._close()
+        self.values = {name: str(found.settings.get(name, "")) for name in BLANK} | {
+            "name": found.name,
+            "description": found.description,
+        }
+        self.has_secret, self.editing = found.has_secret, str(found.id)
 
     @rx.event
     async def close(self) -> None:
@@ -74,116 +97,135 @@ class ConnectionsState(rx.State):
         self._close()
 
     @rx.event
-    async def add(self, fields: dict[str, Any]) -> None:
-        """Make a connection to a PostgreSQL database and try it."""
+    async def save(self, fields: dict[str, Any]) -> Any:
+        """Make or change a connection to a PostgreSQL database, and try it."""
         visitor = await visitor_of(self)
-        if visitor is None:
+        if visitor is None or not self.editing:
             return
         settings: dict[str, Any] = {
             name: _field(fields, f"settings.{name}") for name in ("host", "database", "user", "tls")
         }
         port = _field(fields, "settings.port")
         settings["port"] = int(port) if port.isascii() and port.isdecimal() and len(port) < 9 else port
+        secret, description = _field(fields, "secret"), _field(fields, "description")
+        connections = services().api.connections
         try:
-            made = await services().api.connections.create(
-                visitor.principal,
-                _field(fields, "name"),
-                ConnectionKind.POSTGRESQL.value,
-                settings,
-                secret=_field(fields, "secret") or None,
-                description=_field(fields, "description"),
-            )
+            if self.editing == NEW:
+                saved = await connections.create(
+                    visitor.principal,
+                    _field(fields, "name"),
+                    ConnectionKind.POSTGRESQL.value,
+                    settings,
+                    secret=secret or None,
+                    description=description,
+                )
+            else:
+                connection_id = parse_id(self.editing)
+                if connection_id is None:
+                    return
+                # An empty field leaves what is stored; to take it away is said in words.
+                forget = _field(fields, "forget") != ""
+                saved = await connections.update(
+                    visitor.principal,
+                    connection_id,
+                    settings=settings,
+                    secret="" if forget else secret or None,
+                    description=description,
+                )
         except StructForgeError as error:
-            self.add_problem, self.wrong_field = error.problem.as_json(), error.problem.where
+            self._wrong(error.problem.as_json(), error.problem.where)
             return
         self._close()
         await self._load()
-        await self._try(str(made.id))
+        yield ConnectionsState.try_one(str(saved.id))
 
     @rx.event
-    async def try_one(self, connection: str) -> None:
-        """Try a connection and show how it went."""
-        await self._try(connection)
+    async def try_one(self, connection: str) -> Any:
+        """Try a connection and say how it went."""
+        visitor, connection_id = await visitor_of(self), parse_id(connection)
+        if visitor is None or connection_id is None or self.trying:
+            return
+        self.trying = str(connection_id)
+        yield
+        try:
+            trial = await services().api.connections.test(visitor.principal, connection_id)
+            if trial.problem is None:
+                await say(self, "connections.answered", server=trial.server)
+            else:
+                await tell(self, trial.problem.as_json(), "error")
+        except StructForgeError as error:
+            await tell_problem(self, error)
+        self.trying = ""
+        await self._load()
 
     @rx.event
     async def ask_delete(self, connection: str) -> None:
-        """Ask whether to delete one."""
+        """Ask whether to delete one, and say what uses it."""
+        visitor, connection_id = await visitor_of(self), parse_id(connection)
         known = {row["id"]: row["name"] for row in self.rows}
-        if isinstance(connection, str) and connection in known:
-            self.leaving, self.leaving_name, self.in_use = connection, known[connection], {}
+        if visitor is None or connection_id is None or connection not in known:
+            return
+        try:
+            users = await services().api.connections.used_by(visitor.principal, connection_id)
+        except StructForgeError as error:
+            await tell_problem(self, error)
+            return
+        self.leaving, self.leaving_name, self.users = connection, known[connection], list(users)
 
     @rx.event
     async def delete(self) -> None:
-        """Delete the one that was asked about; one in use is asked about once more."""
+        """Delete the one that was asked about; what uses it since then is asked about once more."""
         visitor, connection_id = await visitor_of(self), parse_id(self.leaving)
         if visitor is None or connection_id is None:
             return
         try:
-            await services().api.connections.delete(visitor.principal, connection_id, force=bool(self.in_use))
+            await services().api.connections.delete(visitor.principal, connection_id, force=self.users != [])
         except ConflictError as error:
-            self.in_use = error.problem.as_json()
+            self.users = [str(each) for each in error.problem.details.get("workflows", ())]
             return
         except StructForgeError as error:
             await tell_problem(self, error)
         self._close()
         await self._load()
 
-    async def _try(self, connection: str) -> None:
-        visitor, connection_id = await visitor_of(self), parse_id(connection)
-        if visitor is None or connection_id is None:
-            return
-        try:
-            await services().api.connections.test(visitor.principal, connection_id)
-        except StructForgeError as error:
-            await tell_problem(self, error)
-        await self._load()
-
     def _close(self) -> None:
-        self.adding, self.add_problem, self.wrong_field = False, {}, ""
-        self.leaving, self.in_use = "", {}
+        self._wrong()
+        self.editing, self.leaving, self.users = "", "", []
 
     async def _load(self) -> None:
         visitor = await visitor_of(self)
         if visitor is None:
-            self.rows = []
+            self._fill([])
             return
         try:
             found = await services().api.connections.list(visitor.principal)
         except StructForgeError as error:
-            self.problem, self.loaded = error.problem.as_json(), True
+            self.problem = error.problem.as_json()
             return
-        self.problem, self.loaded = {}, True
         self.may_manage = visitor.principal.may(Permission.CONNECTION_MANAGE)
-        self.rows = [
-            {
-                "id": str(each.id),
-                "name": each.name,
-                "description": each.description,
-                "place": "{user}@{host}:{port}/{database}".format(**each.settings),
-                "tested_at": "" if each.tested_at is None else iso(each.tested_at),
-                "problem": each.test_problem,
-            }
-            for each in found
-        ]
+        self._fill(
+            [
+                {
+                    "id": str(each.id),
+                    "name": each.name,
+                    "description": each.description,
+                    "place": "{user}@{host}:{port}/{database}".format(**each.settings),
+                    "tested_at": "" if each.tested_at is None else iso(each.tested_at),
+                    "problem": each.test_problem,
+                }
+                for each in found
+            ]
+        )
 
 
 def _field(fields: object, name: str) -> str:
-    return entered(fields.get(name) if isinstance(fields, dict) else None, MAX_ENTRY_CHARACTERS)
+    return field_of(fields, name, MAX_ENTRY_CHARACTERS)
 
 
-def _icon_button(icon: str, key: str, row: rx.Var[ConnectionItem], action: Any) -> rx.Component:
-    return rx.el.button(
-        rx.icon(icon, size=16),
-        type="button",
-        class_name="btn ghost icon",
-        aria_label=t(key) + ": " + row["name"].to(str),
-        title=t(key),
-        on_click=action(row["id"].to(str)),
-    )
-
-
-def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
+def _row(row: rx.Var[dict[str, Any]]) -> rx.Component:
     tested = when(at=row["tested_at"], locale=language_tag())
+    name, ident = row["name"].to(str), row["id"].to(str)
+    trying = ConnectionsState.trying == ident
     return rx.el.tr(
         rx.el.td(
             rx.el.span(row["name"], class_name="strong"),
@@ -192,16 +234,20 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
         rx.el.td(rx.el.code(row["place"]), class_name="small"),
         rx.el.td(
             rx.cond(
-                row["tested_at"] == "",
-                rx.el.span(t("connections.untried"), class_name="muted"),
+                trying,
+                rx.el.span(t("connections.trying"), class_name="muted", role="status"),
                 rx.cond(
-                    row["problem"] == "",
-                    rx.el.span(t("connections.works"), " · ", tested),
-                    rx.el.p(
-                        rx.icon("circle-alert", size=15),
-                        rx.el.span(row["problem"]),
-                        class_name="error",
-                        style={"display": "flex", "gap": "6px", "align_items": "flex-start"},
+                    row["tested_at"] == "",
+                    rx.el.span(t("connections.untried"), class_name="muted"),
+                    rx.cond(
+                        row["problem"] == "",
+                        rx.el.span(t("connections.works"), " · ", tested),
+                        rx.el.p(
+                            rx.icon("circle-alert", size=15),
+                            rx.el.span(row["problem"]),
+                            class_name="error",
+                            style={"display": "flex", "gap": "6px", "align_items": "flex-start"},
+                        ),
                     ),
                 ),
             ),
@@ -211,8 +257,15 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
             rx.cond(
                 ConnectionsState.may_manage,
                 rx.el.div(
-                    _icon_button("plug-zap", "connections.try", row, ConnectionsState.try_one),
-                    _icon_button("trash-2", "connections.delete", row, ConnectionsState.ask_delete),
+                    icon_button(
+                        "plug-zap",
+                        "connections.try",
+                        name,
+                        ConnectionsState.try_one(ident),
+                        disabled=ConnectionsState.trying != "",
+                    ),
+                    icon_button("pencil", "connections.change", name, ConnectionsState.ask_change(ident)),
+                    icon_button("trash-2", "connections.delete", name, ConnectionsState.ask_delete(ident)),
                     class_name="row end",
                     style={"flex_wrap": "nowrap"},
                 ),
@@ -223,124 +276,80 @@ def _row(row: rx.Var[ConnectionItem]) -> rx.Component:
     )
 
 
-def _table() -> rx.Component:
-    headings = ("connections.name", "connections.place", "connections.state")
-    return rx.el.div(
-        rx.el.table(
-            rx.el.thead(
-                rx.el.tr(
-                    *(rx.el.th(t(key), scope="col") for key in headings),
-                    rx.el.th(rx.el.span(t("connections.actions"), class_name="visually-hidden"), scope="col"),
-                )
-            ),
-            rx.el.tbody(rx.foreach(ConnectionsState.rows, _row)),
-            class_name="data",
-        ),
-        class_name="table-wrap",
-    )
-
-
-def _line(name: str, key: str, *, hint: str = "", **more: Any) -> rx.Component:
-    wrong = ConnectionsState.wrong_field == name
-    place = f"connection-{name.replace('.', '-')}"
-    described = f"{place}-hint" if hint else ""
-    return rx.el.div(
-        rx.el.label(t(f"connections.{key}"), html_for=place),
-        rx.el.input(
-            id=place,
-            name=name,
-            class_name="input",
-            auto_complete="off",
-            aria_invalid=rx.cond(wrong, "true", "false"),
-            aria_describedby=rx.cond(wrong, f"{place}-problem", described),
-            **more,
-        ),
-        rx.el.p(t(hint), class_name="help", id=f"{place}-hint") if hint else rx.fragment(),
-        rx.cond(
-            wrong,
-            rx.el.p(
-                rx.icon("circle-alert", size=15),
-                rx.el.span(told(ConnectionsState.add_problem)),
-                class_name="error",
-                id=f"{place}-problem",
-                role="alert",
-            ),
-        ),
-        class_name="field",
-    )
+def _line(name: str, key: str, **more: Any) -> rx.Component:
+    return form_line(ConnectionsState, name, f"connections.{key}", **more)
 
 
 def _form() -> rx.Component:
-    elsewhere = (ConnectionsState.add_problem.length() > 0) & ~rx.Var.create(sorted(FIELDS)).contains(
-        ConnectionsState.wrong_field
-    )
+    values, new = ConnectionsState.values, ConnectionsState.editing == NEW
+    stored = ~new & ConnectionsState.has_secret
     return rx.el.form(
-        _line("name", "name", hint="connections.name_hint"),
-        _line("description", "description"),
-        _line("settings.host", "host"),
-        _line("settings.port", "port", default_value="5432", input_mode="numeric"),
-        _line("settings.database", "database"),
-        _line("settings.user", "user"),
-        _line("secret", "secret", type="password", hint="connections.secret_hint"),
+        rx.cond(
+            new,
+            _line("name", "name", hint="connections.name_hint"),
+            rx.el.p(rx.el.code(values["name"], class_name="strong"), id="connection-fixed-name"),
+        ),
+        _line("description", "description", default_value=values["description"]),
+        _line("settings.host", "host", default_value=values["host"]),
+        _line("settings.port", "port", default_value=values["port"], input_mode="numeric"),
+        _line("settings.database", "database", default_value=values["database"]),
+        _line("settings.user", "user", default_value=values["user"]),
+        _line(
+            "secret",
+            "secret",
+            type="password",
+            hint=rx.cond(stored, t("connections.secret_kept"), t("connections.secret_hint")),
+        ),
+        rx.cond(
+            stored,
+            rx.el.label(
+                rx.el.input(type="checkbox", name="forget", value="yes"),
+                t("connections.forget"),
+                class_name="check-line",
+            ),
+        ),
         rx.el.div(
             rx.el.label(t("connections.tls"), html_for="connection-tls"),
             rx.el.select(
                 *(rx.el.option(t(f"connections.tls.{each}"), value=each) for each in TLS),
                 id="connection-tls",
                 name="settings.tls",
-                default_value=TLS[0],
+                default_value=values["tls"],
                 class_name="input",
             ),
             class_name="field",
         ),
-        rx.cond(elsewhere, rx.el.p(told(ConnectionsState.add_problem), class_name="error", role="alert")),
-        rx.el.div(
-            rx.el.button(
-                t("app.cancel"), type="button", class_name="btn ghost", on_click=ConnectionsState.close
-            ),
-            rx.el.button(t("connections.add"), type="submit", class_name="btn primary"),
-            class_name="row end",
-        ),
-        on_submit=ConnectionsState.add,
+        form_end(ConnectionsState, rx.cond(new, t("connections.add"), t("connections.save")), FIELDS),
+        on_submit=ConnectionsState.save,
         class_name="stack",
         no_validate=True,
     )
 
 
 def _dialogs() -> rx.Component:
-    close = {"close_text": t("app.close"), "on_close": ConnectionsState.close}
+    used = rx.el.div(
+        rx.el.p(t("connections.used")),
+        rx.el.ul(rx.foreach(ConnectionsState.users, rx.el.li)),
+        rx.el.p(t("connections.used_hint"), class_name="muted"),
+        class_name="error-block",
+        role="alert",
+    )
+    in_use = ConnectionsState.users.length() > 0
     return rx.fragment(
-        dialog(_form(), open=ConnectionsState.adding, label=t("connections.add"), **close),
         dialog(
-            rx.el.p(ConnectionsState.leaving_name, class_name="strong"),
-            rx.cond(
-                ConnectionsState.in_use.length() == 0,
-                rx.el.p(t("connections.delete_lead"), class_name="muted"),
-                rx.el.p(told(ConnectionsState.in_use, "message"), class_name="error", role="alert"),
-            ),
-            rx.el.div(
-                rx.el.button(
-                    t("app.cancel"),
-                    type="button",
-                    class_name="btn ghost",
-                    on_click=ConnectionsState.close,
-                    custom_attrs={"data-focus": "true"},
-                ),
-                rx.el.button(
-                    rx.cond(
-                        ConnectionsState.in_use.length() == 0,
-                        t("connections.delete"),
-                        t("connections.delete_anyway"),
-                    ),
-                    type="button",
-                    class_name="btn danger",
-                    on_click=ConnectionsState.delete,
-                ),
-                class_name="row end",
-            ),
-            open=ConnectionsState.leaving != "",
-            label=t("connections.delete"),
-            **close,
+            _form(),
+            open=ConnectionsState.editing != "",
+            label=rx.cond(ConnectionsState.editing == NEW, t("connections.add"), t("connections.change")),
+            close_text=t("app.close"),
+            on_close=ConnectionsState.close,
+        ),
+        removal(
+            ConnectionsState,
+            "connections.delete",
+            rx.cond(in_use, t("connections.delete_anyway"), t("connections.delete")),
+            ConnectionsState.delete,
+            rx.el.p(t("connections.delete_lead"), class_name="muted"),
+            rx.cond(in_use, used),
         ),
     )
 
@@ -352,26 +361,23 @@ def connections_page() -> rx.Component:
         t("connections.add"),
         type="button",
         class_name="btn primary",
+        data_command=t("connections.add"),
         on_click=ConnectionsState.ask,
-    )
-    listed = rx.cond(
-        ConnectionsState.rows.length() > 0,
-        _table(),
-        empty("plug", t("connections.none"), t("connections.none_hint")),
     )
     return shell(
         page_head(t("connections.title"), t("connections.lead"), rx.cond(ConnectionsState.may_manage, add)),
-        rx.cond(
-            ConnectionsState.problem,
-            notice(t("connections.error"), rx.el.p(told(ConnectionsState.problem))),
-        ),
-        rx.cond(
-            ConnectionsState.problem.length() == 0,
-            rx.el.section(
-                rx.cond(ConnectionsState.loaded, listed, skeleton()),
-                class_name="card",
-                aria_label=t("connections.title"),
+        listing(
+            ConnectionsState,
+            ListMessages(
+                heading="connections.title",
+                search="connections.search",
+                error="connections.error",
+                none="connections.none",
+                none_hint="connections.none_hint",
             ),
+            ("connections.name", "connections.place", "connections.state", "connections.actions"),
+            _row,
+            icon="plug",
         ),
         _dialogs(),
     )

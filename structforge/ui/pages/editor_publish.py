@@ -16,6 +16,7 @@ from structforge.domain.validation import errors_of
 from structforge.services.workflows import WorkflowDetail
 from structforge.ui.comparison_view import change_rows
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.library import entered
 from structforge.ui.locale import label_of, t
 from structforge.ui.pages.editor_draft import DraftState
@@ -36,12 +37,12 @@ class PublishState(rx.State):
     changes: list[dict[str, str]] = []
     """The first of what differs from the last version; empty for a first one."""
     more_changes: int = 0
-    errors: list[str] = []
+    errors: list[dict[str, Any]] = []
     """The first of what has to be mended."""
     more_errors: int = 0
     same: bool = False
     """The last version means the same."""
-    problem: str = ""
+    problem: dict[str, Any] = {}
     _revision: int = 0
 
     @rx.event
@@ -55,7 +56,7 @@ class PublishState(rx.State):
         except StructForgeError as error:
             await tell_problem(self, error)
             return
-        self.problem, self.open = "", True
+        self.problem, self.open = {}, True
 
     @rx.event
     def leave(self) -> None:
@@ -76,11 +77,11 @@ class PublishState(rx.State):
             )
         except ConflictError as error:
             # Somebody changed it meanwhile: what the next press publishes is shown now.
-            self.problem = str(error.problem)
+            self.problem = error.problem.as_json()
             await self._look(visitor, await workflows.get(visitor.principal, workflow_id))
             return
         except StructForgeError as error:
-            self.problem = str(error.problem)
+            self.problem = error.problem.as_json()
             return
         self.open = False
         await say(self, "editor.published_as", number=version.summary.number)
@@ -95,7 +96,7 @@ class PublishState(rx.State):
             version = await services().api.workflows.version(visitor.principal, detail.summary.id, before)
             titles = {spec.id: spec.title or spec.id for spec in (*version.document.nodes, *after.nodes)}
             rows = change_rows(difference(version.document, after), titles)
-        errors = [problem.message for problem in errors_of(detail.problems)]
+        errors = [problem.as_json() for problem in errors_of(detail.problems)]
         self._revision, self.number = detail.summary.draft_revision, before + 1
         self.same = before > 0 and not rows
         self.changes, self.more_changes = rows[:SHOWN_CHANGES], max(0, len(rows) - SHOWN_CHANGES)
@@ -137,7 +138,11 @@ def publish_dialog() -> rx.Component:
             PublishState.errors.length() > 0,
             rx.el.div(
                 rx.el.h3(t("publish.errors")),
-                rx.el.ul(rx.foreach(PublishState.errors, lambda text: rx.el.li(text, class_name="error"))),
+                rx.el.ul(
+                    rx.foreach(
+                        PublishState.errors, lambda each: rx.el.li(told(each, "message"), class_name="error")
+                    )
+                ),
                 _more(PublishState.more_errors),
                 role="alert",
             ),
@@ -156,7 +161,10 @@ def publish_dialog() -> rx.Component:
             rx.el.p(t("publish.note_hint"), class_name="help", id="publish-note-hint"),
             class_name="field",
         ),
-        rx.cond(PublishState.problem != "", rx.el.p(PublishState.problem, class_name="error", role="alert")),
+        rx.cond(
+            PublishState.problem.length() > 0,
+            rx.el.p(told(PublishState.problem), class_name="error", role="alert"),
+        ),
         rx.el.div(
             rx.el.button(t("app.cancel"), type="button", class_name="btn ghost", on_click=PublishState.leave),
             rx.el.button(

@@ -35,7 +35,7 @@ class VersionsState(rx.State):
     versions_loaded: bool = False
     more_versions: bool = False
     """There are older ones than those listed."""
-    versions_problem: str = ""
+    versions_problem: dict[str, Any] = {}
     compared: int = 0
     """The older side of the comparison that is shown, 0 when none is."""
     compared_to: int = 0
@@ -51,7 +51,7 @@ class VersionsState(rx.State):
     def _close(self) -> None:
         self.published, self.show_versions = 0, False
         self.versions, self.can_take_back, self._before = [], False, {}
-        self.versions_loaded, self.more_versions, self.versions_problem = False, False, ""
+        self.versions_loaded, self.more_versions, self.versions_problem = False, False, {}
         self._end_comparison()
 
     def _end_comparison(self) -> None:
@@ -173,10 +173,10 @@ class VersionsState(rx.State):
                 visitor.principal, workflow_id, before=before, limit=PAGE_VERSIONS + 1
             )
         except StructForgeError as error:
-            self.versions_problem = str(error.problem)
+            self.versions_problem = error.problem.as_json()
             return
         found = [{"number": row.number, "note": row.note, "at": row.created_at.isoformat()} for row in rows]
         self.more_versions = len(found) > PAGE_VERSIONS
         known = self.versions if before else []
         self.versions = [*known, *found[:PAGE_VERSIONS]]
-        self.versions_problem, self.versions_loaded = "", True
+        self.versions_problem, self.versions_loaded = {}, True

@@ -11,6 +11,7 @@ from typing import Any
 import reflex as rx
 
 from structforge.ui.components.live import when
+from structforge.ui.components.told import told
 from structforge.ui.locale import label_of, language_tag, t
 from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
@@ -58,8 +59,8 @@ def versions_view() -> rx.Component:
             class_name="ed-panel-head ed-settings-head",
         ),
         rx.cond(
-            VersionsState.versions_problem != "",
-            notice(t("editor.versions_error"), rx.el.p(VersionsState.versions_problem)),
+            VersionsState.versions_problem.length() > 0,
+            notice(t("editor.versions_error"), rx.el.p(told(VersionsState.versions_problem))),
         ),
         rx.cond(
             VersionsState.versions.length() > 0,

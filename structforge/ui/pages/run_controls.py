@@ -19,6 +19,7 @@ from structforge.services.replays import KEEP_INPUT, ReplayRequest
 from structforge.ui import routes
 from structforge.ui.library import entered
 from structforge.ui.pages.run import RunState
+from structforge.ui.pages.run_compare import RunChoiceState
 from structforge.ui.services import Visitor, services
 from structforge.ui.session import parse_id, say, tell_problem, visitor_of
 
@@ -42,11 +43,15 @@ class ControlState(rx.State):
             "stop": Permission.RUN_STOP in allowed,
             "control": Permission.RUN_CONTROL in allowed,
             "start": Permission.RUN_START in allowed,
+            "read": Permission.RUN_READ in allowed,
         }
 
     @rx.event
     async def act(self, name: str) -> Any:
         """Do what a button says, or open what asks for more."""
+        return await self._act(str(name))
+
+    async def _act(self, name: str) -> Any:
         if name == "stop":
             self.asking_stop = True
         elif name == "retry":
@@ -54,9 +59,17 @@ class ControlState(rx.State):
         elif name == "replay":
             page = await self.get_state(RunState)
             return await (await self.get_state(ReplayState))._open(page.selected)
+        elif name == "compare":
+            return RunChoiceState.ask
         elif name in ("pause", "resume"):
             await self._ask(name)
         return None
+
+    @rx.event
+    async def open_asked(self) -> Any:
+        """Open the dialog that the address names, as links from the list of runs ask."""
+        name = str(self.router.url.query_parameters.get(routes.OPEN, ""))
+        return await self._act(name) if name in ("replay", "compare") else None
 
     @rx.event
     def leave_stop(self) -> None:

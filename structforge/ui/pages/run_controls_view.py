@@ -66,6 +66,7 @@ def actions() -> rx.Component:
                     when=[RunStatus.FAILED.value, RunStatus.CANCELLED.value],
                 ),
                 _action("replay", "repeat", "start", when=_OVER),
+                _action("compare", "git-compare", "read", when=_OVER),
             ]
         ),
         on_act=ControlState.act,

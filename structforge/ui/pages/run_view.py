@@ -30,6 +30,7 @@ from structforge.ui.graph_view import ACCEPTS
 from structforge.ui.locale import label_of, labels, language_tag, t
 from structforge.ui.node_texts import node_texts
 from structforge.ui.pages.run import RunState
+from structforge.ui.pages.run_compare import run_choice
 from structforge.ui.pages.run_controls import ControlState
 from structforge.ui.pages.run_controls_view import actions, confirm_stop, replay_form
 from structforge.ui.pages.run_questions import QuestionsState
@@ -345,6 +346,7 @@ def run_page() -> rx.Component:
         ),
         confirm_stop(),
         replay_form(),
+        run_choice(),
         class_name="run-page",
     )
     back = rx.el.a(t("app.home"), href=routes.RUNS, class_name="btn")

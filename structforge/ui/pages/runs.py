@@ -163,6 +163,8 @@ class BulkState(rx.State):
     """What is selected, and one thing being done with all of it."""
 
     selected: list[str] = []
+    single: str = ""
+    """The one run whose own menu asked, whatever is selected."""
     whole: bool = False
     """Everything the filter finds, on all pages."""
     asking: str = ""
@@ -175,6 +177,7 @@ class BulkState(rx.State):
 
     def _clear(self) -> None:
         self.selected, self.whole, self.asking, self.busy, self.done = [], False, "", False, 0
+        self.single = ""
 
     @rx.event
     async def enter(self) -> None:
@@ -215,6 +218,22 @@ class BulkState(rx.State):
     @rx.event
     async def ask(self, action: str) -> None:
         """Say how many runs an action would change, and ask whether it shall."""
+        self.single = ""
+        await self._ask(str(action))
+
+    @rx.event
+    async def act_on(self, run: str, action: str) -> Any:
+        """Do something with one run; what cannot be undone is asked about first."""
+        if parse_id(run) is None or action not in ALLOWED_BY:
+            return None
+        self.single = str(run)
+        if action in (BulkAction.STOP, BulkAction.DELETE):
+            await self._ask(action)
+            return None
+        self.asking = action
+        return BulkState.go
+
+    async def _ask(self, action: str) -> None:
         visitor = await visitor_of(self)
         if visitor is None or action not in ALLOWED_BY or not await self._anything():
             return
@@ -237,7 +256,7 @@ class BulkState(rx.State):
     @rx.event
     def leave(self) -> None:
         """Do nothing."""
-        self.asking = ""
+        self.asking, self.single = "", ""
 
     @rx.event
     async def go(self) -> Any:
@@ -261,16 +280,23 @@ class BulkState(rx.State):
         except StructForgeError as error:
             await tell_problem(self, error)
         done = self.done
-        self._clear()
+        if self.single:
+            self.single, self.asking, self.busy = "", "", False
+        else:
+            self._clear()
         await say(self, "bulk.done_failed" if failed else "bulk.done", count=done, failed=failed)
         await (await self.get_state(RunsState))._load()
 
     async def _anything(self) -> bool:
-        return self.whole or bool(self.selected)
+        return self.whole or bool(self.selected) or self.single != ""
 
     async def _only(self) -> RunFilter:
-        if self.whole:
+        if self.whole and not self.single:
             return ListFilter.of((await self.get_state(RunsState)).only).as_run_filter(datetime.now(UTC))
-        ids = tuple(found for run in self.selected if (found := parse_id(run)) is not None)
+        ids = tuple(
+            found
+            for run in ([self.single] if self.single else self.selected)
+            if (found := parse_id(run)) is not None
+        )
         # No id at all would narrow nothing.
         return RunFilter(ids=ids or (NOBODY,))

@@ -3,12 +3,15 @@
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
+from typing import Any
+
 import reflex as rx
 
+from structforge.services.bulk import ACTS_ON, BulkAction
 from structforge.ui import routes
 from structforge.ui.components.entry import moment_line, search_line
 from structforge.ui.components.live import duration, status_mark, when
-from structforge.ui.components.overlay import dialog
+from structforge.ui.components.overlay import dialog, menu
 from structforge.ui.components.page import pulse, ticker
 from structforge.ui.components.told import told
 from structforge.ui.locale import label_of, language_tag, t
@@ -193,6 +196,44 @@ def _confirm() -> rx.Component:
     )
 
 
+def _menu(row: rx.Var[RunItem]) -> rx.Component:
+    page = routes.RUNS + "/" + row["id"].to(str)
+    over = sorted(ACTS_ON[BulkAction.REPLAY])
+
+    def item(name: str, text: str, icon: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "text": t(text), "icon": icon} | more
+
+    def act(action: BulkAction, **more: Any) -> dict[str, Any]:
+        denied = ~BulkState.allowed[action.value]
+        when = sorted(ACTS_ON[action])
+        return item(action.value, f"bulk.{action}", ICONS[action.value], when=when, hidden=denied, **more)
+
+    may_start = BulkState.allowed[BulkAction.RETRY.value]
+    replay = item(
+        "replay", "run.replay", "repeat", href=page + f"?{routes.OPEN}=replay", when=over, hidden=~may_start
+    )
+    compare = item(
+        "compare", "compare.choose", "git-compare", href=page + f"?{routes.OPEN}=compare", when=over
+    )
+    return menu(
+        label=t("runs.actions") + ": " + row["workflow"].to(str),
+        state=row["status"],
+        items=rx.Var.create(
+            [
+                item("open", "runs.open", "activity", href=page),
+                act(BulkAction.PAUSE),
+                act(BulkAction.RESUME),
+                act(BulkAction.STOP, danger=True),
+                act(BulkAction.RETRY),
+                replay,
+                compare,
+                act(BulkAction.DELETE, danger=True),
+            ]
+        ),
+        on_choose=lambda name: BulkState.act_on(row["id"].to(str), name),
+    )
+
+
 def _row(row: rx.Var[RunItem]) -> rx.Component:
     return rx.el.tr(
         rx.el.td(
@@ -221,6 +262,7 @@ def _row(row: rx.Var[RunItem]) -> rx.Component:
         rx.el.td(when(at=row["created_at"], locale=language_tag())),
         rx.el.td(duration(start=row["started_at"], end=row["finished_at"])),
         rx.el.td(label_of("trigger", row["trigger"]), class_name="muted"),
+        rx.el.td(_menu(row), class_name="menu-cell"),
         data_run=row["id"],
     )
 
@@ -240,6 +282,7 @@ def _table() -> rx.Component:
                     rx.el.tr(
                         rx.el.th(every, scope="col", class_name="check"),
                         *(rx.el.th(t(key), scope="col") for key in headings),
+                        rx.el.th(rx.el.span(t("runs.actions"), class_name="visually-hidden"), scope="col"),
                     )
                 ),
                 rx.el.tbody(rx.foreach(RunsState.rows, _row)),
