@@ -238,10 +238,11 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
     latest.current = { ...latest.current, onAct, onGap, nodes, edges, texts, readOnly, panel, adder, lookForMore };
   });
   // A node is drawn when it is in view, which it may have to come into first.
-  const reach = useCallback((id, tries = 12) => {
+  const reach = useCallback((id, tries = 12, may = () => true) => {
+    if (!may()) return;
     const node = root.current?.querySelector(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
     if (node) node.focus({ preventScroll: true });
-    else if (tries) setTimeout(() => reach(id, tries - 1), 60);
+    else if (tries) setTimeout(() => reach(id, tries - 1, may), 60);
   }, []);
   // Where the keyboard goes on when what had the focus is left: at the node that is selected.
   const comeBack = useCallback(() => {
@@ -327,8 +328,11 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
     // What can be seen already stays where it is.
     if (!seen) requestAnimationFrame(() => bringIntoView(flow, root.current, chosen));
     // Not while more is being typed, in the search of what can be added or anywhere else.
-    const now = document.activeElement;
-    if (focus?.enter && (!typing(now) || (latest.current.adder && now.closest(latest.current.adder) && !now.value))) reach([...wanted][0]);
+    const free = () => {
+      const now = document.activeElement;
+      return !typing(now) || Boolean(latest.current.adder && now.closest(latest.current.adder) && !now.value);
+    };
+    if (focus?.enter) reach([...wanted][0], 12, free);
   }, [nodes, focus, flow, reach]);
 
   // Arrow keys move without a drag: their end is when they pause.
