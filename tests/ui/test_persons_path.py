@@ -30,8 +30,8 @@ async def _add_with_keys(page: Page, words: str, name: str) -> None:
     await page.keyboard.press("Control+a")
     await page.keyboard.type(words)
     await page.keyboard.press("Enter")
-    await expect(_node(page, name)).to_be_visible()
-    await search.fill("")
+    # The keyboard goes on at the new node.
+    await expect(_node(page, name)).to_be_focused()
 
 
 async def test_from_signing_in_to_finding_the_run(open_page: OpenPage, site: Site) -> None:
