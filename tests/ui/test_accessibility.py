@@ -64,6 +64,28 @@ async def _declared(page: Page) -> None:
     await expect(page.locator(".fields-body")).to_be_visible()
 
 
+async def _versions(page: Page) -> None:
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("versions")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".versions")).to_be_visible()
+
+
+async def _ran(page: Page) -> None:
+    """Run the draft and look at what a node gave."""
+    await page.get_by_role("button", name="Run", exact=True).click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".cv-node.is-succeeded").first).to_be_visible(timeout=30_000)
+    await page.locator(".react-flow__node[data-id='clean']").click()
+    await expect(page.locator(".dock-body .grid-box")).to_be_visible(timeout=15_000)
+
+
+async def _row_menu(page: Page) -> None:
+    await page.get_by_role("button", name="Actions").first.click()
+    await expect(page.get_by_role("menu")).to_be_visible()
+
+
 async def _faults(page: Page) -> list[str]:
     """Return what axe-core finds serious or critical, each with where it is."""
     # A theme or a page fades in; what is half shown has other contrasts.
@@ -77,7 +99,7 @@ async def _faults(page: Page) -> list[str]:
     ]
 
 
-def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
+def _places(editor: str, run: str, other: str) -> list[tuple[str, str, Prepare]]:
     """List address, what shows that it is there, and what is done before looking."""
     return [
         ("/workflows", "tr[data-workflow]", _nothing),
@@ -90,11 +112,19 @@ def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
         (editor, ".react-flow__node", _nothing),
         (editor, ".react-flow__node", _node),
         (editor, ".react-flow__node", _declared),
+        (editor, ".react-flow__node", _press("Run")),
+        (editor, ".react-flow__node", _press("Publish")),
+        (editor, ".react-flow__node", _versions),
+        (editor, ".react-flow__node", _ran),
         (editor, ".react-flow__node", _notebook),
         ("/runs", "table.data tbody tr", _nothing),
+        ("/runs", "table.data tbody tr", _row_menu),
         (run, "[data-row]", _step),
         (run, "[data-row]", _press("Run again")),
+        (f"{run}?open=compare", "dialog[open]", _nothing),
+        (f"{run}?open=replay", "dialog[open]", _nothing),
         (f"{run}/compare/{run.removeprefix('/runs/')}", ".empty", _nothing),
+        (f"{run}/compare/{other}", ".difference", _nothing),
         ("/nodes", "main a", _nothing),
         ("/nodes/flow.loop", "table.data", _nothing),
         ("/profile", "#profile-name", _nothing),
@@ -109,9 +139,10 @@ def _places(editor: str, run: str) -> list[tuple[str, str, Prepare]]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing_serious(open_page: OpenPage, site: Site, theme: str) -> None:
     run_id = await site.start("Seattle weather", mode="sync", time_limit_s=30)
+    other = await site.start("Seattle weather", mode="sync", time_limit_s=30, input={"wet_day_mm": 9})
     async with site.client() as client:
         found = (await client.get("/api/v1/workflows", params={"search": "Seattle weather"})).json()
-    places = _places(f"/workflows/{found['items'][0]['id']}", f"/runs/{run_id}")
+    places = _places(f"/workflows/{found['items'][0]['id']}", f"/runs/{run_id}", other)
     page = await open_page("/profile", color_scheme=theme, reduced_motion="reduce")
     problems = {}
     for path, ready, prepare in places:
@@ -123,7 +154,10 @@ async def test_axe_finds_nothing_serious(open_page: OpenPage, site: Site, theme:
         faults = await _faults(page)
         if faults:
             problems[f"{path} {prepare.__name__}"] = faults
-    assert problems == {}
+        # The server remembers what is open.
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog[open]")).to_have_count(0)
+    assert problems == {}, "\n".join(map(str, problems.items()))
 
 
 async def test_motion_is_reduced_when_asked(open_page: OpenPage) -> None:

@@ -73,7 +73,7 @@ export default function CodeField({
       ])),
       multiline ? [] : keymap.of([{ key: "Enter", run: () => (own().onEnter?.(), true) }]),
       EditorView.contentAttributes.of({
-        id, "aria-multiline": String(Boolean(multiline)), spellcheck: String(Boolean(spellCheck)),
+        id, tabindex: "0", "aria-multiline": String(Boolean(multiline)), spellcheck: String(Boolean(spellCheck)),
         ...(labelledBy ? { "aria-labelledby": labelledBy } : { "aria-label": label ?? "" }),
         ...(describedBy ? { "aria-describedby": describedBy } : {}), ...(invalid ? { "aria-invalid": "true" } : {}),
         ...(readOnly ? { "aria-readonly": "true" } : {}),

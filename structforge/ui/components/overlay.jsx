@@ -25,9 +25,12 @@ export function Dialog({ open, label, closeText, wide, onClose, children }) {
       setTimeout(() => document.activeElement === document.body && (from.isConnected && from !== document.body ? from : document.getElementById("content"))?.focus({ preventScroll: true }), 60);
     }
   }, [open]);
-  // What is being typed commits when it is left; then the dialog's own button is pressed.
+  // What is being typed commits when it is left; then the dialog's own button is pressed. A line of text takes no Enter
+  // of its own, and in a form it is the browser's matter.
   const keys = (event) => {
-    const submit = event.key === "Enter" && (event.ctrlKey || event.metaKey) && box.current.querySelector("[data-submit]");
+    const line = event.target.matches("input:not([type=checkbox], [type=radio], [type=file])") && !event.target.form;
+    const meant = event.key === "Enter" && !event.nativeEvent.isComposing && (event.ctrlKey || event.metaKey || line);
+    const submit = meant && box.current.querySelector("[data-submit]");
     if (!submit) return;
     event.preventDefault();
     event.stopPropagation();

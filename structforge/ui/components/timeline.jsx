@@ -6,6 +6,8 @@ import { StatusMark, channelOf, spanText, useNow, useOrder, useRow } from "$/pub
 import { tell } from "$/public/jsx/told.jsx";
 
 const ROW = 32;
+// Rows come into being some at a time, ahead of what is seen: not with every pixel that is scrolled.
+const BLOCK = 6;
 const PAGE = 20;
 const MOST_HEIGHT = 14 * ROW;
 const SHORTEST_MS = 5;
@@ -162,6 +164,24 @@ function PartLine({ channel, item, view, labels, texts, open, toggle }) {
   );
 }
 
+// One line of the list. Everything it takes stays the same while the list is scrolled.
+const Row = memo(function Row({ channel, item, at, place, size, selected, open, view, zero, labels, texts, acts }) {
+  const Line = item.kind === "step" ? StepLine : PartLine;
+  const expandable = (item.kind === "step" && item.total > 0) || item.kind === "part";
+  return (
+    <div
+      id={`tl-${item.id}`} role="treeitem" aria-level={item.depth + 1} aria-selected={item.kind === "step" && selected}
+      aria-expanded={expandable ? open : undefined} aria-setsize={size} aria-posinset={place + 1}
+      className={`tl-row${selected && item.kind === "step" ? " selected" : ""}${at ? " at" : ""}`}
+      style={{ top: place * ROW }} data-row={item.kind === "step" ? item.key : undefined} onClick={() => acts.current.choose(item)}
+    >
+      {item.kind === "pager" ? <Pager item={item} turn={acts.current.turn} texts={texts} /> : (
+        <Line channel={channel} item={item} view={view} zero={zero} labels={labels} texts={texts} open={open} toggle={acts.current.toggle} />
+      )}
+    </div>
+  );
+});
+
 function Pager({ item, turn, texts }) {
   return (
     <span className="tl-name tl-pager" style={{ paddingLeft: 8 + 16 * item.depth }}>
@@ -181,7 +201,7 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
   const [open, setOpen] = useState(() => new Set());
   const [pages, setPages] = useState({});
   const [zoom, setZoom] = useState(null);
-  const [top, setTop] = useState(0);
+  const [first, setFirst] = useState(0);
   const [at, setAt] = useState("");
   const box = useRef(null);
   const axis = useRef(null);
@@ -190,6 +210,8 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
   const { rows } = channelOf(channel);
   const groups = useMemo(() => groupsOf(order), [order]);
   const list = useMemo(() => flatten(order, rows, groups, open, pages), [order, rows, groups, open, pages]);
+
+  const steps = useMemo(() => list.filter((item) => item.kind === "step").length, [list]);
 
   // Iterations that are not here are asked for when their page shows.
   useEffect(() => {
@@ -270,8 +292,7 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
   const turn = (key, first) => setPages((before) => ({ ...before, [key]: Math.max(0, first) }));
 
   const height = Math.min(MOST_HEIGHT, list.length * ROW);
-  const first = Math.max(0, Math.floor(top / ROW) - 4);
-  const shown = list.slice(first, first + Math.ceil(height / ROW) + 8);
+  const shown = list.slice(first, first + Math.ceil(height / ROW) + 3 * BLOCK);
   const place = Math.max(0, list.findIndex((item) => item.id === at));
   const go = (index) => {
     const item = list[Math.max(0, Math.min(index, list.length - 1))];
@@ -286,12 +307,14 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
     if (item.kind === "step") onSelect?.(item.key);
     else if (item.kind === "part") toggle(item.id);
   };
+  const acts = useRef({});
+  acts.current = { choose, turn, toggle };
   const keys = (event) => {
     if (event.target !== box.current) return;
     const item = list[place];
     const expandable = item && ((item.kind === "step" && item.total > 0) || item.kind === "part");
     const size = view.to - view.from;
-    const acts = {
+    const deeds = {
       ArrowDown: () => go(at === "" ? 0 : place + 1), ArrowUp: () => go(place - 1), Home: () => go(0), End: () => go(list.length - 1),
       PageDown: () => go(place + 12), PageUp: () => go(place - 12),
       Enter: () => choose(item), " ": () => choose(item),
@@ -299,16 +322,16 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
       ArrowLeft: () => (event.shiftKey ? panTo(view.from - size / 8, size) : expandable && open.has(item.id) ? toggle(item.id) : item.kind === "pager" && turn(item.key, item.first - PAGE)),
       "+": () => zoomBy(0.5), "=": () => zoomBy(0.5), "-": () => zoomBy(2), 0: () => setZoom(null),
     };
-    if (!acts[event.key] || event.ctrlKey || event.metaKey) return;
+    if (!deeds[event.key] || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    acts[event.key]();
+    deeds[event.key]();
   };
 
   if (list.length === 0) return <p className="empty">{texts.empty}</p>;
   return (
     <div className="tl">
       <div className="tl-tools">
-        <span className="muted small">{list.filter((item) => item.kind === "step").length} {texts.rows}</span>
+        <span className="muted small">{steps} {texts.rows}</span>
         <span className="muted small tl-hint">{texts.hint}</span>
         <button type="button" className="btn ghost icon" aria-label={texts.zoomOut} title={texts.zoomOut} onClick={() => zoomBy(2)}>−</button>
         <button type="button" className="btn ghost icon" aria-label={texts.zoomIn} title={texts.zoomIn} onClick={() => zoomBy(0.5)}>+</button>
@@ -326,25 +349,15 @@ export function Timeline({ channel, labels, texts, selected, onSelect, onGroup }
       </div>
       <div
         ref={box} className="tl-scroll" role="tree" aria-label={texts.label} tabIndex={0} style={{ height }} onKeyDown={keys}
-        aria-activedescendant={at && shown.some((item) => item.id === at) ? `tl-${at}` : undefined} onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+        aria-activedescendant={at && shown.some((item) => item.id === at) ? `tl-${at}` : undefined} onScroll={(event) => setFirst(Math.max(0, (Math.floor(event.currentTarget.scrollTop / ROW / BLOCK) - 1) * BLOCK))}
       >
         <div style={{ height: list.length * ROW, position: "relative" }}>
-          {shown.map((item, index) => {
-            const Line = item.kind === "step" ? StepLine : PartLine;
-            const expandable = (item.kind === "step" && item.total > 0) || item.kind === "part";
-            return (
-              <div
-                key={item.id} id={`tl-${item.id}`} role="treeitem" aria-level={item.depth + 1} aria-selected={item.kind === "step" && item.key === selected}
-                aria-expanded={expandable ? open.has(item.id) : undefined} aria-setsize={list.length} aria-posinset={first + index + 1}
-                className={`tl-row${item.key === selected && item.kind === "step" ? " selected" : ""}${item.id === at ? " at" : ""}`}
-                style={{ top: (first + index) * ROW }} data-row={item.kind === "step" ? item.key : undefined} onClick={() => choose(item)}
-              >
-                {item.kind === "pager" ? <Pager item={item} turn={turn} texts={texts} /> : (
-                  <Line channel={channel} item={item} view={view} zero={zero} labels={labels} texts={texts} open={open.has(item.id)} toggle={toggle} />
-                )}
-              </div>
-            );
-          })}
+          {shown.map((item, index) => (
+            <Row
+              key={item.id} channel={channel} item={item} at={item.id === at} place={first + index} size={list.length} selected={item.key === selected} open={open.has(item.id)}
+              view={view} zero={zero} labels={labels} texts={texts} acts={acts}
+            />
+          ))}
         </div>
       </div>
     </div>

@@ -134,7 +134,7 @@ def _run_head(row: rx.Var[RunItem], place: rx.Var[int]) -> rx.Component:
 def _side(text: rx.Var[str], look: str) -> rx.Component:
     return rx.cond(
         text != "",
-        rx.el.pre(text, class_name=f"diff-value {look}"),
+        rx.el.pre(text, class_name=f"diff-value {look}", tab_index=0),
         rx.el.span(t("compare.absent"), class_name="muted small"),
     )
 
