@@ -203,7 +203,7 @@ def form_end(state: Any, submit: str | rx.Var[str], fields: Sequence[str]) -> rx
             rx.el.button(
                 t(submit) if isinstance(submit, str) else submit, type="submit", class_name="btn primary"
             ),
-            class_name="row end",
+            class_name="row end dialog-foot",
         ),
     )
 

@@ -85,6 +85,12 @@ export function Aside({ className, label, onLeave, children }) {
     event.stopPropagation();
     onLeave();
   };
+  // What was pressed in it may be gone since, and the focus with it.
+  useEffect(() => {
+    const lost = (event) => nowhere() && !document.querySelector("dialog[open]") && pressed(event);
+    window.addEventListener("keydown", lost);
+    return () => window.removeEventListener("keydown", lost);
+  });
   return <div ref={box} className={className} role="region" aria-label={label} tabIndex={-1} onKeyDown={pressed}>{children}</div>;
 }
 

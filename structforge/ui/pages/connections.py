@@ -290,10 +290,16 @@ def _form() -> rx.Component:
             rx.el.p(rx.el.code(values["name"], class_name="strong"), id="connection-fixed-name"),
         ),
         _line("description", "description", default_value=values["description"]),
-        _line("settings.host", "host", default_value=values["host"]),
-        _line("settings.port", "port", default_value=values["port"], input_mode="numeric"),
-        _line("settings.database", "database", default_value=values["database"]),
-        _line("settings.user", "user", default_value=values["user"]),
+        rx.el.div(
+            _line("settings.host", "host", default_value=values["host"]),
+            _line("settings.port", "port", default_value=values["port"], input_mode="numeric"),
+            class_name="pair",
+        ),
+        rx.el.div(
+            _line("settings.database", "database", default_value=values["database"]),
+            _line("settings.user", "user", default_value=values["user"]),
+            class_name="pair",
+        ),
         _line(
             "secret",
             "secret",
