@@ -212,7 +212,7 @@ def nothing_selected() -> rx.Component:
             ),
             (
                 "versions",
-                aside(versions_view(), label=t("editor.versions"), on_leave=VersionsState.toggle_versions),
+                aside(versions_view(), label=t("editor.versions"), on_leave=VersionsState.hide_versions),
             ),
             rx.el.div(
                 rx.el.h2(t("editor.properties")),

@@ -77,6 +77,11 @@ class VersionsState(rx.State):
             await self._load(visitor, workflow_id)
 
     @rx.event
+    def hide_versions(self) -> None:
+        """Close the list of versions; closing twice is closing."""
+        self.show_versions = False
+
+    @rx.event
     async def older(self) -> None:
         """List the versions before those."""
         visitor, workflow_id = await (await self.get_state(DraftState))._here()
