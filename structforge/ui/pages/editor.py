@@ -226,12 +226,15 @@ class EditorState(rx.State):
 
     async def _select(self, draft: DraftState, visitor: Visitor, workflow_id: UUID, value: Any) -> None:
         panel = await self.get_state(PanelState)
+        before = panel.selected
         panel._choose(value)
         if not panel.selected:
             return
-        # The versions or the settings stood where the node's properties come.
-        (await self.get_state(VersionsState)).show_versions = False
-        (await self.get_state(SettingsState)).show_settings = False
+        # The versions or the settings stand where the node's properties come. A canvas that is drawn anew says again
+        # what was selected on it: nobody has chosen anything then.
+        if panel.selected != before:
+            (await self.get_state(VersionsState)).show_versions = False
+            (await self.get_state(SettingsState)).show_settings = False
         try:
             detail = await services().api.workflows.get(visitor.principal, workflow_id)
         except StructForgeError as error:
