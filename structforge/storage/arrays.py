@@ -4,15 +4,10 @@ Invariant: `literal(values)` read with the column's cast gives back exactly `val
 psycopg adapts a list element by element, 150 µs of CPU for a run of four steps; one text a column takes 20.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
-
-
-def literals(columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
-    """Return each column as an array literal; the statement casts it (`%(name)s::uuid[]`)."""
-    return {name: literal(values) for name, values in columns.items()}
 
 
 def literal(values: Sequence[Any]) -> str:

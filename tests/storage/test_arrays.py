@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from structforge.storage.arrays import literal, literals
+from structforge.storage.arrays import literal
 from tests.support.servers import Servers
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")) | st.sampled_from(
@@ -46,7 +46,7 @@ def test_a_column_comes_back_as_it_went_in(connection: psycopg.Connection[Any], 
 
 def test_all_columns_of_a_statement_at_once() -> None:
     columns = {"a": [], "b": [None, None], "c": [True, None], "d": [date(2026, 1, 2)], "e": ['x"y']}
-    assert literals(columns) == {
+    assert {name: literal(values) for name, values in columns.items()} == {
         "a": "{}",
         "b": "{NULL,NULL}",
         "c": "{t,NULL}",

@@ -2,7 +2,7 @@
 
 Invariant: one settled row per run and step; an outbox row exists exactly while its run is not terminal.
 No foreign keys: each would cost a look-up per insert on a path of thousands a second. Written by
-`storage/journal.py` in raw SQL, so the column names here are a contract.
+`storage/journal_statement.py` in raw SQL, so the column names here are a contract.
 """
 
 from datetime import date, datetime
