@@ -105,9 +105,10 @@ class Iterations:
         region = self._plan.regions[planned.index]
         prefix = f"{loop.step.key}[{index}]/"
         activation = Activation(self._plan, region, loop.activation, prefix=prefix, item=item, index=index)
+        if region.straight:
+            activation.carry = item
         if not region.members:
-            # `body` leads straight to `again`.
-            self._collect(loop, index, item)
+            self._collect(loop, index, activation.carry)
             return
         self._owners[activation] = loop
         self._steps.take(activation, *activation.start())

@@ -80,6 +80,8 @@ class Region:
     in_degree: tuple[int, ...]
     """By slot: edges that are settled while the region runs."""
     entries: tuple[Entry, ...] = ()
+    straight: bool = False
+    """The loop's `body` leads to its `again`: each item arrives there as it is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -270,6 +272,8 @@ class _Layout:
             members,
             tuple(self.settling[index] for index in members),
             tuple(self.entries.get(loop, ())) if loop is not None else (),
+            loop in self.loops
+            and any(edge.kind is EdgeKind.AGAIN for edge in self.outgoing[loop] if edge.target == loop),
         )
 
 

@@ -284,3 +284,22 @@ async def test_a_value_over_the_limit_fails_its_step(workshop: Workshop) -> None
     workshop.environment.limits = workshop.environment.limits.__class__(max_value_bytes=200_000)
     report = await workshop.run(document(node("a", value="x" * 300_000)))
     assert (report.status, report.code) == ("failed", "value.too_large")
+
+
+@pytest.mark.parametrize(
+    ("edges", "listed", "repeated"),
+    [([], [], None), (["each.body>each.again", "until.body>until.again"], [4, 5], 7)],
+    ids=["nothing arrives", "straight"],
+)
+async def test_a_loop_without_a_body_gives_what_arrives_at_again(
+    workshop: Workshop, edges: list[str], listed: list[int], repeated: int | None
+) -> None:
+    made = document(
+        node("seven", value=7),
+        node("each", "flow.loop", items=[4, 5]),
+        node("until", "flow.loop", mode="repeat", until="{{ index >= 1 }}"),
+        edges=["seven>until", *edges],
+    )
+    report = await workshop.run(made)
+    assert report.outputs["each"] == {"done": listed}
+    assert report.outputs["until"] == {"done": repeated}

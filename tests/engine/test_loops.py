@@ -105,7 +105,9 @@ def workflows(draw: st.DrawFn) -> Drawn:
                 inner = drawn.regions[name] = Region(name)
                 # What stands before the loop may be read inside it; the loop then waits for it.
                 fill(inner, (*outer, *region.members[:-1]), depth + 1)
-                if inner.members:
+                if draw(st.integers(0, 4)) == 0:
+                    drawn.edges.append((name, "body", name, "again"))
+                elif inner.members:
                     back = draw(st.sampled_from(inner.members))
                     drawn.edges.append((back, draw(st.sampled_from(ports_of(drawn, back))), name, "again"))
 
