@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,31 @@ def table_result(context: NodeContext, frame: pl.DataFrame, *, name: str = "tabl
     return dataclasses.replace(ref, meta={"rows": frame.height, "columns": frame.columns}).as_json()
 
 
+def table_rows(
+    path: Path, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None
+) -> list[dict[str, Any]]:
+    """Read rows `start` to `stop` of a table artifact as JSON, of all or only some of its columns.
+
+    Nothing else of the file is read into memory. Columns that it does not have are left out.
+    """
+    lazy = pl.scan_parquet(path)
+    if columns is not None:
+        known = lazy.collect_schema().names()
+        lazy = lazy.select([name for name in columns if name in known])
+    if start or stop is not None:
+        lazy = lazy.slice(start, None if stop is None else max(stop - start, 0))
+    return json_cells(lazy.collect()).to_dicts()
+
+
+def table_shape(path: Path) -> tuple[int, list[str]]:
+    """Return the number of rows and the column names of a table artifact, read from its footer."""
+    lazy = pl.scan_parquet(path)
+    return int(lazy.select(pl.len()).collect().item()), lazy.collect_schema().names()
+
+
 def load_table_json(path: Path) -> list[dict[str, Any]]:
     """Read a table artifact as JSON rows, for expressions and for people who look at it."""
-    return json_cells(pl.read_parquet(path)).to_dicts()
+    return table_rows(path)
 
 
 def json_cells(frame: pl.DataFrame) -> pl.DataFrame:
