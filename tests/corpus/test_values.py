@@ -12,7 +12,7 @@ import pytest
 
 from structforge.config import Settings
 from tests.support.corpus import FOLDER, Case, cases_of, exact, exact_text, same
-from tests.support.installation import Installation, a_worker, installed
+from tests.support.installation import a_worker, installed
 
 KINDS = sorted(FOLDER.glob("*.json"))
 
@@ -50,7 +50,8 @@ def _compared(case: Case, answer: Any, text: str) -> str | None:
         if answer.get("status") != "succeeded":
             return f"{case.name}: {text[:600]}"
         if not same(answer["output"], case.output):
-            return f"{case.name}:\n  wanted {exact_text(case.output)[:600]}\n  found  {exact_text(answer['output'])[:600]}"
+            wanted, found = exact_text(case.output), exact_text(answer["output"])
+            return f"{case.name}:\n  wanted {wanted[:600]}\n  found  {found[:600]}"
         return None
     problems = answer.get("problems") or [answer.get("error") or answer]
     if case.code not in [problem.get("code") for problem in problems]:
