@@ -35,6 +35,8 @@ class Port:
     """Inputs only: an edge must end here."""
     many: bool = False
     """Inputs only: several live edges may end here; the node gets a list in edge order."""
+    instead: str = ""
+    """Inputs only: title of the parameter that can be filled in when no edge ends here."""
 
 
 def connects(source: PortType, target: PortType) -> bool:

@@ -308,7 +308,8 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
         if planned.node.execution is Execution.BLOCKING:
             call = ProcessCall(
                 planned.node.type,
-                parameters.model_dump(mode="json"),
+                # What was left out stays left out, and a decimal stays one.
+                parameters.model_dump(exclude_unset=True),
                 inputs,
                 recorder.run,
                 step.key,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import decode_json
 from structforge.nodes.csv_text import parse_csv, write_csv
+from structforge.nodes.table_inputs import FlattenParameters, table_from
 from structforge.nodes.tables import json_cells, read_table, table_result
 from structforge.sdk import (
     ArtifactRef,
@@ -170,7 +171,17 @@ class ReadFile(Node[ReadFileParameters]):
         return table_result(context, frame, name=PurePosixPath(source).stem)
 
 
-class WriteFileParameters(Parameters):
+class WriteFileParameters(FlattenParameters):
+    rows: Any = parameter(
+        None,
+        title="What to write",
+        description="Instead of an edge: an expression that gives a table, a JSON value or a text. When it is given, "
+        "an edge only says when.",
+        widget="text",
+        placeholder="{{ fetch.body.items }}",
+        stands_for="in",
+        advanced=True,
+    )
     name: str = parameter(
         title="File name",
         description="Name people see when they download it, such as `monthly.csv`.",
@@ -242,10 +253,11 @@ class WriteFile(Node[WriteFileParameters]):
         kind = parameters.format
         if kind == "auto":
             kind = _BY_SUFFIX.get(PurePosixPath(parameters.name.lower()).suffix, "text")
-        value = inputs["in"]
+        value = parameters.rows if parameters.given("rows") else inputs.get("in")
         if kind == "csv":
             separator = "\t" if parameters.delimiter == "tab" else parameters.delimiter
-            data = write_csv(read_table(context, value), separator)
+            frame = table_from(context, parameters, inputs)
+            data = write_csv(frame, separator)
         else:
             if ArtifactRef.from_json(value) is not None:
                 value = json_cells(read_table(context, value)).to_dicts()

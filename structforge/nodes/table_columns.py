@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
 from structforge.nodes.dates import checked_moment, moment
+from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
-from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
+from structforge.nodes.tables import table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -17,7 +18,6 @@ from structforge.sdk import (
     Node,
     NodeContext,
     NodeError,
-    Parameters,
     Result,
     parameter,
 )
@@ -47,7 +47,7 @@ class Computed(BaseModel):
     expression: str = Field(min_length=1)
 
 
-class TransformParameters(Parameters):
+class TransformParameters(RowsParameters):
     cast: tuple[Cast, ...] = parameter(
         (),
         title="Change types",
@@ -131,7 +131,7 @@ class Transform(Node[TransformParameters]):
 
     def run(self, context: NodeContext, parameters: TransformParameters, inputs: Inputs) -> Result:
         """Return the changed table. Raises: NodeError `table.*`, `row_expression.*`, `transform.*`."""
-        frame = read_table(context, inputs["in"])
+        frame = table_from(context, parameters, inputs)
         for index, cast in enumerate(parameters.cast):
             where = f"parameters.cast[{index}]"
             frame = with_columns_known(frame, [cast.column], where=where)

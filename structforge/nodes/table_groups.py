@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from structforge.domain.errors import sentence
 from structforge.nodes.dates import DatePart, date_part
+from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
-from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
+from structforge.nodes.tables import table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -16,7 +17,6 @@ from structforge.sdk import (
     Node,
     NodeContext,
     NodeError,
-    Parameters,
     Result,
     parameter,
 )
@@ -46,7 +46,7 @@ class Measure(BaseModel):
     name: str = ""
 
 
-class AggregateParameters(Parameters):
+class AggregateParameters(RowsParameters):
     group_by: tuple[GroupKey, ...] = parameter(
         (),
         title="Group by",
@@ -120,7 +120,7 @@ class Aggregate(Node[AggregateParameters]):
 
     def run(self, context: NodeContext, parameters: AggregateParameters, inputs: Inputs) -> Result:
         """Return one row a group. Raises: NodeError `table.*`, `aggregate.*`."""
-        frame = read_table(context, inputs["in"])
+        frame = table_from(context, parameters, inputs)
         frame = with_columns_known(
             frame, (key.column for key in parameters.group_by), where="parameters.group_by"
         )

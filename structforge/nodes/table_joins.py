@@ -6,7 +6,8 @@ from typing import Any, Literal
 import polars as pl
 
 from structforge.domain.errors import sentence
-from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
+from structforge.nodes.table_inputs import ROWS_TEXT, FlattenParameters, table_from, table_of
+from structforge.nodes.tables import table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -14,7 +15,6 @@ from structforge.sdk import (
     Node,
     NodeContext,
     NodeError,
-    Parameters,
     Port,
     Result,
     parameter,
@@ -25,7 +25,25 @@ MAX_JOINED_ROWS = 20_000_000
 memory."""
 
 
-class JoinParameters(Parameters):
+class JoinParameters(FlattenParameters):
+    left_rows: Any = parameter(
+        None,
+        title="Left rows",
+        description=ROWS_TEXT,
+        widget="text",
+        placeholder="{{ fetch.body.items }}",
+        stands_for="left",
+        advanced=True,
+    )
+    right_rows: Any = parameter(
+        None,
+        title="Right rows",
+        description=ROWS_TEXT,
+        widget="text",
+        placeholder="{{ fetch.body.items }}",
+        stands_for="right",
+        advanced=True,
+    )
     how: Literal["inner", "left", "full", "semi", "anti"] = parameter(
         "inner",
         title="Keep",
@@ -106,12 +124,14 @@ class Join(Node[JoinParameters]):
                 hint="Name as many columns on both sides.",
             )
         left = with_columns_known(
-            read_table(context, inputs["left"], where="input left"),
+            table_from(context, parameters, inputs, port="left", name="left_rows"),
             parameters.left_on,
             where="parameters.left_on",
         )
         right = with_columns_known(
-            read_table(context, inputs["right"], where="input right"), right_on, where="parameters.right_on"
+            table_from(context, parameters, inputs, port="right", name="right_rows"),
+            right_on,
+            where="parameters.right_on",
         )
         left, right = _with_comparable_keys(left, right, parameters.left_on, right_on)
         try:
@@ -142,7 +162,16 @@ class Join(Node[JoinParameters]):
         return table_result(context, result)
 
 
-class AppendParameters(Parameters):
+class AppendParameters(FlattenParameters):
+    rows: Any = parameter(
+        None,
+        title="More tables",
+        description="A table, or a list of tables, as an expression: they follow those of the edges.",
+        widget="text",
+        placeholder="{{ fetch.body.items }}",
+        stands_for="in",
+        advanced=True,
+    )
     source_column: str = parameter(
         "",
         title="Number the tables in",
@@ -180,9 +209,7 @@ class Append(Node[AppendParameters]):
 
     def run(self, context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> Result:
         """Return all rows. Raises: NodeError `table.*`."""
-        frames = [
-            read_table(context, value, where=f"input in[{index}]") for index, value in enumerate(inputs["in"])
-        ]
+        frames = _tables(context, parameters, inputs)
         if parameters.source_column:
             frames = [
                 frame.with_columns(pl.lit(number, pl.Int64).alias(parameters.source_column))
@@ -197,6 +224,22 @@ class Append(Node[AppendParameters]):
             return table_result(context, pl.concat(frames, how="diagonal_relaxed"))
         except pl.exceptions.PolarsError as error:
             raise type_error(error, where="input in") from error
+
+
+def _tables(context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> list[pl.DataFrame]:
+    flatten = parameters.flatten
+    frames = [
+        table_of(context, value, where=f"input in[{index}]", flatten=flatten, plain=False)
+        for index, value in enumerate(inputs.get("in", ()))
+    ]
+    if parameters.given("rows"):
+        rows = parameters.rows
+        several = isinstance(rows, list) and any(isinstance(table, list) for table in rows)
+        frames += [
+            table_of(context, table, where=f"parameters.rows[{index}]", flatten=flatten)
+            for index, table in enumerate(rows if several else [rows])
+        ]
+    return frames
 
 
 def _with_common_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
-from structforge.nodes.tables import read_table, table_result, type_error, with_columns_known
+from structforge.nodes.table_inputs import RowsParameters, table_from
+from structforge.nodes.tables import table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -15,7 +16,6 @@ from structforge.sdk import (
     Node,
     NodeContext,
     NodeError,
-    Parameters,
     Port,
     Result,
     parameter,
@@ -54,7 +54,7 @@ class Condition(BaseModel):
     value: Any = None
 
 
-class FilterParameters(Parameters):
+class FilterParameters(RowsParameters):
     conditions: tuple[Condition, ...] = parameter(
         (),
         title="Conditions",
@@ -123,7 +123,7 @@ class Filter(Node[FilterParameters]):
 
     def run(self, context: NodeContext, parameters: FilterParameters, inputs: Inputs) -> Result:
         """Return the rows that pass. Raises: NodeError `table.*`, `row_expression.*`."""
-        frame = read_table(context, inputs["in"])
+        frame = table_from(context, parameters, inputs)
         frame = with_columns_known(
             frame, (condition.column for condition in parameters.conditions), where="parameters.conditions"
         )
@@ -153,7 +153,7 @@ class SortKey(BaseModel):
     descending: bool = False
 
 
-class SortParameters(Parameters):
+class SortParameters(RowsParameters):
     by: tuple[SortKey, ...] = parameter(
         (),
         title="Order by",
@@ -197,7 +197,7 @@ class Sort(Node[SortParameters]):
 
     def run(self, context: NodeContext, parameters: SortParameters, inputs: Inputs) -> Result:
         """Return the ordered slice. Raises: NodeError `table.*`."""
-        frame = read_table(context, inputs["in"])
+        frame = table_from(context, parameters, inputs)
         if parameters.by:
             names = [key.column for key in parameters.by]
             frame = with_columns_known(frame, names, where="parameters.by")

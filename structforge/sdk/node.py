@@ -5,13 +5,13 @@ Invariant: an instance holds nothing of a run; one instance serves all runs of a
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from structforge.domain.ports import Port
 from structforge.domain.run import Effect, Execution
 from structforge.sdk.context import NodeContext
-from structforge.sdk.parameters import NoParameters, Parameters
+from structforge.sdk.parameters import NoParameters, Parameters, stand_ins
 
 P = TypeVar("P", bound=Parameters)
 
@@ -85,8 +85,14 @@ class Node(ABC, Generic[P]):
     examples: ClassVar[tuple[Example, ...]] = ()
 
     def input_ports(self, parameters: Mapping[str, Any]) -> tuple[Port, ...]:
-        """Return the input ports for these (unresolved) parameters; most types have fixed ones."""
-        return self.inputs
+        """Return the input ports for these (unresolved) parameters; most types have fixed ones.
+
+        A port that a given parameter stands for takes any value and needs none: an edge there only says when.
+        """
+        instead = stand_ins(self.Parameters)
+        if not instead:
+            return self.inputs
+        return tuple(_with_stand_in(port, instead.get(port.name), parameters) for port in self.inputs)
 
     def output_ports(self, parameters: Mapping[str, Any]) -> tuple[Port, ...]:
         """Return the output ports for these (unresolved) parameters; most types have fixed ones."""
@@ -112,3 +118,10 @@ class Node(ABC, Generic[P]):
         lines = rest.splitlines()
         indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
         return "\n".join([first, *(line[indent:] for line in lines)]).strip()
+
+
+def _with_stand_in(port: Port, instead: tuple[str, str] | None, parameters: Mapping[str, Any]) -> Port:
+    if instead is None:
+        return port
+    name, title = instead
+    return replace(port, type="any", required=False) if name in parameters else replace(port, instead=title)

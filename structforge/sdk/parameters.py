@@ -19,6 +19,10 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def given(self, name: str) -> bool:
+        """Tell whether the parameter was given, be it as null: `None` alone does not say that it was left out."""
+        return name in self.model_fields_set
+
 
 class NoParameters(Parameters):
     """For node types that have nothing to configure."""
@@ -35,12 +39,14 @@ def parameter(
     placeholder: str = "",
     advanced: bool = False,
     show_if: dict[str, Any] | None = None,
+    stands_for: str = "",
     **constraints: Any,
 ) -> Any:
     """Declare one parameter, as `pydantic.Field` does, with what the form needs.
 
     `expressions=False` keeps `{{ }}` in the text as it is: the engine resolves nothing in it (row
-    expressions, code). `show_if` hides the field unless the named parameters have these values.
+    expressions, code). `show_if` hides the field unless the named parameters have these values. `stands_for`
+    names the input port whose value the parameter replaces: once it is given, no edge has to lead there.
     `constraints` go to `pydantic.Field`.
     """
     extra: dict[str, Any] = {"x-expressions": expressions}
@@ -54,6 +60,8 @@ def parameter(
         extra["x-advanced"] = True
     if show_if:
         extra["x-show-if"] = show_if
+    if stands_for:
+        extra["x-stands-for"] = stands_for
     factory = constraints.pop("default_factory", None)
     if factory is not None:
         return Field(
@@ -82,3 +90,13 @@ def literal_fields(model: type[BaseModel]) -> frozenset[str]:
         for name, field in model.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-expressions") is False
     )
+
+
+def stand_ins(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """Return, by input port, name and title of the parameter that can be given in the place of an edge."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and isinstance(port := extra.get("x-stands-for"), str):
+            found[port] = (name, field.title or name)
+    return found

@@ -235,7 +235,7 @@ def _input_problems(structure: Structure) -> Iterator[Problem]:
                         "{id} needs something at its input {name}.", id=repr(spec.id), name=repr(port.name)
                     ),
                     at_node(spec.id, "ports", port.name),
-                    sentence("Lead an edge to {id}.{name}.", id=spec.id, name=port.name),
+                    _ways_in(spec, port),
                 )
         if spec.policies.on_error == "port" and not structure.graph.successors(node, ERROR_PORT):
             yield warning(
@@ -247,6 +247,17 @@ def _input_problems(structure: Structure) -> Iterator[Problem]:
                 at_node(spec.id, "policies.on_error"),
                 "Lead an edge from its error port, or let the failure end the run.",
             )
+
+
+def _ways_in(spec: NodeSpec, port: Port) -> str:
+    if port.instead:
+        return sentence(
+            "Lead an edge to {id}.{name}, or fill in {instead}.",
+            id=spec.id,
+            name=port.name,
+            instead=port.instead,
+        )
+    return sentence("Lead an edge to {id}.{name}.", id=spec.id, name=port.name)
 
 
 def _meeting_problems(structure: Structure) -> Iterator[Problem]:
