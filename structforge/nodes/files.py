@@ -13,7 +13,7 @@ from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import decode_json
 from structforge.nodes.csv_text import parse_csv, write_csv
 from structforge.nodes.table_inputs import FlattenParameters, table_from
-from structforge.nodes.tables import json_cells, read_table, table_result
+from structforge.nodes.tables import read_table, table_result
 from structforge.sdk import (
     ArtifactRef,
     Effect,
@@ -256,11 +256,10 @@ class WriteFile(Node[WriteFileParameters]):
         value = parameters.rows if parameters.given("rows") else inputs.get("in")
         if kind == "csv":
             separator = "\t" if parameters.delimiter == "tab" else parameters.delimiter
-            frame = table_from(context, parameters, inputs)
-            data = write_csv(frame, separator)
+            data = write_csv(table_from(context, parameters, inputs).frame, separator)
         else:
             if ArtifactRef.from_json(value) is not None:
-                value = json_cells(read_table(context, value)).to_dicts()
+                value = read_table(context, value).rows()
             if kind == "text" and isinstance(value, str):
                 data = value.encode()
             else:

@@ -10,7 +10,7 @@ from structforge.nodes import row_expressions
 from structforge.nodes.dates import checked_moment, moment
 from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
-from structforge.nodes.tables import table_result, type_error, with_columns_known
+from structforge.nodes.tables import Column, table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -131,31 +131,29 @@ class Transform(Node[TransformParameters]):
 
     def run(self, context: NodeContext, parameters: TransformParameters, inputs: Inputs) -> Result:
         """Return the changed table. Raises: NodeError `table.*`, `row_expression.*`, `transform.*`."""
-        frame = table_from(context, parameters, inputs)
+        table = table_from(context, parameters, inputs)
         for index, cast in enumerate(parameters.cast):
             where = f"parameters.cast[{index}]"
-            frame = with_columns_known(frame, [cast.column], where=where)
+            table = with_columns_known(table, [cast.column], where=where)
             try:
-                converted = _converted(frame, cast, parameters.on_bad_value == "empty", where)
-                frame = frame.with_columns(converted.alias(cast.column))
+                converted = _converted(table.frame, cast, parameters.on_bad_value == "empty", where)
+                frame = table.frame.with_columns(converted.alias(cast.column))
+                table = table.with_frame(frame, changed=(cast.column,))
             except pl.exceptions.PolarsError as error:
                 raise type_error(error, where=where) from error
         for index, computed in enumerate(parameters.compute):
             where = f"parameters.compute[{index}].expression"
-            values = row_expressions.evaluate(frame, computed.expression, where=where)
-            # An empty table without columns gains none: a lone column would make rows' absence look like a
-            # schema.
-            if frame.width:
-                frame = frame.with_columns(values.alias(computed.column))
+            values = row_expressions.evaluate(table.frame, computed.expression, where=where)
+            table = table.with_column(computed.column, Column(values))
         if parameters.pick:
-            frame = with_columns_known(frame, parameters.pick, where="parameters.pick").select(
-                list(dict.fromkeys(parameters.pick))
-            )
+            table = with_columns_known(table, parameters.pick, where="parameters.pick")
+            table = table.with_frame(table.frame.select(list(dict.fromkeys(parameters.pick))))
         if parameters.drop:
-            frame = with_columns_known(frame, parameters.drop, where="parameters.drop").drop(parameters.drop)
+            table = with_columns_known(table, parameters.drop, where="parameters.drop")
+            table = table.with_frame(table.frame.drop(parameters.drop))
         if parameters.rename:
-            frame = with_columns_known(frame, parameters.rename, where="parameters.rename")
-            names = [parameters.rename.get(column, column) for column in frame.columns]
+            table = with_columns_known(table, parameters.rename, where="parameters.rename")
+            names = [parameters.rename.get(column, column) for column in table.columns]
             twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
             if twice is not None:
                 raise NodeError(
@@ -164,8 +162,8 @@ class Transform(Node[TransformParameters]):
                     where="parameters.rename",
                     hint="Choose another name, or remove one of the columns.",
                 )
-            frame = frame.rename(parameters.rename)
-        return table_result(context, frame)
+            table = table.renamed(parameters.rename)
+        return table_result(context, table)
 
 
 def _converted(frame: pl.DataFrame, cast: Cast, lenient: bool, where: str) -> pl.Expr:

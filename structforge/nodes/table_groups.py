@@ -120,15 +120,17 @@ class Aggregate(Node[AggregateParameters]):
 
     def run(self, context: NodeContext, parameters: AggregateParameters, inputs: Inputs) -> Result:
         """Return one row a group. Raises: NodeError `table.*`, `aggregate.*`."""
-        frame = table_from(context, parameters, inputs)
-        frame = with_columns_known(
-            frame, (key.column for key in parameters.group_by), where="parameters.group_by"
+        table = with_columns_known(
+            table_from(context, parameters, inputs),
+            (key.column for key in parameters.group_by),
+            where="parameters.group_by",
         )
-        frame = with_columns_known(
-            frame,
+        table = with_columns_known(
+            table,
             (figure.column for figure in parameters.measures if figure.column),
             where="parameters.measures",
         )
+        frame = table.frame
         names = _output_names(parameters)
         figures = []
         for index, figure in enumerate(parameters.measures):

@@ -6,10 +6,8 @@ Invariant: the parameter wins over the edge, which then only says when; nested f
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
 from structforge.domain.errors import sentence
-from structforge.nodes.tables import json_cells, read_table
+from structforge.nodes.tables import Table, read_table
 from structforge.sdk import Inputs, NodeContext, NodeError, Parameters, parameter
 from structforge.sdk.context import ARTIFACT_KEY
 
@@ -52,7 +50,7 @@ def table_from(
     *,
     port: str = "in",
     name: str = "rows",
-) -> pl.DataFrame:
+) -> Table:
     """Return the table of the parameter `name` if it is given, else that of the port.
 
     Raises: NodeError `table.*`, `artifact.missing`.
@@ -72,7 +70,7 @@ def table_from(
 
 def table_of(
     context: NodeContext, value: Any, *, where: str, flatten: bool = False, plain: bool = True
-) -> pl.DataFrame:
+) -> Table:
     """Return a value as a table; with `plain` also a list of plain values. Raises: NodeError `table.*`."""
     if plain and isinstance(value, list) and value and not any(isinstance(row, dict) for row in value):
         value = [{VALUE_COLUMN: row} for row in value]
@@ -80,10 +78,10 @@ def table_of(
         return read_table(context, value, where=where)
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
         return read_table(context, flattened(value, where=where), where=where)
-    frame = read_table(context, value, where=where)
-    if not any(kind.is_nested() for kind in frame.dtypes):
-        return frame
-    return read_table(context, flattened(json_cells(frame).to_dicts(), where=where), where=where)
+    table = read_table(context, value, where=where)
+    if not table.marks:
+        return table
+    return read_table(context, flattened(table.rows(), where=where), where=where)
 
 
 def flattened(rows: Sequence[Mapping[str, Any]], *, where: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from structforge.domain.errors import sentence
 from structforge.nodes.table_inputs import ROWS_TEXT, FlattenParameters, table_from, table_of
-from structforge.nodes.tables import table_result, type_error, with_columns_known
+from structforge.nodes.tables import Table, table_result, type_error, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -123,17 +123,17 @@ class Join(Node[JoinParameters]):
                 where="parameters.right_on",
                 hint="Name as many columns on both sides.",
             )
-        left = with_columns_known(
+        left_table = with_columns_known(
             table_from(context, parameters, inputs, port="left", name="left_rows"),
             parameters.left_on,
             where="parameters.left_on",
         )
-        right = with_columns_known(
+        right_table = with_columns_known(
             table_from(context, parameters, inputs, port="right", name="right_rows"),
             right_on,
             where="parameters.right_on",
         )
-        left, right = _with_comparable_keys(left, right, parameters.left_on, right_on)
+        left, right = _with_comparable_keys(left_table.frame, right_table.frame, parameters.left_on, right_on)
         try:
             if parameters.how not in ("semi", "anti"):
                 _refuse_explosion(left, right, parameters.left_on, right_on)
@@ -209,7 +209,7 @@ class Append(Node[AppendParameters]):
 
     def run(self, context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> Result:
         """Return all rows. Raises: NodeError `table.*`."""
-        frames = _tables(context, parameters, inputs)
+        frames = [table.frame for table in _tables(context, parameters, inputs)]
         if parameters.source_column:
             frames = [
                 frame.with_columns(pl.lit(number, pl.Int64).alias(parameters.source_column))
@@ -226,20 +226,20 @@ class Append(Node[AppendParameters]):
             raise type_error(error, where="input in") from error
 
 
-def _tables(context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> list[pl.DataFrame]:
+def _tables(context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> list[Table]:
     flatten = parameters.flatten
-    frames = [
+    tables = [
         table_of(context, value, where=f"input in[{index}]", flatten=flatten, plain=False)
         for index, value in enumerate(inputs.get("in", ()))
     ]
     if parameters.given("rows"):
         rows = parameters.rows
         several = isinstance(rows, list) and any(isinstance(table, list) for table in rows)
-        frames += [
+        tables += [
             table_of(context, table, where=f"parameters.rows[{index}]", flatten=flatten)
             for index, table in enumerate(rows if several else [rows])
         ]
-    return frames
+    return tables
 
 
 def _with_common_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:

@@ -123,10 +123,12 @@ class Filter(Node[FilterParameters]):
 
     def run(self, context: NodeContext, parameters: FilterParameters, inputs: Inputs) -> Result:
         """Return the rows that pass. Raises: NodeError `table.*`, `row_expression.*`."""
-        frame = table_from(context, parameters, inputs)
-        frame = with_columns_known(
-            frame, (condition.column for condition in parameters.conditions), where="parameters.conditions"
+        table = with_columns_known(
+            table_from(context, parameters, inputs),
+            (condition.column for condition in parameters.conditions),
+            where="parameters.conditions",
         )
+        frame = table.frame
         before = frame.height
         tests = [
             _test(condition, frame.schema[condition.column], f"parameters.conditions[{index}]")
@@ -141,7 +143,7 @@ class Filter(Node[FilterParameters]):
         if parameters.expression.strip():
             frame = row_expressions.keep(frame, parameters.expression, where="parameters.expression")
         context.log("info", f"kept {frame.height} of {before} rows")
-        return table_result(context, frame)
+        return table_result(context, table.with_frame(frame))
 
 
 class SortKey(BaseModel):
@@ -197,10 +199,12 @@ class Sort(Node[SortParameters]):
 
     def run(self, context: NodeContext, parameters: SortParameters, inputs: Inputs) -> Result:
         """Return the ordered slice. Raises: NodeError `table.*`."""
-        frame = table_from(context, parameters, inputs)
+        table = table_from(context, parameters, inputs)
+        frame = table.frame
         if parameters.by:
             names = [key.column for key in parameters.by]
-            frame = with_columns_known(frame, names, where="parameters.by")
+            table = with_columns_known(table, names, where="parameters.by")
+            frame = table.frame
             try:
                 frame = frame.sort(
                     names,
@@ -210,7 +214,7 @@ class Sort(Node[SortParameters]):
                 )
             except pl.exceptions.PolarsError as error:
                 raise type_error(error, where="parameters.by") from error
-        return table_result(context, frame.slice(parameters.skip, parameters.limit))
+        return table_result(context, table.with_frame(frame.slice(parameters.skip, parameters.limit)))
 
 
 def _test(condition: Condition, dtype: pl.DataType, where: str) -> pl.Expr:

@@ -55,7 +55,7 @@ def test_csv_options() -> None:
 def test_a_header_without_rows_keeps_its_columns() -> None:
     ref = ArtifactRef.from_json(read("a,b\n"))
     assert ref is not None
-    assert ref.meta == {"rows": 0, "columns": ["a", "b"]}
+    assert ref.meta == {"rows": 0, "columns": ["a", "b"], "types": ["text", "text"]}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_file_that_a_node_wrote_is_read_again() -> None:
         by_edge = bench.run(ReadFile(), {}, {"in": written}).value
         by_parameter = bench.run(ReadFile(), {"file": written}).value
     assert by_edge == by_parameter
-    assert by_edge[0] == {"city": "Oslo", "temp": 3, "tags": '["a", "b"]'}
+    assert by_edge[0] == {"city": "Oslo", "temp": 3, "tags": '["a","b"]'}
     assert by_edge[1]["city"] == 'say "x, y"'
 
 
@@ -179,5 +179,5 @@ def test_a_large_csv_becomes_a_table_artifact() -> None:
         ref = ArtifactRef.from_json(bench.run(ReadFile(), {"file": "big.csv"}).value)
         assert ref is not None
         frame = pl.read_parquet(bench.artifacts.path(ref))
-    assert ref.meta == {"rows": 20_000, "columns": ["n", "text"]}
+    assert ref.meta == {"rows": 20_000, "columns": ["n", "text"], "types": ["integer", "text"]}
     assert (frame.height, frame.schema["n"], frame.item(19_999, "text")) == (20_000, pl.Int64, "line 19999")
