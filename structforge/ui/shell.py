@@ -13,7 +13,8 @@ from structforge.ui import routes
 from structforge.ui.commands import palette, palette_button
 from structforge.ui.components.keyboard import regions, skip_link
 from structforge.ui.components.page import native_form, page_bridge
-from structforge.ui.locale import LOCALES, LocaleState, language_tag, t
+from structforge.ui.components.part import part_of_page
+from structforge.ui.locale import LOCALES, LocaleState, labels, language_tag, t
 from structforge.ui.organizations import organization_dialog, organization_menu
 from structforge.ui.session import SessionState
 
@@ -152,7 +153,7 @@ def shell(*content: rx.Component) -> rx.Component:
             rx.el.div(
                 _sidebar(),
                 rx.el.main(
-                    rx.el.div(*content, class_name="page"),
+                    rx.el.div(part("page", *content), class_name="page"),
                     id="content",
                     class_name="main",
                     tab_index=-1,
@@ -177,6 +178,12 @@ def bare_shell(*content: rx.Component) -> rx.Component:
             rx.el.main(class_name="bare", aria_busy="true"),
         ),
     )
+
+
+def part(name: str, *content: rx.Component, subject: object = "") -> rx.Component:
+    """Return content that breaks alone; it is tried anew when asked for, and when `subject` is another one."""
+    shown: rx.Component = part_of_page(*content, name=name, texts=labels("part"), subject=subject)
+    return shown
 
 
 def page_head(

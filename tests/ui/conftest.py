@@ -185,6 +185,7 @@ async def open_page(browser: Browser, site: Site) -> AsyncIterator[OpenPage]:
         locale: str = "en",
         url: str = site.url,
         may_lose_connection: bool = False,
+        may_break: bool = False,
         cookies: Mapping[str, str] = site.cookies,
         **options: object,
     ) -> Page:
@@ -197,11 +198,11 @@ async def open_page(browser: Browser, site: Site) -> AsyncIterator[OpenPage]:
 
         def heard(message: ConsoleMessage) -> None:
             lost = may_lose_connection and ("net::ERR_" in message.text or "WebSocket" in message.text)
-            if _is_fault(message) and not lost:
+            if _is_fault(message) and not lost and not may_break:
                 faults.append(message.text)
 
         page.on("console", heard)
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("pageerror", lambda error: None if may_break else faults.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(own) else faults.append(r.url))
         await page.goto(url + path)
         return page

@@ -3,6 +3,7 @@
 import { useContext, useEffect, useMemo, useRef, useState } from "react";
 import { Canvas, portText, titlesOf } from "$/public/jsx/canvas_context.jsx";
 import { sizeOf } from "$/public/jsx/canvas_notes.jsx";
+import { tell } from "$/public/jsx/told.jsx";
 
 const boxOf = (node) => ({ ...node.position, ...sizeOf(node) });
 
@@ -111,7 +112,7 @@ export function ConnectDialog({ from, nodes, judge, texts, onConnect, onClose })
         {places.map((place, index) => (
           <li key={`${place.node.id}.${place.input.name}`} id={`cv-place-${index}`} role="option" aria-selected={index === chosen} aria-disabled={Boolean(place.why)} onClick={() => take(place)}>
             <span>{titleOf(place.node)} <code>{place.node.id}{place.node.data.inputs.length > 1 ? `.${place.input.name}` : ""}</code></span>
-            {place.why && <span className="small muted">{place.why}</span>}
+            {place.why && <span className="small muted">{tell(place.why)}</span>}
           </li>
         ))}
       </ul>

@@ -1,7 +1,7 @@
 // A list of fields that becomes an object schema: add, name, order and limit them by mouse or keyboard; the schema as
 // JSON beside it for what the list cannot show. Knows no words of the program around it.
 import { useContext, useEffect, useRef, useState } from "react";
-import { Told } from "$/public/jsx/told.jsx";
+import { Told, tell } from "$/public/jsx/told.jsx";
 import { FormContext, JsonInput, below, useDraft, shown } from "$/public/jsx/inputs.jsx";
 import {
   KINDS, LIMITS, addField, beyondFields, canList, choicesOf, fieldsOf, freeName, isAt, moveField, putField, removeField, renameField, setChoices, setKeyword, setKind, setRequired,
@@ -111,7 +111,7 @@ function FieldList({ id, schema, fields, places, path, problems, readOnly, put, 
           </div>
         ))}
       </div>
-      <span className="visually-hidden" role="status">{said}</span>
+      <span className="visually-hidden" role="status">{tell(said)}</span>
       {!readOnly && <button type="button" className="btn small-btn" onClick={add}>+ {texts.field_add}</button>}
     </>
   );
@@ -220,7 +220,7 @@ function NameField({ id, name, taken, readOnly, onRename }) {
         id={id} className="input mono fields-name" value={text} readOnly={readOnly} autoComplete="off" spellCheck={false} maxLength={100} aria-invalid={fault ? true : undefined} aria-describedby={fault ? `${id}-fault` : undefined}
         onChange={(event) => setText(event.target.value)} onBlur={commit} onKeyDown={(event) => { if (event.key === "Enter") commit(); if (event.key === "Escape" && wanted !== name) { event.stopPropagation(); setText(name); } }}
       />
-      {fault && <p className="error" id={`${id}-fault`} role="alert">{fault}</p>}
+      {fault && <p className="error" id={`${id}-fault`} role="alert"><Told said={fault} /></p>}
     </div>
   );
 }

@@ -8,7 +8,7 @@ import {
   AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
   Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
 } from "$/public/jsx/inputs.jsx";
-import { useTell, withCode } from "$/public/jsx/told.jsx";
+import { Told, useTell, withCode } from "$/public/jsx/told.jsx";
 
 function List({ id, schema, root, value, onChange, readOnly, literal, path, problems, labelledBy }) {
   const { texts } = useContext(FormContext);
@@ -254,7 +254,7 @@ export function NameLine({ value, label, fault, onSet }) {
         ref={box} className="input mono" aria-label={label} value={text} size={Math.max(8, text.length + 1)} maxLength={60} autoComplete="off" spellCheck={false} aria-invalid={fault ? true : undefined} aria-describedby={fault ? id : undefined}
         onChange={(event) => setText(event.target.value)} onBlur={commit} onKeyDown={keys}
       />
-      {fault && <span className="error" id={id} role="alert">{fault}</span>}
+      {fault && <span className="error" id={id} role="alert"><Told said={fault} /></span>}
     </span>
   );
 }

@@ -108,7 +108,7 @@ class NameLine(rx.Component):
     tag = "NameLine"
     value: rx.Var[str]
     label: rx.Var[str]
-    fault: rx.Var[str]
+    fault: rx.Var[Any]
     on_set: rx.EventHandler[_preview_spec]
 
 

@@ -1,6 +1,7 @@
 // JSON in an editor, checked while it is typed; told when it is left, whether it is JSON or not. Knows no words of the
 // program around it.
 import { Suspense, lazy, useEffect, useId, useState } from "react";
+import { Told } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));
 
@@ -29,7 +30,7 @@ export function JsonText({ value = "", label, texts, readOnly, onSet }) {
           multiline language="json" onChange={changed} onLeave={() => onSet?.(text)}
         />
       </Suspense>
-      {fault && <p className="error" role="alert" id={`${id}-fault`}>{texts.notJson} {fault}</p>}
+      {fault && <p className="error" role="alert" id={`${id}-fault`}>{texts.notJson} <Told said={fault} /></p>}
     </div>
   );
 }

@@ -1,6 +1,7 @@
 // Rows that change while they are looked at. A snapshot and the patches after it are merged in a store outside
 // React's tree, so one change renders one row. Knows nothing of what the rows mean.
 import { memo, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { Told } from "$/public/jsx/told.jsx";
 
 const channels = new Map();
 
@@ -208,7 +209,7 @@ export function RowWatch({ channel, row, onChange }) {
 
 export function LiveText({ channel, row = "", field }) {
   const text = useRow(channel, row)?.[field];
-  return text ? <p className="live-text muted">{text}</p> : null;
+  return text ? <p className="live-text muted"><Told said={text} /></p> : null;
 }
 
 // ---- time -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 // Filtered by the least level and by words.
 import { useEffect, useRef, useState } from "react";
 import { getJson } from "$/public/jsx/data_table.jsx";
-import { Told, saidBy } from "$/public/jsx/told.jsx";
+import { Told, saidBy, useTell } from "$/public/jsx/told.jsx";
 
 const LEVELS = ["debug", "info", "warning", "error"];
 const AGAIN_MS = 1000;
@@ -57,6 +57,7 @@ function useLines(source, live) {
 // `remote`: the address itself filters, by `level` and `search`, so that lines beyond those here are found too; `named`
 // shows of what step each line is.
 export function LogView({ lines = null, source = "", live = false, remote = false, named = false, texts }) {
+  const tell = useTell();
   const [least, setLeast] = useState("debug");
   const [search, setSearch] = useState("");
   const [asked, setAsked] = useState("");
@@ -69,7 +70,7 @@ export function LogView({ lines = null, source = "", live = false, remote = fals
   const box = useRef(null);
   const all = source ? read.lines : (lines ?? []).map(([level, message], seq) => ({ seq, level, message }));
   const words = search.toLowerCase();
-  const shown = remote ? all : all.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least) && (!words || line.message.toLowerCase().includes(words)));
+  const shown = remote ? all : all.filter((line) => LEVELS.indexOf(line.level) >= LEVELS.indexOf(least) && (!words || tell(line.message).toLowerCase().includes(words)));
   const end = useRef(true);
   useEffect(() => {
     // Who scrolled up reads there: new lines do not move the place.
@@ -93,7 +94,7 @@ export function LogView({ lines = null, source = "", live = false, remote = fals
             {shown.map((line) => (
               <li key={line.seq} className={`log-${line.level}`}>
                 {line.at && <time dateTime={line.at} className="muted">{new Date(line.at).toLocaleTimeString([], { hour12: false })} </time>}
-                <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {line.message}
+                <span className="log-word">{texts[`level_${line.level}`] ?? line.level}</span>{named && line.step_key && <span className="log-step"> {line.step_key}</span>} {tell(line.message)}
               </li>
             ))}
           </ol>

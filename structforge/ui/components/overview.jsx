@@ -4,6 +4,7 @@
 import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { StatusMark, channelOf, spanText, useNow, useRow } from "$/public/jsx/live.jsx";
 import { countText, mainOut } from "$/public/jsx/node_live.jsx";
+import { Told } from "$/public/jsx/told.jsx";
 
 const ROW = 30;
 const AGAIN_MS = 330;
@@ -63,7 +64,7 @@ const Line = memo(function Line({ channel, id, labels, texts, failed, style, onS
       <span className="ov-title">{row.title ?? id}{isPart(id) && <code> {id}</code>}</span>
       <span className="num muted">{spanText(end - begin)}</span>
       <span className="num ov-count" title={given ? texts.items : undefined}>{countText(given)}</span>
-      <span className="ov-text" title={failed ? undefined : given?.[1]}>{failed ? row.note : (given?.[1] ?? "")}</span>
+      <span className="ov-text" title={failed ? undefined : given?.[1]}>{failed ? <Told said={row.note} /> : (given?.[1] ?? "")}</span>
     </button>
   );
 });

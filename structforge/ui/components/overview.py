@@ -11,7 +11,7 @@ import reflex as rx
 from structforge.ui.components.modules import jsx_module
 
 # overview.jsx imports these by their place in the bundle.
-NEEDS = tuple(jsx_module(f"{name}.jsx") for name in ("live", "node_live"))
+NEEDS = tuple(jsx_module(f"{name}.jsx") for name in ("live", "node_live", "told"))
 
 
 def _node_spec(node: rx.Var[str]) -> tuple[rx.Var[str]]:

@@ -131,14 +131,14 @@ export function NativePost({ url, fields }) {
 
 // What stands where a page broke. Takes its words by language, as nothing of the page can be relied on.
 export function Broken({ texts, home }) {
-  const said = texts[document.documentElement.lang.slice(0, 2)] ?? Object.values(texts)[0];
+  const words = texts[document.documentElement.lang.slice(0, 2)] ?? Object.values(texts)[0];
   return (
     <main className="broken" role="alert">
-      <h1>{said.title}</h1>
-      <p>{said.hint}</p>
+      <h1>{words.title}</h1>
+      <p>{words.hint}</p>
       <div className="row">
-        <button type="button" className="btn primary" onClick={() => window.location.reload()}>{said.reload}</button>
-        <a className="btn" href={home}>{said.home}</a>
+        <button type="button" className="btn primary" onClick={() => window.location.reload()}>{words.reload}</button>
+        <a className="btn" href={home}>{words.home}</a>
       </div>
     </main>
   );

@@ -2,7 +2,7 @@
 // around it.
 import { memo, useEffect, useId, useState } from "react";
 import { Prose } from "$/public/jsx/prose.jsx";
-import { Told } from "$/public/jsx/told.jsx";
+import { Told, useTell } from "$/public/jsx/told.jsx";
 
 function Field({ field, value, problem, set, disabled, texts }) {
   const id = useId();
@@ -45,6 +45,7 @@ function Field({ field, value, problem, set, disabled, texts }) {
 // question: {key, title, message, fields: [{name, title, type, choices, required}], decisions: [{name, text, look}], until,
 // audience, may}; the answer is told as (key, decision, fields, comment).
 export const Question = memo(function Question({ question, problems = {}, texts, locale, onAnswer }) {
+  const tell = useTell();
   const [values, setValues] = useState({});
   const [comment, setComment] = useState("");
   const [sent, setSent] = useState(false);
@@ -94,7 +95,7 @@ export const Question = memo(function Question({ question, problems = {}, texts,
           {here[""] && <p className="error" role="alert"><Told said={here[""]} /></p>}
           <div className="row">
             {question.decisions.map((each) => (
-              <button key={each.name} type="button" className={`btn ${each.look}`} disabled={sent} title={each.hint} onClick={() => answer(each.name)}>{each.text}</button>
+              <button key={each.name} type="button" className={`btn ${each.look}`} disabled={sent} title={tell(each.hint)} onClick={() => answer(each.name)}>{each.text}</button>
             ))}
           </div>
         </>

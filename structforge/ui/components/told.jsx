@@ -44,8 +44,15 @@ const words = () => known[shown] ?? {};
 // What the catalogue has under a name, else the program's own text.
 export const worded = (name, own) => words()[name] ?? own;
 
+// Values of these names are people's own: a field that is called "nothing" is no word of the program.
+const OWN = ["name", "field", "column", "node", "key", "path", "file"];
+
 function filled(pattern, values) {
-  return pattern.replace(/\{\{|\}\}|\{(\w+)\}/g, (all, name) => (name === undefined ? all[0] : worded(`${name}:${values[name]}`, tell(values[name] ?? ""))));
+  return pattern.replace(/\{\{|\}\}|\{(\w+)\}/g, (all, name) => {
+    if (name === undefined) return all[0];
+    const value = values[name] ?? "";
+    return worded(`${name}:${value}`, typeof value === "string" && OWN.includes(name) ? value : tell(value));
+  });
 }
 
 // said: a text; a sentence {text, pattern, values}; a problem {message, hint, sentences}; or a list of these.
@@ -56,7 +63,8 @@ export function tell(said) {
   if (typeof said !== "object") return String(said);
   if (said.message !== undefined) return tell(partsOf(said));
   const pattern = words()[said.pattern];
-  return pattern ? filled(pattern, said.values ?? {}) : tell(said.text ?? "");
+  if (pattern) return filled(pattern, said.values ?? {});
+  return said.text !== undefined ? tell(said.text) : Object.keys(said).length ? JSON.stringify(said) : "";
 }
 
 export const partOf = (problem, name) => (problem.sentences?.[name] ? { text: problem[name] ?? "", ...problem.sentences[name] } : problem[name] ?? "");
@@ -82,7 +90,7 @@ export function withCode(text) {
 // `part` takes one text of a problem; `name` is what a catalogue may have a text under.
 export function Told({ said, part = "", name = "" }) {
   const told = useTell();
-  if (name) return <>{worded(name, said)}</>;
+  if (name) return <>{told(worded(name, said))}</>;
   return <>{withCode(told(part && said && typeof said === "object" ? partOf(said, part) : said))}</>;
 }
 

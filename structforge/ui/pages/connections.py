@@ -16,6 +16,7 @@ from structforge.domain.errors import ConflictError, StructForgeError
 from structforge.domain.events import iso
 from structforge.ui.components.live import when
 from structforge.ui.components.overlay import dialog
+from structforge.ui.components.told import told
 from structforge.ui.entries_page import (
     EntriesState,
     ListMessages,
@@ -244,7 +245,7 @@ def _row(row: rx.Var[dict[str, Any]]) -> rx.Component:
                         rx.el.span(t("connections.works"), " · ", tested),
                         rx.el.p(
                             rx.icon("circle-alert", size=15),
-                            rx.el.span(row["problem"]),
+                            rx.el.span(told(row["problem"])),
                             class_name="error",
                             style={"display": "flex", "gap": "6px", "align_items": "flex-start"},
                         ),

@@ -293,12 +293,12 @@ class EditorState(rx.State):
         try:
             refused = await draft._rename(visitor, workflow_id, str(node), wanted)
         except InvalidError:
-            panel.id_fault = message(locale, "editor.bad_id")
+            panel.id_fault = {"text": message(locale, "editor.bad_id")}
             return
         except StructForgeError as error:
             await draft._refuse(error)
             return
-        panel.id_fault = refused.message if refused else ""
+        panel.id_fault = refused.as_json() if refused else None
         if refused is None and panel.selected == node:
             panel.selected = wanted
             await self._look_again(draft, visitor, workflow_id)

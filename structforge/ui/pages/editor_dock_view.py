@@ -21,6 +21,7 @@ from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import panel_title
 from structforge.ui.pages.editor_run import DraftRunState, FactsState
+from structforge.ui.shell import part
 
 
 def node_values(node: Any) -> rx.Component:
@@ -149,12 +150,16 @@ def dock() -> rx.Component:
             rx.el.div(
                 rx.cond(
                     node != "",
-                    node_values(node),
-                    overview(
-                        channel=_whole(),
-                        labels=labels("status"),
-                        texts=labels("overview"),
-                        on_select=EditorState.go_to,
+                    part("dock", node_values(node), subject=node),
+                    part(
+                        "dock",
+                        overview(
+                            channel=_whole(),
+                            labels=labels("status"),
+                            texts=labels("overview"),
+                            on_select=EditorState.go_to,
+                        ),
+                        subject=_whole(),
                     ),
                 ),
                 class_name="dock-body",

@@ -17,6 +17,7 @@ from structforge.ui.pages.editor import EditorState
 from structforge.ui.pages.editor_dock_view import node_marks, node_values, run_buttons
 from structforge.ui.pages.editor_panel import PanelState
 from structforge.ui.pages.editor_panel_view import panel_title, parameters_form
+from structforge.ui.shell import part
 
 
 def _title(cell: rx.Var[dict[str, str]]) -> rx.Var[str]:
@@ -78,7 +79,7 @@ def _cell(cell: rx.Var[dict[str, str]]) -> rx.Component:
             ),
             class_name="cell-source",
         ),
-        rx.el.div(node_values(cell["id"]), class_name="cell-values"),
+        rx.el.div(part("values", node_values(cell["id"])), class_name="cell-values"),
         class_name=rx.cond(
             open_here,
             "card cell selected tone-" + cell["tone"].to(str),

@@ -29,18 +29,19 @@ class PanelState(rx.State):
     tab: str = "parameters"
     field: dict[str, str] = {}
     """`{"subject", "path"}`: the field that was jumped to."""
-    id_fault: str = ""
+    id_fault: dict[str, Any] | None = None
+    """Why the last id was not taken."""
     """Why the node could not be renamed."""
 
     def _close(self) -> None:
         self.selected, self.selected_count, self.panel, self.tab = "", 0, {}, "parameters"
-        self.field, self.id_fault = {}, ""
+        self.field, self.id_fault = {}, None
 
     def _choose(self, value: Any) -> None:
         """Take the ids that are selected on the canvas."""
         ids = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
         nodes = [each for each in ids if not each.startswith(NOTE_PREFIX)]
-        self.selected_count, self.id_fault = len(ids), ""
+        self.selected_count, self.id_fault = len(ids), None
         self.selected = nodes[0] if len(nodes) == 1 else ""
         if not self.selected:
             self.panel = {}

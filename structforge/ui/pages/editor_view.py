@@ -38,7 +38,7 @@ from structforge.ui.pages.editor_tools import tool
 from structforge.ui.pages.editor_versions import VersionsState
 from structforge.ui.pages.editor_versions_view import comparison_view
 from structforge.ui.run_feed import RunPatchState
-from structforge.ui.shell import bare_shell, empty, notice, skeleton
+from structforge.ui.shell import bare_shell, empty, notice, part, skeleton
 
 
 def _texts() -> rx.Var[dict[str, Any]]:
@@ -292,7 +292,7 @@ def editor_page() -> rx.Component:
     # A cell of the notebook has its form inside.
     beside = (EditorState.view == "graph") | VersionsState.show_versions | SettingsState.show_settings
     shown = rx.el.div(
-        rx.el.div(_top_bar(), _gone(), _aside()),
+        rx.el.div(part("bar", _top_bar()), _gone(), _aside()),
         rx.el.div(
             rx.el.aside(
                 rx.cond(
@@ -310,12 +310,15 @@ def editor_page() -> rx.Component:
                         role="status",
                     ),
                 ),
-                palette(
-                    items=EditorState.palette,
-                    said=node_texts(),
-                    groups=labels("category"),
-                    texts=labels("palette"),
-                    on_choose=EditorState.add,
+                part(
+                    "palette",
+                    palette(
+                        items=EditorState.palette,
+                        said=node_texts(),
+                        groups=labels("category"),
+                        texts=labels("palette"),
+                        on_choose=EditorState.add,
+                    ),
                 ),
                 class_name="ed-palette",
                 data_region="palette",
@@ -324,23 +327,26 @@ def editor_page() -> rx.Component:
             rx.el.div(
                 rx.el.div(
                     rx.el.div(
-                        _canvas(),
+                        part("canvas", _canvas(), subject=EditorState.graph["seq"]),
                         class_name=rx.cond(EditorState.view == "notebook", "ed-look covered", "ed-look"),
                     ),
-                    rx.cond(EditorState.view == "notebook", notebook()),
-                    rx.cond(VersionsState.compared > 0, _comparison()),
+                    rx.cond(EditorState.view == "notebook", part("notebook", notebook())),
+                    rx.cond(
+                        VersionsState.compared > 0,
+                        part("comparison", _comparison(), subject=VersionsState.compared),
+                    ),
                     class_name="ed-look",
                 ),
                 rx.cond(EditorState.view == "graph", dock()),
-                _problems_view(),
+                part("problems", _problems_view(), subject=DraftState.revision),
                 class_name="ed-middle",
             ),
             rx.cond(
                 beside,
                 rx.cond(
                     PanelState.panel["id"] & ~VersionsState.show_versions & ~SettingsState.show_settings,
-                    panel_view(EditorState.rename_node),
-                    nothing_selected(),
+                    part("panel", panel_view(EditorState.rename_node), subject=PanelState.panel["id"]),
+                    part("panel", nothing_selected()),
                 ),
             ),
             class_name=rx.cond(beside, "ed-body", "ed-body as-notebook"),
@@ -374,7 +380,16 @@ def editor_page() -> rx.Component:
         ),
         rx.match(
             EditorState.state,
-            ("shown", rx.fragment(shown, keys, input_dialog(), publish_dialog(), _conflict())),
+            (
+                "shown",
+                rx.fragment(
+                    shown,
+                    keys,
+                    part("input", input_dialog()),
+                    part("publish", publish_dialog()),
+                    part("conflict", _conflict()),
+                ),
+            ),
             ("missing", empty("search-x", t("editor.missing"), t("editor.missing_workflow_hint"), back)),
             ("broken", notice(t("editor.broken"), rx.el.p(told(EditorState.load_problem)), retry)),
             skeleton(),

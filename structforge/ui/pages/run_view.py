@@ -36,7 +36,7 @@ from structforge.ui.pages.run_controls_view import actions, confirm_stop, replay
 from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RunPatchState
 from structforge.ui.run_rows import RunItem, TryItem
-from structforge.ui.shell import empty, notice, page_head, shell, skeleton
+from structforge.ui.shell import empty, notice, page_head, part, shell, skeleton
 
 # Where the page reads the run anew: everything that is not just another step.
 SETTLED = [*sorted(TERMINAL_RUN_STATUSES), RunStatus.WAITING.value, RunStatus.PAUSED.value]
@@ -327,19 +327,19 @@ def run_page() -> rx.Component:
         _head(),
         rx.el.div(
             rx.el.div(
-                _failure(),
-                _questions(),
-                _graph(),
-                _timeline(),
-                rx.cond(RunState.selected == "", _result()),
-                _logs(),
+                part("failure", _failure()),
+                part("questions", _questions()),
+                part("graph", _graph(), subject=RunState.channel),
+                part("timeline", _timeline(), subject=RunState.channel),
+                part("result", rx.cond(RunState.selected == "", _result())),
+                part("logs", _logs()),
                 class_name="stack",
             ),
             rx.el.div(
-                rx.cond(RunState.selected != "", _step()),
-                _facts(),
-                _input(),
-                _relatives(),
+                part("step", rx.cond(RunState.selected != "", _step()), subject=RunState.selected),
+                part("facts", _facts()),
+                part("input", _input()),
+                part("relatives", _relatives()),
                 class_name="stack run-side",
             ),
             class_name="run-columns",
