@@ -13,6 +13,7 @@ import httpx
 
 from structforge.domain.errors import Problem, UnavailableError
 from structforge.domain.run import RunStatus
+from structforge.domain.values import encode_json, plain_json
 from structforge.domain.workflow import WorkflowDocument
 
 REQUEST_LIMIT_S = 30.0
@@ -87,14 +88,16 @@ class LocalApi:
         """Return the steps that differ between two runs."""
         return await self._call("GET", f"/runs/{first}/compare/{second}")
 
-    async def _call(self, method: str, path: str, **options: Any) -> Json:
+    async def _call(self, method: str, path: str, *, json: Any = None, **options: Any) -> Json:
+        if json is not None:
+            options |= {"content": encode_json(json), "headers": {"content-type": "application/json"}}
         try:
             answer = await self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise _refused(f"{method} {path} got no answer: {error}.") from error
         if answer.is_error:
             raise _refused(f"{method} {path} was answered {answer.status_code}: {answer.text[:500]}")
-        body = answer.json()
+        body = plain_json(answer.content)
         if not isinstance(body, dict):
             raise _refused(f"{method} {path} was not answered with an object.")
         return body

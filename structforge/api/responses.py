@@ -4,18 +4,15 @@ Invariant: every answer says that it is no script and may not be framed or kept 
 holds a stack trace.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import orjson
 from starlette.responses import Response
 
 from structforge.domain.errors import InvalidError, Problem, StructForgeError
-from structforge.domain.events import iso
+from structforge.domain.values import dump_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -46,11 +43,7 @@ class JsonResponse(Response):
         """Encode once."""
         if isinstance(content, bytes):
             return content
-        try:
-            return orjson.dumps(content, option=orjson.OPT_UTC_Z)
-        except TypeError:
-            # An integer beyond 64 bits somewhere in a run's values: JSON can hold it, orjson cannot.
-            return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+        return dump_json(content, option=orjson.OPT_UTC_Z)
 
 
 def problem_body(status: int, problems: Sequence[Problem], *, request_id: str = "") -> dict[str, Any]:
@@ -98,11 +91,3 @@ def error_response(error: StructForgeError, *, request_id: str = "") -> Response
     elif error.status in (429, 503):
         headers["retry-after"] = str(error.problem.details.get("retry_after_s", RETRY_AFTER_S))
     return problem_response(error.status, problems, request_id=request_id, headers=headers)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")

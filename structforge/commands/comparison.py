@@ -3,11 +3,10 @@
 Invariant: it prints what the API answered, nothing is compared here.
 """
 
-import json
-
 from rich.table import Table
 
 from structforge.commands.output import console
+from structforge.domain.values import JsonValue, encode_json
 from structforge.local_api import Json
 
 SHOWN_CHARACTERS = 60
@@ -29,6 +28,6 @@ def show_comparison(found: Json) -> None:
     out.print(f"{len(found['steps'])} steps differ, {found['equal_steps']} are equal.", markup=False)
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _short(value: JsonValue) -> str:
+    text = encode_json(value).decode()
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

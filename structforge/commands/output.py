@@ -3,15 +3,16 @@
 Invariant: with --json stdout holds exactly one JSON document.
 """
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.console import Console
 
 from structforge.domain.errors import Problem
+from structforge.domain.values import dump_json
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
@@ -23,7 +24,7 @@ def console() -> Console:
 
 def print_json(body: Any) -> None:
     """Print one JSON document."""
-    sys.stdout.write(json.dumps(body, indent=2, default=str) + "\n")
+    sys.stdout.write(dump_json(body, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

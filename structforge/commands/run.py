@@ -5,7 +5,6 @@ name and a run in its history.
 """
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ from structforge.config import Settings, load_settings
 from structforge.domain.errors import Problem, UnavailableError, sentence
 from structforge.domain.run import RunStatus
 from structforge.domain.validation import require_valid
-from structforge.domain.values import decode_json
+from structforge.domain.values import decode_json, readable_json
 from structforge.embedded.instance import running_state
 from structforge.embedded.setup import open_services
 from structforge.interchange.own import WorkflowFile
@@ -102,5 +101,5 @@ def _show(run: Json) -> None:
     if report:
         out.print(Markdown(report))
     elif run["output"] is not None:
-        out.print(json.dumps(run["output"], indent=2, ensure_ascii=False), markup=False)
+        out.print(readable_json(run["output"]), markup=False)
     out.print(f"{run['status']}  run {run['id']}", markup=False)

@@ -1,14 +1,15 @@
 """JSON values at the edge of the system: strict decoding, encoding, hashes, and any object made journal-safe.
 
-Invariant: what `decode_json` and `journal_safe` return can be stored in PostgreSQL `jsonb` and read back;
+Invariant: what `decode_json` and `journal_safe` return can be stored in PostgreSQL and read back with every digit;
 everything else ends in one `InvalidValueError` that says what, where and what to do. Any layer may import it.
+A fraction is a float if no digit of it is lost, else a `Decimal` (docs/values.md).
 """
 
 import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
@@ -18,15 +19,22 @@ from uuid import UUID
 import orjson
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.numbers import (
+    EXACT,
+    MAX_DIGITS,
+    MAX_INTEGER_BITS,
+    exact,
+    held_by_float,
+    is_bounded,
+    is_number,
+    settled,
+    written,
+)
 
-JsonValue = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
+JsonValue = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | Decimal | bool | None
 
 MAX_DEPTH = 200
 """Deepest nesting of lists and objects; `[]` has depth 1. PostgreSQL and the JSON libraries go deeper."""
-MAX_DIGITS = 4300
-"""Longest integer, in decimal digits: Python's own bound for converting text to integers."""
-MAX_INTEGER_BITS = 14_284
-"""The largest bit length whose integers all have at most `MAX_DIGITS` digits."""
 MAX_WEIGHT = 16 * 1024 * 1024
 """Largest value `journal_safe` takes: characters of text and keys plus one for each value in it."""
 _CONVERTED_WEIGHT = 64
@@ -34,7 +42,11 @@ _CONVERTED_WEIGHT = 64
 UNBOUNDED = -1
 """What `weigh` returns for a value that is too heavy, too deep or not plain JSON containers."""
 
-_BIG_DIGIT_RUN = re.compile(rb"\d{19}")
+_LOSSLESS_DIGITS = 15
+"""So many significant digits survive in a float, and in the 64-bit integers of orjson a few more."""
+_DIGITS_ALIKE = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+_LONG_RUN = b"0" * (_LOSSLESS_DIGITS + 2)
+_LONG_NUMBER = re.compile(rb"-?\d[\d.]{16,}(?:[eE][-+]?\d+)?|-?\d[\d.]*[eE][-+]?\d{3,}")
 _INTEGRAL_FLOAT = re.compile(rb"\.0(?!\d)|\d[eE][-+]?\d")
 _TOKEN = re.compile(
     r'"[^"\\]*(?:\\.[^"\\]*)*"?|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|-?Infinity|NaN|[\[\]{}]', re.DOTALL
@@ -66,7 +78,7 @@ def decode_json(data: bytes, *, max_bytes: int) -> JsonValue:
             ),
             hint="Send less, or put large data into a file.",
         )
-    if _BIG_DIGIT_RUN.search(data):
+    if loses_digits(data):
         return _decode_explaining(data)
     try:
         value: JsonValue = orjson.loads(data)
@@ -77,28 +89,89 @@ def decode_json(data: bytes, *, max_bytes: int) -> JsonValue:
     return value
 
 
+def loses_digits(data: bytes) -> bool:
+    """Tell whether a parser with 64-bit numbers would change a number in this JSON.
+
+    A translation and three searches decide for ordinary JSON; only what has long numbers is looked at closely.
+    """
+    alike = data.translate(_DIGITS_ALIKE)
+    if _LONG_RUN not in alike and b"0e000" not in alike and b"0e-000" not in alike:
+        return False
+    return any(not _is_held(match.group()) for match in _LONG_NUMBER.finditer(data))
+
+
+def plain_json(data: str | bytes) -> Any:
+    """Decode JSON that was written here or by PostgreSQL, without losing a digit. Raises: ValueError."""
+    found = data.encode() if isinstance(data, str) else data
+    if loses_digits(found):
+        return json.loads(found, parse_float=_fraction)
+    return orjson.loads(found)
+
+
 def encode_json(value: JsonValue) -> bytes:
-    """Encode a JSON value compactly as UTF-8; the order of keys is kept."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    """Encode a JSON value compactly as UTF-8; the order of keys is kept, every digit is written."""
+    return dump_json(value)
 
 
 def readable_json(value: JsonValue) -> str:
-    """Return a JSON value as people read it: indented, integers with every digit."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    """Return a JSON value as people read it: indented, numbers with every digit."""
+    return dump_json(value, option=orjson.OPT_INDENT_2).decode()
 
 
 def canonical_json(value: JsonValue) -> bytes:
     """Encode with sorted keys and one form per number: `1.0` and `1` give the same bytes, being equal."""
-    data = _encode_sorted(value)
+    data = dump_json(value, option=orjson.OPT_SORT_KEYS, default=_canonical_decimal)
     if _INTEGRAL_FLOAT.search(data):
-        return _encode_sorted(_with_integral_floats_as_integers(value))
+        return dump_json(
+            _with_integral_floats_as_integers(value),
+            option=orjson.OPT_SORT_KEYS,
+            default=_canonical_decimal,
+        )
     return data
+
+
+def dump_json(value: Any, *, option: int = 0, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Encode as orjson does, and also integers of any size and decimals, which it does not know.
+
+    `default` converts what neither knows. Raises: TypeError for what nothing converts.
+    """
+
+    def converted(item: Any) -> Any:
+        if default is not None and (default is _canonical_decimal or not isinstance(item, Decimal)):
+            return default(item)
+        return number_fragment(item)
+
+    try:
+        return orjson.dumps(value, default=converted, option=option)
+    except TypeError:
+        # It may have been an integer beyond 64 bits, which orjson does not offer to `default`.
+        return orjson.dumps(_with_big_integers_as_fragments(value), default=converted, option=option)
+
+
+def number_fragment(item: object) -> orjson.Fragment:
+    """Return a decimal as the digits that orjson copies. Raises: TypeError for anything else."""
+    if isinstance(item, Decimal) and item.is_finite():
+        return orjson.Fragment(written(item).encode())
+    raise TypeError(f"{type(item).__name__} is not JSON")
+
+
+def same_value(left: JsonValue, right: JsonValue) -> bool:
+    """Tell whether two JSON values are equal: numbers by their exact value, true and 1 are not."""
+    if isinstance(left, dict):
+        return (
+            isinstance(right, dict)
+            and len(left) == len(right)
+            and all(key in right and same_value(item, right[key]) for key, item in left.items())
+        )
+    if isinstance(left, list):
+        return (
+            isinstance(right, list)
+            and len(left) == len(right)
+            and all(same_value(one, other) for one, other in zip(left, right, strict=True))
+        )
+    if is_number(left):
+        return is_number(right) and exact(left) == exact(right)  # type: ignore[arg-type]
+    return type(left) is type(right) and left == right
 
 
 def content_hash(value: JsonValue) -> str:
@@ -109,8 +182,8 @@ def content_hash(value: JsonValue) -> str:
 def journal_safe(value: object) -> JsonValue:
     """Return a detached plain JSON copy of any Python object that has one.
 
-    Dates become ISO 8601 text, tuples lists, enums their value, UUIDs text, a Decimal a number if none of its
-    digits is lost, else text. Raises: InvalidValueError (`value.*`), never anything else.
+    Dates become ISO 8601 text, tuples lists, enums their value, UUIDs text, a Decimal the number JSON gives
+    back for it. Raises: InvalidValueError (`value.*`), never anything else.
     """
     return journal_safe_bytes(value)[0]
 
@@ -120,8 +193,8 @@ def journal_safe_bytes(value: object) -> tuple[JsonValue, bytes]:
     if weigh(value, MAX_WEIGHT) != UNBOUNDED:
         try:
             data = orjson.dumps(value, option=_STRICT)
-            # A digit run may be an integer that orjson reads back as a float; `null` may have been a NaN.
-            if b"\\u0000" not in data and not _BIG_DIGIT_RUN.search(data):
+            # A long number may be one that orjson reads back as another; `null` may have been a NaN.
+            if b"\\u0000" not in data and not loses_digits(data):
                 copy: JsonValue = orjson.loads(data)
                 if b"null" not in data or copy == value:
                     return copy, data
@@ -260,7 +333,7 @@ def _decode_explaining(data: bytes) -> JsonValue:
         raise problem
     try:
         # The scan above has bounded depth and digits, so neither the recursion nor int() can fail here.
-        value: JsonValue = json.loads(text)
+        value: JsonValue = json.loads(text, parse_float=_fraction)
     except json.JSONDecodeError as error:
         raise InvalidValueError(
             "value.syntax",
@@ -306,37 +379,26 @@ def _lexical_problems(text: str) -> Iterator[InvalidValueError]:
                 f"byte {_byte_offset(text, match.start())}",
                 "Use null for a missing number.",
             )
-        elif len(token) > 18:
+        elif len(token) > 18 or "e" in token or "E" in token:
             yield from _number_problems(token, f"byte {_byte_offset(text, match.start())}")
-        elif ("e" in token or "E" in token) and math.isinf(float(token)):
-            yield InvalidValueError(
-                "value.not_finite",
-                sentence("The number {token} is too large for a floating point number.", token=token),
-                f"byte {_byte_offset(text, match.start())}",
-                "Send it as text.",
-            )
 
 
 def _number_problems(token: str, where: str) -> Iterator[InvalidValueError]:
-    if any(mark in token for mark in ".eE"):
-        if math.isinf(float(token)):
-            yield InvalidValueError(
-                "value.not_finite",
-                sentence("The number {token}… is too large for a floating point number.", token=token[:24]),
-                where,
-                "Send it as text.",
-            )
-    elif len(token.lstrip("-")) > MAX_DIGITS:
-        yield InvalidValueError(
-            "value.too_many_digits",
-            sentence(
-                "The integer has {count} digits; at most {max_digits} are accepted.",
-                count=len(token.lstrip("-")),
-                max_digits=MAX_DIGITS,
-            ),
-            where,
-            "Send it as text.",
-        )
+    if len(token.lstrip("-")) <= MAX_DIGITS and not any(mark in token for mark in ".eE"):
+        return
+    mantissa, _, exponent = token.lower().partition("e")
+    if len(exponent) <= 6 and len(mantissa) <= 2 * MAX_DIGITS + 2 and is_bounded(EXACT.create_decimal(token)):
+        return
+    yield InvalidValueError(
+        "value.too_many_digits",
+        sentence(
+            "The number {token}… has more than {max_digits} digits before or after its point.",
+            token=token[:24],
+            max_digits=MAX_DIGITS,
+        ),
+        where,
+        "Send it as text.",
+    )
 
 
 def _byte_offset(text: str, position: int) -> int:
@@ -356,23 +418,57 @@ def _texts(value: JsonValue, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, path_of(path, index))
 
 
-def _encode_sorted(value: JsonValue) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        return json.dumps(
-            value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
-        ).encode()
-
-
 def _with_integral_floats_as_integers(value: JsonValue) -> JsonValue:
     if isinstance(value, float):
-        return int(value) if value.is_integer() else value
+        return int(exact(value)) if value.is_integer() else value
     if isinstance(value, list):
         return [_with_integral_floats_as_integers(item) for item in value]
     if isinstance(value, dict):
         return {key: _with_integral_floats_as_integers(item) for key, item in value.items()}
     return value
+
+
+def _with_big_integers_as_fragments(value: Any) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value).encode())
+    if isinstance(value, list | tuple):
+        return [_with_big_integers_as_fragments(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _with_big_integers_as_fragments(item) for key, item in value.items()}
+    return value
+
+
+def _canonical_decimal(item: object) -> object:
+    if not isinstance(item, Decimal):
+        return number_fragment(item)
+    if item == item.to_integral_value():
+        return orjson.Fragment(str(int(item)).encode())
+    number = held_by_float(item)
+    return orjson.Fragment(written(item).encode()) if number is None else number
+
+
+def _is_held(token: bytes) -> bool:
+    """Tell whether 64 bits hold a number as it is written; what is no number (in a text) is not refused here."""
+    text = token.decode()
+    if "." not in text and "e" not in text and "E" not in text:
+        return len(text) <= 20 and -(2**63) <= int(text) < 2**64
+    try:
+        number = float(text)
+    except ValueError:
+        return True
+    if not number or math.isinf(number):  # Nothing, or too small or too large for a float.
+        return not any(digit in "123456789" for digit in text.lower().partition("e")[0])
+    return repr(number) == text or exact(number) == EXACT.create_decimal(text)
+
+
+def _fraction(text: str) -> float | Decimal:
+    """Read a literal with a fraction or an exponent: a float if that has all its digits, else a decimal."""
+    number = float(text)
+    if repr(number) == text:
+        return number
+    value = EXACT.create_decimal(text)
+    held = held_by_float(value)
+    return value if held is None else held
 
 
 class _Converter:
@@ -485,10 +581,17 @@ def _float(value: float, where: str) -> float:
 def _decimal(value: Decimal, where: str) -> JsonValue:
     if not value.is_finite():
         return _float(float("nan") if value.is_nan() else float("inf"), where)
-    if value.adjusted() < MAX_DIGITS and value == value.to_integral_value():
-        return _integer(int(value), where)
-    number = float(value)
-    return number if math.isfinite(number) and Decimal(repr(number)) == value else str(value)
+    if not is_bounded(value):
+        raise InvalidValueError(
+            "value.too_many_digits",
+            sentence(
+                "The number has more than {max_digits} digits before or after its point.",
+                max_digits=MAX_DIGITS,
+            ),
+            where,
+            "Return it as text, or as a floating point number.",
+        )
+    return settled(Decimal(value))
 
 
 def _refuse_type(value: object, where: str) -> NoReturn:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from structforge.domain.journal import (
     Acceptance,
     Commit,
@@ -20,6 +18,7 @@ from structforge.domain.journal import (
     RunIdentity,
     StepRecord,
 )
+from structforge.domain.values import dump_json, encode_json
 from structforge.engine.values import safe_fields
 
 MAX_LOG_MESSAGE = 10_000
@@ -145,6 +144,6 @@ class RunRecorder:
 
 def _encoded(fields: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(fields, default=str)
+        return dump_json(fields, default=str)
     except TypeError:
-        return orjson.dumps(safe_fields(fields))
+        return encode_json(safe_fields(fields))

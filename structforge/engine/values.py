@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
-from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes, readable_json
+from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes
 from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
 from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
 
@@ -142,16 +140,13 @@ def safe_problem(problem: Problem) -> Problem:
 
 
 def safe_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a node tells beside a text, as events and logs can hold it; what orjson cannot write becomes text."""
+    """Return what a node tells beside a text, as events and logs can hold it; what is no JSON becomes text."""
     safe: dict[str, Any] = {}
     for name, value in fields.items():
         try:
             plain = journal_safe(value)
-            orjson.dumps(plain)
         except InvalidError:
             plain = f"({type(value).__name__} that is no JSON)"
-        except TypeError:
-            plain = _safe_text(readable_json(plain))
         safe[_safe_text(name)] = plain
     return safe
 

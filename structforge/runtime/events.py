@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from structforge.domain.journal import Commit
 from structforge.domain.run import TERMINAL_RUN_STATUSES
+from structforge.domain.values import dump_json, plain_json
 from structforge.storage.control import Answered, Asked
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class EventPublisher:
         body = {"run_id": str(run_id), "events": [event]}
         change = {"run_id": str(run_id), "workflow_id": str(workflow_id), "status": event["status"]}
         try:
-            await self._client.publish(f"{RUN_CHANNEL}{run_id}", orjson.dumps(body, option=orjson.OPT_UTC_Z))
+            await self._client.publish(f"{RUN_CHANNEL}{run_id}", dump_json(body, option=orjson.OPT_UTC_Z))
             await self._client.publish(
                 f"{ORGANIZATION_CHANNEL}{organization_id}", orjson.dumps({"runs": [change]})
             )
@@ -118,7 +119,7 @@ def _messages(commits: Sequence[Commit]) -> list[tuple[str, bytes]]:
         # Nobody can follow a run whose id nobody has been told yet.
         whole = commit.acceptance and commit.change and commit.change.status.terminal
         if commit.events and not whole:
-            body = orjson.dumps({"run_id": run_id, "events": commit.events}, option=orjson.OPT_UTC_Z)
+            body = dump_json({"run_id": run_id, "events": commit.events}, option=orjson.OPT_UTC_Z)
             messages.append((RUN_CHANNEL + run_id, body))
         if commit.change is not None or commit.acceptance is not None:
             changed[commit.run.organization_id].append(
@@ -210,7 +211,7 @@ class EventHub:
         followers = self._followers.get(channel)
         if not followers:
             return
-        body = orjson.loads(data)
+        body = plain_json(data)
         for follower in followers:
             _offer(follower, body)
 

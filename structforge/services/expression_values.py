@@ -7,6 +7,7 @@ off the event loop, so no text typed in an editor holds up the process.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -282,7 +283,7 @@ def _kind(value: JsonValue) -> tuple[str, int]:
         return "null", 0
     if isinstance(value, bool):
         return "boolean", 0
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return "number", 0
     if isinstance(value, str):
         return "text", len(value)

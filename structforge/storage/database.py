@@ -4,10 +4,10 @@ Invariant: a session of the app role sees one organization, the one its transact
 Building a `Database` does no I/O; `wiring` makes one a process.
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from structforge.domain.errors import Problem, UnavailableError
+from structforge.domain.values import dump_json, plain_json
 from structforge.storage.engine_pool import (
     IDLE_S,
     POOL_TIMEOUT_S,
@@ -121,5 +122,10 @@ def _sessions(conninfo: str, pool_size: int) -> AsyncEngine:
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
         pool_recycle=IDLE_S,
-        json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+        json_serializer=_written_json,
+        json_deserializer=plain_json,
     )
+
+
+def _written_json(value: Any) -> str:
+    return dump_json(value).decode()

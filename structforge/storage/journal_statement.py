@@ -17,6 +17,7 @@ from uuid import UUID
 import orjson
 
 from structforge.domain.journal import Commit
+from structforge.domain.values import dump_json
 from structforge.storage.arrays import literal
 
 Columns = dict[str, list[Any]]
@@ -348,7 +349,7 @@ def _rows(commits: Sequence[Commit]) -> tuple[Columns, frozenset[str]]:
                 run=run.run_id,
                 first=commit.events[0]["seq"],
                 last=commit.events[-1]["seq"],
-                body=orjson.dumps(commit.events, option=orjson.OPT_UTC_Z).decode(),
+                body=dump_json(commit.events, option=orjson.OPT_UTC_Z).decode(),
             )
         for line in commit.logs:
             add(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from structforge.domain.numbers import exact
 from structforge.domain.values import (
     MAX_DEPTH,
     InvalidValueError,
@@ -21,6 +22,9 @@ from structforge.domain.values import (
     encode_json,
     journal_safe,
     journal_safe_bytes,
+    plain_json,
+    readable_json,
+    same_value,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -41,8 +45,11 @@ def nested(depth: int) -> list[Any]:
 REFUSED = [
     (b"[1, NaN]", "value.not_finite", "byte 4"),
     (b"-Infinity", "value.not_finite", "byte 0"),
-    (b'{"a": 1e400}', "value.not_finite", "byte 6"),
-    (b'{"a": 1.00000000000000000000e400}', "value.not_finite", "byte 6"),
+    (b'{"a": 1e4300}', "value.too_many_digits", "byte 6"),
+    (b'{"a": 1.00000000000000000000e-4300}', "value.too_many_digits", "byte 6"),
+    (b'{"a": 1e9999999999999999999}', "value.too_many_digits", "byte 6"),
+    (b'{"a": 1e-9999999999999999999}', "value.too_many_digits", "byte 6"),
+    (b"0." + b"1" * 9000, "value.too_many_digits", "byte 0"),
     (b'{"a": ["x\\u0000y"]}', "value.nul", "$.a[0]"),
     (b'{"a\\u0000": 1}', "value.nul", "$"),
     (b'{"a b": "\\ud800"}', "value.lone_surrogate", '$["a b"]'),
@@ -80,6 +87,17 @@ def test_refuses_more_bytes_than_allowed() -> None:
         (b"18446744073709551616", 2**64),
         (b"-9223372036854775809", -(2**63) - 1),
         (b"9" * 4300, int("9" * 4300)),
+        (b"9223372036854775808", 2**63),
+        (b"[-9223372036854775808,18446744073709551615]", [-(2**63), 2**64 - 1]),
+        (b"1e400", Decimal("1e400")),
+        (b"-1.5e-400", Decimal("-1.5e-400")),
+        (b"999999999999999.99", Decimal("999999999999999.99")),
+        (b"[0.000000000000000000, 0e500]", [0.0, 0.0]),
+        (b"0.12345678901234567890", Decimal("0.12345678901234567890")),
+        (b"0.30000000000000004", 0.30000000000000004),
+        (b"9007199254740993.0", Decimal("9007199254740993.0")),
+        (b"12345678901234567.8", Decimal("12345678901234567.8")),
+        (b'["1.2.3.4.5.6.7.8.9.0", 1.10]', ["1.2.3.4.5.6.7.8.9.0", 1.1]),
         (b'{"a": 1, "a": 2}', {"a": 2}),
         (b'"\\\\u0000"', "\\u0000"),
         (b'"NaN [ { 99999999999999999999"', "NaN [ { 99999999999999999999"),
@@ -89,7 +107,61 @@ def test_refuses_more_bytes_than_allowed() -> None:
     ],
 )
 def test_decodes_exactly(data: bytes, value: object) -> None:
-    assert decode_json(data, max_bytes=10**6) == value
+    found = decode_json(data, max_bytes=10**6)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_number_between_two_parsers_is_written_with_every_digit() -> None:
+    value = {
+        "big": 2**70,
+        "money": Decimal("12345678901234567890.10"),
+        "rows": [Decimal("1E+30"), 0.1, 2**64],
+    }
+    text = b'{"big":1180591620717411303424,"money":12345678901234567890.1,'
+    text += b'"rows":[1000000000000000000000000000000,0.1,18446744073709551616]}'
+    assert encode_json(value) == text
+    assert same_value(decode_json(text, max_bytes=1000), value)
+    assert same_value(plain_json(text), value)
+    assert "12345678901234567890.1" in readable_json(value)
+
+
+FINITE = st.decimals(
+    allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40
+) | st.builds(
+    lambda digits, exponent: Decimal(digits).scaleb(exponent), st.integers(), st.integers(-300, 300)
+)
+
+
+@given(FINITE)
+def test_a_decimal_keeps_its_value_through_json(value: Decimal) -> None:
+    data = encode_json([value])
+    found = decode_json(data, max_bytes=10**5)
+    assert isinstance(found, list)
+    assert exact(found[0]) == value  # type: ignore[arg-type]
+    assert journal_safe([value]) == found
+    assert [type(item) for item in journal_safe([value])] == [type(item) for item in found]  # type: ignore[union-attr]
+    assert content_hash(value) == content_hash(found[0])
+
+
+@given(
+    st.integers(-(10**25), 10**25), st.integers(0, 30), st.sampled_from(["", "e5", "E-7", "e+300", "e-320"])
+)
+def test_a_literal_keeps_its_value(digits: int, point: int, exponent: str) -> None:
+    text = format(Decimal(digits).scaleb(-point), "f") + exponent
+    found = decode_json(text.encode(), max_bytes=10**5)
+    assert exact(found) == Decimal(text)  # type: ignore[arg-type]
+    assert exact(plain_json(text)) == Decimal(text)
+    if isinstance(found, float):
+        assert Decimal(repr(found)) == Decimal(text)
+
+
+@given(JSON)
+def test_values_are_the_same_when_their_canonical_json_is(value: Any) -> None:
+    assert same_value(value, decode_json(encode_json(value), max_bytes=10**7))
+    assert not same_value([value], [value, value])
+    assert not same_value(True, 1) and not same_value(0, False) and not same_value("1", 1)
+    assert same_value({"a": [1, Decimal("0.1")]}, {"a": [1.0, 0.1]})
 
 
 @given(JSON)
@@ -113,7 +185,12 @@ def test_canonical_json_has_one_form_for_equal_numbers() -> None:
     assert canonical_json({"b": 1.0, "a": [-0.0, 1e22, 0.5, "1.0"]}) == (
         b'{"a":[0,10000000000000000000000,0.5,"1.0"],"b":1}'
     )
-    assert content_hash(1.0) == content_hash(1) != content_hash(True)
+    assert content_hash(1.0) == content_hash(1) == content_hash(Decimal("1.00")) != content_hash(True)
+    assert content_hash(0.1) == content_hash(Decimal("0.10"))
+    assert content_hash(1e23) == content_hash(10**23)
+    assert (
+        canonical_json([Decimal("1e400"), Decimal("0.0000001"), 1e-7]) == b"[1" + b"0" * 400 + b",1e-7,1e-7]"
+    )
 
 
 def test_journal_safe_returns_a_detached_copy() -> None:
@@ -145,8 +222,9 @@ CONVERTED = [
     (datetime(2024, 5, 31, 12, tzinfo=UTC), "2024-05-31T12:00:00+00:00"),
     (Decimal("0.10"), 0.1),
     (Decimal("3"), 3),
-    (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
-    (Decimal("1E+999999"), "1E+999999"),
+    (Decimal("3.00"), 3.0),
+    (Decimal("0.1234567890123456789"), Decimal("0.1234567890123456789")),
+    (Decimal("1E+400"), 10**400),
     ((1, (2, None)), [1, [2, None]]),
     (Colour.RED, "red"),
     (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
@@ -187,6 +265,8 @@ UNSAFE = [
     ({"a": (math.inf,)}, "value.not_finite", "$.a[0]"),
     (Decimal("NaN"), "value.not_finite", "$"),
     (Decimal("sNaN"), "value.not_finite", "$"),
+    ({"a": Decimal("1E+999999")}, "value.too_many_digits", "$.a"),
+    ({"a": Decimal("1E-999999")}, "value.too_many_digits", "$.a"),
     ({"a": "x\0"}, "value.nul", "$.a"),
     ({"a": "\ud800"}, "value.lone_surrogate", "$.a"),
     ({"\udfff": 1}, "value.lone_surrogate", "$"),

@@ -27,6 +27,7 @@ from structforge.domain.errors import (
 )
 from structforge.domain.events import ends_run
 from structforge.domain.run import RunStatus
+from structforge.domain.values import dump_json
 
 router = APIRouter()
 
@@ -128,7 +129,7 @@ async def _send(
 
 async def _write(socket: WebSocket, message: dict[str, object]) -> None:
     async with asyncio.timeout(SEND_LIMIT_S):
-        await socket.send_text(orjson.dumps(message, option=orjson.OPT_UTC_Z).decode())
+        await socket.send_text(dump_json(message, option=orjson.OPT_UTC_Z).decode())
 
 
 async def _hear(socket: WebSocket) -> tuple[Close, str]:

@@ -25,6 +25,7 @@ from structforge.api.schemas.runs import (
 )
 from structforge.domain.errors import InvalidError, Problem
 from structforge.domain.run import RunStatus
+from structforge.domain.values import dump_json
 from structforge.storage.repositories.paging import Cursor
 from structforge.storage.repositories.runs import RunFilter
 
@@ -152,7 +153,7 @@ async def _stream(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]
 
 
 def _encode(event: dict[str, Any]) -> bytes:
-    data = orjson.dumps(event, option=orjson.OPT_UTC_Z)
+    data = dump_json(event, option=orjson.OPT_UTC_Z)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event["seq"], event["type"].encode(), data)
 
 

@@ -5,7 +5,8 @@ Invariant: whatever an expression builds or walks was charged first, so no expre
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import Fault
-from structforge.domain.values import MAX_INTEGER_BITS, UNBOUNDED, weigh
+from structforge.domain.numbers import MAX_INTEGER_BITS
+from structforge.domain.values import UNBOUNDED, weigh
 
 MAX_TEXT_CHARS = 1_048_576
 """Longest text an expression makes (1 MiB of characters)."""

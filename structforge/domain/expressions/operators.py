@@ -10,7 +10,8 @@ from typing import Any
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import Work, bounded_integer
 from structforge.domain.expressions.problems import Fault, kind_of
-from structforge.domain.values import MAX_INTEGER_BITS, JsonValue, encode_json
+from structforge.domain.numbers import MAX_INTEGER_BITS
+from structforge.domain.values import JsonValue, encode_json
 
 Number = int | float
 

@@ -6,7 +6,6 @@ Invariant: the services decide; a refusal is told. A new run never changes the o
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
-import json
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ import reflex as rx
 
 from structforge.domain.access import Permission
 from structforge.domain.errors import InvalidError, StructForgeError
-from structforge.domain.values import decode_json
+from structforge.domain.values import decode_json, readable_json
 from structforge.services.replays import KEEP_INPUT, ReplayRequest
 from structforge.ui import routes
 from structforge.ui.library import entered
@@ -142,7 +141,7 @@ class ReplayState(rx.State):
         known = {name for name, _ in self.nodes}
         self.begin = node if node in known else FROM_FAILED if row.status != "succeeded" else FROM_START
         self.version, self.edit_input, self.problems = "same", False, []
-        self._input = self.input_text = json.dumps(row.input, indent=2, ensure_ascii=False)
+        self._input = self.input_text = readable_json(row.input)
         self.open = True
         await self._foresee(visitor, run_id)
 
