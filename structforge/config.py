@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.faults import fault_sentence
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -384,14 +385,14 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         variables = {name: _variable(name) for name in Settings.model_fields}
         problems = []
-        for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        for fault in error.errors(include_input=False, include_url=False):
             name = str(fault["loc"][0])
             variable = variables.get(name, name)
             hint = "docs/settings.md lists what it may be."
             problems.append(
                 Problem(
                     "settings.invalid",
-                    sentence("{variable}: {msg}.", variable=variable, msg=fault["msg"]),
+                    sentence("{variable}: {msg}.", variable=variable, msg=fault_sentence(fault)),
                     where=variable,
                     hint=hint,
                 )

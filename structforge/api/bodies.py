@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from fastapi import Depends
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from structforge.domain.errors import (
@@ -19,7 +20,8 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
-from structforge.domain.faults import fault_sentence
+from structforge.domain.expressions.problems import suggestion
+from structforge.domain.faults import fault_sentence, names_at
 from structforge.domain.values import JsonValue, decode_json, path_of
 
 FORM_MAX_BYTES = 64 * 1024
@@ -110,11 +112,11 @@ def checked(model: type[Model], value: JsonValue) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InvalidError(*field_problems(error)) from None
+        raise InvalidError(*field_problems(model, error)) from None
 
 
-def field_problems(error: ValidationError) -> list[Problem]:
-    """Return pydantic's findings as problems."""
+def field_problems(model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Return what is wrong with a body that should be a `model`, as problems."""
     problems = []
     for fault in error.errors(include_url=False, include_input=False)[:100]:
         where = ""
@@ -128,10 +130,17 @@ def field_problems(error: ValidationError) -> list[Problem]:
                 code,
                 sentence("{where}: {msg}.", where=where or "The body", msg=fault_sentence(fault)),
                 where,
-                "See /api/docs.",
+                _known(model, fault) or "See /api/docs.",
             )
         )
     return problems
+
+
+def _known(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """Return what there is instead of a field that is not known."""
+    if fault["type"] != "extra_forbidden":
+        return ""
+    return suggestion(str(fault["loc"][-1]), names_at(model, fault["loc"]), "fields")
 
 
 def documented(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:

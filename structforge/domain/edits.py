@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from structforge.domain.errors import InvalidError, Problem, sentence
-from structforge.domain.faults import fault_sentence
+from structforge.domain.expressions.problems import suggestion
+from structforge.domain.faults import fault_sentence, names_at
 from structforge.domain.policies import Policies
 from structforge.domain.renaming import NOTHING, spec_with_names
 from structforge.domain.validation.references import RESERVED_IDS
@@ -214,10 +216,18 @@ def parse_edits(body: object) -> list[Edit]:
                     "edit.invalid",
                     sentence("{msg}.", msg=fault_sentence(fault)),
                     ".".join(map(str, ("edits", *fault["loc"]))),
+                    "See the description of the edits in /api/docs.",
                 )
                 for fault in error.errors(include_url=False, include_input=False)[:20]
             )
         ) from None
+
+
+def _known(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """Return what there is instead of a name that is not known."""
+    if fault["type"] != "extra_forbidden" or not fault["loc"]:
+        return ""
+    return suggestion(str(fault["loc"][-1]), names_at(model, fault["loc"]), "fields")
 
 
 def edits_json(edits: Sequence[Edit]) -> list[dict[str, Any]]:
@@ -471,7 +481,12 @@ class _Draft:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, ("nodes", edit.id, "policies", *first["loc"])))
             raise _Refused(
-                Problem("edit.policy_invalid", sentence("{msg}.", msg=fault_sentence(first)), where)
+                Problem(
+                    "edit.policy_invalid",
+                    sentence("{msg}.", msg=fault_sentence(first)),
+                    where,
+                    _known(Policies, first),
+                )
             ) from None
         if policies == before.policies:
             return None
@@ -536,7 +551,12 @@ class _Draft:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, ("settings", *first["loc"])))
             raise _Refused(
-                Problem("edit.setting_invalid", sentence("{msg}.", msg=fault_sentence(first)), where)
+                Problem(
+                    "edit.setting_invalid",
+                    sentence("{msg}.", msg=fault_sentence(first)),
+                    where,
+                    _known(WorkflowSettings, first),
+                )
             ) from None
         if settings == self._settings:
             return None

@@ -13,14 +13,15 @@ from pydantic import BaseModel, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions import CompiledValue, compile_value
-from structforge.domain.faults import fault_sentence
 from structforge.domain.graph import AGAIN_PORT, Graph
 from structforge.domain.policies import Policies
 from structforge.domain.run import Effect, Execution
+from structforge.domain.validation.parameters import resolved_problems
 from structforge.domain.workflow import Edge, NodeSpec, WorkflowDocument
 from structforge.sdk.node import Node
 from structforge.sdk.parameters import literal_fields
 from structforge.sdk.registry import NodeRegistry
+from structforge.sdk.shapes import RegisteredShape
 
 FINAL = -1
 """Stands where a loop would for the region of the `finally` branch."""
@@ -325,18 +326,5 @@ def validate_parameters(spec: NodeSpec, node: Node[Any], values: Mapping[str, An
     try:
         return node.Parameters.model_validate(values)
     except ValidationError as error:
-        raise InvalidError(
-            *(
-                Problem(
-                    "parameter.invalid",
-                    sentence(
-                        "{loc}: {msg}.",
-                        loc=".".join(str(part) for part in found["loc"]) or "parameters",
-                        msg=fault_sentence(found),
-                    ),
-                    f"nodes.{spec.id}.parameters.{'.'.join(str(part) for part in found['loc'])}",
-                    sentence("See the documentation of {title}.", title=node.title, node_type=node.type),
-                )
-                for found in error.errors(include_url=False)
-            )
-        ) from None
+        errors = error.errors(include_url=False, include_input=False)
+        raise InvalidError(*resolved_problems(errors, values, spec, RegisteredShape(node))) from None

@@ -5,7 +5,9 @@ Invariant: whatever a form shows stands in the JSON Schema, under `x-widget` and
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from structforge.sdk.fitting import fitted
 
 Widget = Literal[
     "text", "multiline", "code", "number", "checkbox", "select", "json", "file", "columns", "key_values",
@@ -17,7 +19,12 @@ class Parameters(BaseModel):
     """Base of every parameter model. Unknown names are refused; values are validated after expressions are
     resolved."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fitted(cls, values: Any) -> Any:
+        return fitted(cls, values)
 
     def given(self, name: str) -> bool:
         """Tell whether the parameter was given, be it as null: `None` alone does not say that it was left out."""

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from structforge.domain.faults import names_at
 from structforge.domain.ports import Port
 from structforge.sdk.node import Node
 from structforge.sdk.parameters import fields_with, literal_fields
@@ -47,10 +48,9 @@ class RegisteredShape:
         """Whether its branch runs when the run ends."""
         return self._node.final
 
-    @cached_property
-    def parameter_names(self) -> tuple[str, ...]:
-        """The top-level parameters."""
-        return tuple(field.alias or name for name, field in self._node.Parameters.model_fields.items())
+    def names_at(self, place: Sequence[int | str]) -> tuple[str, ...]:
+        """Return the names known in the object where the last part of an error's place was looked for."""
+        return names_at(self._node.Parameters, place)
 
     @cached_property
     def literal_parameters(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,12 +20,16 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
-from structforge.domain.faults import fault_sentence
+from structforge.domain.validation.parameters import resolved_problems
+from structforge.domain.workflow import NodeSpec
 from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
 from structforge.sdk.node import Node, Ports
+from structforge.sdk.shapes import RegisteredShape
 
 RUN_ID = UUID("00000000-0000-7000-8000-000000000001")
 ORGANIZATION_ID = UUID("00000000-0000-7000-8000-000000000002")
+BENCH_ID = "node"
+"""Id of the node that is run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +242,11 @@ def validated(node: Node[Any], parameters: Mapping[str, Any]) -> Any:
     try:
         return node.Parameters.model_validate(dict(parameters))
     except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+        spec = NodeSpec(id=BENCH_ID, type=node.type)
+        problems = resolved_problems(errors, parameters, spec, RegisteredShape(node))
         raise InvalidError(
-            *(
-                Problem(
-                    "parameter.invalid",
-                    sentence("{msg}.", msg=fault_sentence(problem)),
-                    where="parameters." + ".".join(str(part) for part in problem["loc"]),
-                )
-                for problem in error.errors()
-            )
+            *(replace(each, where=each.where.removeprefix(f"nodes.{BENCH_ID}.")) for each in problems)
         ) from error
 
 

@@ -6,13 +6,15 @@ import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core.core_schema import ErrorType
 
 from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.expressions import CODES
-from structforge.domain.faults import fault_sentence
+from structforge.domain.faults import ANY_FAULT, PATTERNS, fault_sentence, names_at
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
@@ -118,14 +120,68 @@ def test_what_pydantic_finds_is_a_sentence() -> None:
         _Limits.model_validate({"count": 1, "name": "four", "port": "y"})
     said = [fault_sentence(fault) for fault in caught.value.errors()]
     assert [(each.pattern, dict(each.values)) for each in said if isinstance(each, Sentence)] == [
-        ("Input should be greater than or equal to {ge}", {"ge": 2}),
-        ("String should have at most {max_length} character{expected_plural}", {"max_length": 3}),
+        ("It must be at least {ge}", {"ge": 2}),
+        ("The text may have {max_length} characters at most", {"max_length": 3}),
         ("{port} is no port", {"port": "y"}),
     ]
-    assert said[0] == "Input should be greater than or equal to 2" and said[2] == "y is no port"
+    assert said[0] == "It must be at least 2" and said[2] == "y is no port"
 
 
 def test_an_invalid_error_carries_every_problem() -> None:
     first, second = Problem("a.b", "One."), Problem("a.c", "Two.")
     error = InvalidError(first, second)
     assert (error.problem, error.problems, str(error)) == (first, (first, second), "One.")
+
+
+CATALOGUE = ROOT / "structforge" / "ui" / "messages" / "problems.zh.json"
+EXAMPLES_OF_CONTEXT: dict[str, object] = {
+    "expected": "'a' or 'b'", "expected_tags": "'a', 'b'", "discriminator": "'kind'", "tag": "c", "pattern": "^a$",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", get_args(ErrorType))
+def test_each_kind_of_fault_of_pydantic_has_a_sentence_of_ours_in_both_languages(kind: ErrorType) -> None:
+    names = re.findall(r"{(\w+)}", PATTERNS.get(kind, ""))
+    context = {name: EXAMPLES_OF_CONTEXT.get(name, 3) for name in names}
+    said = fault_sentence({"type": kind, "msg": "Input should be a Python thing", "ctx": context})
+    assert isinstance(said, Sentence) and "'" not in said and "{" not in said
+    assert json.loads(CATALOGUE.read_text(encoding="utf-8"))["faults"][said.pattern]
+
+
+def test_no_fault_has_a_chinese_sentence_that_nobody_says() -> None:
+    raised = {
+        node.value
+        for path in (ROOT / "structforge").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    told = json.loads(CATALOGUE.read_text(encoding="utf-8"))["faults"].keys()
+    assert told - raised == set() and set(PATTERNS.values()) | {ANY_FAULT} <= told
+
+
+def test_a_fault_without_its_context_gets_a_plain_sentence() -> None:
+    assert fault_sentence({"type": "greater_than", "msg": "x"}) == ANY_FAULT
+    assert fault_sentence({"type": "value_error", "msg": "x", "ctx": {"error": ValueError()}}) == ANY_FAULT
+
+
+class _Inner(BaseModel):
+    width: int = 1
+
+
+class _Outer(BaseModel):
+    name: str = Field(default="", alias="label")
+    each: list[_Inner | None] = []
+    by_name: dict[str, _Inner] = {}
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        (("lable",), ("label", "each", "by_name")),
+        (("each", 0, "widht"), ("width",)),
+        (("by_name", "x", "widht"), ("width",)),
+        (("each", 0, "_Inner", "widht"), ("width",)),
+    ],
+)
+def test_the_names_known_at_a_place(place: tuple[int | str, ...], names: tuple[str, ...]) -> None:
+    assert names_at(_Outer, place) == names

@@ -315,7 +315,7 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
             ("parameter.invalid", "nodes.f.parameters.columns[0].width"),
             ("parameter.invalid", "nodes.f.parameters.code"),
         ],
-        "Input should be",
+        "It must be",
     ),
     "no member of a union fits": (
         document("f", f=fetch(either={"width": 1})),
@@ -325,7 +325,7 @@ WRONG: dict[str, tuple[WorkflowDocument, list[tuple[str, str]], str]] = {
             ("parameter.missing", "nodes.f.parameters.either.label"),
             ("parameter.unknown", "nodes.f.parameters.either.width"),
         ],
-        "valid integer",
+        "A whole number",
     ),
     "unknown beside an expression": (
         document("f", f=fetch(columns=[{"name": "{{ inputs.a }}", "wide": 1}])),

@@ -66,7 +66,7 @@ def test_it_returns_ports_and_the_log() -> None:
     ("parameters", "inputs", "code", "where"),
     [
         ({"times": 0}, {"in": 1}, "parameter.invalid", "parameters.times"),
-        ({"tims": 1}, {"in": 1}, "parameter.invalid", "parameters.tims"),
+        ({"tims": 1}, {"in": 1}, "parameter.unknown", "parameters.tims"),
         ({}, {}, "port.missing", "input in"),
         ({}, {"in": 1, "x": 1}, "port.unknown", "input x"),
         ({}, {"in": 1, "more": 5}, "port.not_a_list", "input more"),

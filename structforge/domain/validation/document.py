@@ -1,6 +1,5 @@
 """Reading a document from outside: JSON of any quality in, a `WorkflowDocument` or every problem out."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,33 +7,18 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from structforge.domain.errors import InvalidError, Problem, sentence
-from structforge.domain.faults import fault_sentence
-from structforge.domain.policies import EachPolicy, Policies, RetryPolicy
+from structforge.domain.expressions.problems import suggestion
+from structforge.domain.faults import fault_sentence, names_at
 from structforge.domain.values import decode_json, journal_safe, path_of
 from structforge.domain.workflow import (
     DOCUMENT_FORMAT,
-    Edge,
-    Layout,
-    LayoutNote,
-    NodeSpec,
-    Position,
     WorkflowDocument,
-    WorkflowSettings,
 )
 
 MAX_DOCUMENT_BYTES = 5 * 1024 * 1024
 """Largest document that is read, as JSON text."""
 MAX_PROBLEMS = 100
 """Most problems reported for one document; a last one tells how many were left out."""
-
-_FIELDS = sorted({
-    name
-    for model in (
-        WorkflowDocument, NodeSpec, Edge, WorkflowSettings, Policies, RetryPolicy, EachPolicy, Layout,
-        LayoutNote, Position,
-    )
-    for name in model.model_fields
-})  # fmt: skip
 
 
 def parse_document(
@@ -97,12 +81,11 @@ def _problem(error: ErrorDetails, document: Mapping[str, Any]) -> Problem:
             "document.missing", sentence("The field {last} is missing.", last=last), where, "Add it."
         )
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(last[:100], _FIELDS, 1)
         return Problem(
             "document.unknown_field",
-            sentence("There is no field {last} here.", last=repr(last[:80])),
+            sentence("There is no field {last} here.", last=f"`{last[:80]}`"),
             where,
-            sentence("Did you mean {close}?", close=close[0]) if close else "Remove it.",
+            suggestion(last, names_at(WorkflowDocument, error["loc"]), "fields"),
         )
     message = fault_sentence(error)
     if error["type"] == "string_pattern_mismatch" and last in ("id", "source", "target"):

@@ -5,7 +5,7 @@ changes no key, so a missing or unknown name stays an error, unless it was found
 union and the choice among the members may depend on an expression.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,13 @@ def parameter_problems(spec: NodeSpec, shape: NodeShape) -> list[Problem]:
         if not _is_open(error, found, spec.parameters, shape.literal_parameters):
             problems.append(_problem(error, found, spec, shape))
     return problems
+
+
+def resolved_problems(
+    errors: Iterable[ErrorDetails], values: Mapping[str, Any], spec: NodeSpec, shape: NodeShape
+) -> list[Problem]:
+    """Return what pydantic found wrong with the parameters once no expression is left in them."""
+    return [_problem(error, _find(error, values), spec, shape) for error in errors]
 
 
 def _holds_expression(value: Any) -> bool:
@@ -57,7 +64,7 @@ def _find(error: ErrorDetails, parameters: Mapping[str, Any]) -> _Found:
     union = None
     for number, part in enumerate(error["loc"]):
         is_key = isinstance(value, Mapping) and part in value
-        is_position = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        is_position = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
         if is_key or is_position:
             value = value[part]
         elif error["type"] != "missing" or number < len(error["loc"]) - 1:
@@ -96,12 +103,12 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
             "Fill it in; it has no default.",
         )
     if error["type"] == "extra_forbidden":
-        known = shape.parameter_names if len(found.keys) == 1 else ()
+        known = shape.names_at(error["loc"])
         return Problem(
             "parameter.unknown",
             sentence("{title} has no parameter {name}.", title=shape.title, node_type=spec.type, name=name),
             where,
-            suggestion(str(found.keys[0]), known, "parameters") if known else "Remove it.",
+            suggestion(str(error["loc"][-1]), known, "parameters") if known else "Remove it.",
         )
     message = fault_sentence(error)
     return Problem(

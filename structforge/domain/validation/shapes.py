@@ -27,8 +27,10 @@ class NodeShape(Protocol):
         """Its branch runs when the run ends."""
         ...
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]: ...
+    def names_at(self, place: Sequence[int | str]) -> tuple[str, ...]:
+        """Return the names known in the object where the last part of an error's place was looked for."""
+        ...
+
     @property
     def literal_parameters(self) -> frozenset[str]:
         """Top-level parameters in which the engine resolves no expressions."""
