@@ -1,15 +1,15 @@
 """Nodes that summarize a table: aggregate."""
 
-from typing import Literal
-
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from structforge.domain.errors import sentence
 from structforge.nodes.dates import DatePart, date_part
+from structforge.nodes.table_figures import Asked, Function, check, figures_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
+from structforge.nodes.table_keys import group_key
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
-from structforge.nodes.tables import table_result, type_error, with_columns_known
+from structforge.nodes.tables import Column, Table, table_result, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -20,10 +20,6 @@ from structforge.sdk import (
     Result,
     parameter,
 )
-
-Function = Literal["sum", "mean", "min", "max", "median", "count", "distinct", "first", "last"]
-
-NUMBERS_ONLY = frozenset({"sum", "mean", "median"})
 
 
 class GroupKey(BaseModel):
@@ -69,10 +65,14 @@ class AggregateParameters(RowsParameters):
 class Aggregate(Node[AggregateParameters]):
     """Groups rows and computes figures for each group.
 
-    The result has one row for each group, ordered by the group columns, with these columns first. Empty
-    cells are left out of every figure: `count` of a column counts cells that are not empty, `count` without
-    a column counts rows, `distinct` counts different values. The `sum` of nothing is 0, the `mean` of
-    nothing is empty.
+    The result has one row for each group, ordered by the group columns, with these columns first. Null is a
+    group of its own, the last one. Null cells are left out of every figure, and only they: empty text counts, is
+    a value of its own and can be the smallest. `count` of a column counts cells that are not null, `count`
+    without a column counts rows, `distinct` counts different values. The `sum` of nothing is 0, the `mean` of
+    nothing is null.
+
+    Sums of integers and decimals are exact, to 38 digits; more are an error. Sums of other numbers are rounded
+    once, at the end. `mean` and `median` are numbers, rounded once. True counts as 1 and false as 0.
 
     A date column (ISO text or `2024/03/01`) can be grouped by a part: `month` gives 1 to 12, `year_month`
     gives `2024-03`, `weekday` 1 (Monday) to 7, `week` the ISO week. The name of a figure is `column_function`
@@ -130,33 +130,44 @@ class Aggregate(Node[AggregateParameters]):
             (figure.column for figure in parameters.measures if figure.column),
             where="parameters.measures",
         )
-        frame = table.frame
         names = _output_names(parameters)
-        figures = []
+        asked = []
         for index, figure in enumerate(parameters.measures):
-            where = f"parameters.measures[{index}]"
-            figures.append(_figure(figure, frame, where).alias(names[len(parameters.group_by) + index]))
-        try:
-            if not parameters.group_by:
-                result = frame.select(figures)
-            else:
-                keys = []
-                for index, key in enumerate(parameters.group_by):
-                    column = pl.col(key.column)
-                    if key.part is not None:
-                        column = date_part(frame, column, key.part, where=f"parameters.group_by[{index}]")
-                    keys.append(column.alias(f"key {index}"))
-                result = (
-                    frame.with_columns(keys)
-                    .group_by([f"key {index}" for index in range(len(keys))], maintain_order=True)
-                    .agg(figures)
-                    .rename({f"key {index}": names[index] for index in range(len(keys))})
-                    .sort(names[: len(keys)], nulls_last=True, maintain_order=True)
-                )
-        except pl.exceptions.PolarsError as error:
-            raise type_error(error, where="parameters") from error
-        context.log("info", f"{frame.height} rows in {result.height} groups")
+            asked.append(_asked(figure, table, f"parameters.measures[{index}]"))
+        keys = [
+            _key(table, key, f"parameters.group_by[{index}]") for index, key in enumerate(parameters.group_by)
+        ]
+        first, figures = figures_of(asked, [group_key(key) for key in keys], table.height)
+        columns = [*(Column(key.series.gather(first), key.mark, key.written) for key in keys), *figures]
+        result = Table.of_columns(dict(zip(names, columns, strict=True)))
+        if keys:
+            order = names[: len(keys)]
+            result = result.with_frame(result.frame.sort(order, nulls_last=True, maintain_order=True))
+        context.log("info", f"{table.height} rows in {result.height} groups")
         return table_result(context, result)
+
+
+def _key(table: Table, key: GroupKey, where: str) -> Column:
+    """Return the values to group by. Raises: NodeError `table.not_a_date`."""
+    if key.part is None:
+        return table.column(key.column)
+    part = date_part(table.frame, pl.col(key.column), key.part, where=where)
+    return Column(table.frame.select(part.alias(key.column)).get_column(key.column))
+
+
+def _asked(figure: Measure, table: Table, where: str) -> Asked:
+    """Return what is computed. Raises: NodeError `aggregate.column`, `table.wrong_type`."""
+    if figure.column:
+        column = table.column(figure.column)
+        check(figure.function, column, figure.column, where)
+        return Asked(figure.function, column, where)
+    if figure.function != "count":
+        raise NodeError(
+            "aggregate.column",
+            sentence("`{function}` needs a column.", function=figure.function),
+            where=f"{where}.column",
+        )
+    return Asked("count", None, where)
 
 
 def _output_names(parameters: AggregateParameters) -> list[str]:
@@ -172,46 +183,3 @@ def _output_names(parameters: AggregateParameters) -> list[str]:
             hint="Give one of them a name of its own.",
         )
     return names
-
-
-def _figure(figure: Measure, frame: pl.DataFrame, where: str) -> pl.Expr:
-    if not figure.column:
-        if figure.function != "count":
-            raise NodeError(
-                "aggregate.column",
-                sentence("`{function}` needs a column.", function=figure.function),
-                where=f"{where}.column",
-            )
-        return pl.len()
-    dtype = frame.schema[figure.column]
-    if figure.function in NUMBERS_ONLY and not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
-        raise NodeError(
-            "table.wrong_type",
-            sentence(
-                "`{function}` needs numbers, but the column `{column}` holds text.",
-                function=figure.function,
-                column=figure.column,
-            ),
-            where=f"{where}.column",
-            hint="Turn it into numbers first (`Transform`, cast).",
-        )
-    column = pl.col(figure.column).drop_nulls()
-    match figure.function:
-        case "sum":
-            return (column.cast(pl.Int64) if dtype == pl.Null else column).sum()
-        case "mean":
-            return column.mean()
-        case "median":
-            return column.median()
-        case "min":
-            return column.min()
-        case "max":
-            return column.max()
-        case "count":
-            return column.len()
-        case "distinct":
-            return column.n_unique()
-        case "first":
-            return column.first()
-        case "last":
-            return column.last()

@@ -1,5 +1,6 @@
 """Nodes that bring tables together: join, append."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -7,7 +8,9 @@ import polars as pl
 
 from structforge.domain.errors import sentence
 from structforge.nodes.table_inputs import ROWS_TEXT, FlattenParameters, table_from, table_of
-from structforge.nodes.tables import Table, table_result, type_error, with_columns_known
+from structforge.nodes.table_keys import matching_keys
+from structforge.nodes.table_stacks import nulls, stacked
+from structforge.nodes.tables import Column, Table, table_result, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -23,6 +26,8 @@ from structforge.sdk import (
 MAX_JOINED_ROWS = 20_000_000
 """A join whose keys repeat on both sides multiplies rows; beyond this it is refused before it fills the
 memory."""
+
+How = Literal["inner", "left", "full", "semi", "anti"]
 
 
 class JoinParameters(FlattenParameters):
@@ -44,7 +49,7 @@ class JoinParameters(FlattenParameters):
         stands_for="right",
         advanced=True,
     )
-    how: Literal["inner", "left", "full", "semi", "anti"] = parameter(
+    how: How = parameter(
         "inner",
         title="Keep",
         description="`inner`: rows with a partner; `left`: all of the left; `full`: all of both; `semi`: "
@@ -74,9 +79,14 @@ class JoinParameters(FlattenParameters):
 class Join(Node[JoinParameters]):
     """Joins two tables by equal keys.
 
-    Rows belong together when all key columns are equal; empty keys never are. Rows keep the order of the
-    left table. When one key is text and the other numbers, both are compared as text. The key columns appear
-    once, under the left table's names.
+    Rows belong together when all key columns are equal; null never is, empty text equals empty text. Rows keep the
+    order of the left table. The key columns appear once, under the left table's names and with its values; a row
+    that only the right table has brings its own.
+
+    Numbers are equal by exact value, whatever their types: 1 and 1.0, 0.1 and the decimal 0.10, but not
+    9007199254740993 and 9007199254740992.0. A text equals a number only when it is the number written shortest:
+    `"1"` meets 1 and 1.0, `"1.0"` and `"01"` meet neither. Lists and objects are equal when all that is in them is,
+    whatever the order of an object's fields.
 
     **Example.** Joined by `code`, left `[{"code": "no", "temp": 3}]` and right `[{"code": "no", "name":
     "Norway"}]` give `[{"code": "no", "temp": 3, "name": "Norway"}]`.
@@ -123,43 +133,81 @@ class Join(Node[JoinParameters]):
                 where="parameters.right_on",
                 hint="Name as many columns on both sides.",
             )
-        left_table = with_columns_known(
+        left = with_columns_known(
             table_from(context, parameters, inputs, port="left", name="left_rows"),
             parameters.left_on,
             where="parameters.left_on",
         )
-        right_table = with_columns_known(
+        right = with_columns_known(
             table_from(context, parameters, inputs, port="right", name="right_rows"),
             right_on,
             where="parameters.right_on",
         )
-        left, right = _with_comparable_keys(left_table.frame, right_table.frame, parameters.left_on, right_on)
-        try:
-            if parameters.how not in ("semi", "anti"):
-                _refuse_explosion(left, right, parameters.left_on, right_on)
-            result = left.join(
-                right,
-                how=parameters.how,
-                left_on=list(parameters.left_on),
-                right_on=list(right_on),
-                suffix=parameters.suffix,
-                coalesce=True if parameters.how in ("left", "full") else None,
-                maintain_order="left_right" if parameters.how in ("inner", "left", "full") else "left",
-            )
-        except pl.exceptions.DuplicateError as error:
-            raise NodeError(
-                "join.name",
-                sentence(
-                    "Two columns of the result would have the same name: {said}.",
-                    said=str(error).splitlines()[0],
-                ),
-                where="parameters.suffix",
-                hint="Choose another suffix.",
-            ) from error
-        except pl.exceptions.PolarsError as error:
-            raise type_error(error, where="parameters") from error
+        pairs = tuple(zip(parameters.left_on, right_on, strict=True))
+        found = _partners(left, right, pairs, parameters.how)
+        if parameters.how in ("semi", "anti"):
+            result = left.with_frame(left.frame[found.get_column("left")])
+        else:
+            result = _joined(left, right, pairs, found, parameters.suffix)
         context.log("info", f"{left.height} and {right.height} rows gave {result.height}")
         return table_result(context, result)
+
+
+def _partners(left: Table, right: Table, pairs: Sequence[tuple[str, str]], how: How) -> pl.DataFrame:
+    """Return which row of the left table goes with which of the right, null where there is none.
+
+    Raises: NodeError `join.too_large`.
+    """
+    keys = [
+        matching_keys(left.column(left_name), right.column(right_name)) for left_name, right_name in pairs
+    ]
+    names = [f"k{index}" for index in range(len(keys))]
+    one, other = (
+        pl.DataFrame(
+            [
+                *(pair[side].alias(name) for name, pair in zip(names, keys, strict=True)),
+                pl.int_range(table.height, dtype=pl.UInt32, eager=True).alias(title),
+            ]
+        )
+        for side, table, title in ((0, left, "left"), (1, right, "right"))
+    )
+    if how in ("semi", "anti"):
+        return one.join(other, how=how, on=names, maintain_order="left").select("left")
+    _refuse_explosion(one, other, names)
+    joined = one.join(other, how=how, on=names, maintain_order="left_right", coalesce=True)
+    return joined.select("left", "right")
+
+
+def _joined(
+    left: Table, right: Table, pairs: Sequence[tuple[str, str]], found: pl.DataFrame, suffix: str
+) -> Table:
+    """Return the rows of both tables side by side; keys stand once, under the left names."""
+    left_rows, right_rows = found.get_column("left"), found.get_column("right")
+    columns = {name: _gathered(left.column(name), left_rows) for name in left.columns}
+    if left_rows.null_count():
+        rows = found.select(pl.coalesce("left", pl.col("right") + left.height)).to_series()
+        for left_name, right_name in pairs:
+            key = stacked([left.column(left_name), right.column(right_name)])
+            columns[left_name] = _gathered(key, rows)
+    keys = {right_name for _, right_name in pairs}
+    for name in right.columns:
+        if name in keys:
+            continue
+        given = name + suffix if name in columns else name
+        if given in columns:
+            raise NodeError(
+                "join.name",
+                sentence("Two columns of the result would be called `{twice}`.", twice=given),
+                where="parameters.suffix",
+                hint="Choose another suffix.",
+            )
+        columns[given] = _gathered(right.column(name), right_rows)
+    table = Table.of_columns(columns)
+    return dataclasses.replace(table, unknown=left.unknown and not table.height)
+
+
+def _gathered(column: Column, rows: pl.Series) -> Column:
+    return Column(column.series.gather(rows), column.mark, column.written)
 
 
 class AppendParameters(FlattenParameters):
@@ -184,7 +232,8 @@ class Append(Node[AppendParameters]):
     """Puts the rows of several tables below each other.
 
     The tables follow in the order of their edges. Columns are matched by name; where a table lacks one, the
-    cells are empty. A column that holds numbers in one table and text in another becomes text.
+    cells are null. A column that holds numbers in one table and text in another becomes text; integers, decimals and
+    other numbers become one type that keeps every digit. Tables without rows keep their columns and types.
 
     **Example.** `[{"a": 1}]` and `[{"a": 2, "b": "x"}]` give `[{"a": 1, "b": null}, {"a": 2, "b": "x"}]`.
     """
@@ -209,21 +258,29 @@ class Append(Node[AppendParameters]):
 
     def run(self, context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> Result:
         """Return all rows. Raises: NodeError `table.*`."""
-        frames = [table.frame for table in _tables(context, parameters, inputs)]
-        if parameters.source_column:
-            frames = [
-                frame.with_columns(pl.lit(number, pl.Int64).alias(parameters.source_column))
-                for number, frame in enumerate(frames, 1)
-                if frame.height
-            ]
-        frames = [frame for frame in frames if frame.width]
-        if not frames:
+        tables = _tables(context, parameters, inputs)
+        known = [table for table in tables if not table.unknown]
+        if not known:
             return []
-        try:
-            frames = _with_common_types(frames)
-            return table_result(context, pl.concat(frames, how="diagonal_relaxed"))
-        except pl.exceptions.PolarsError as error:
-            raise type_error(error, where="input in") from error
+        names = list(dict.fromkeys(name for table in known for name in table.columns))
+        columns = {
+            name: stacked(
+                [table.column(name) if name in table.columns else nulls(table.height) for table in known]
+            )
+            for name in names
+        }
+        source = parameters.source_column
+        if source in columns:
+            raise NodeError(
+                "append.name",
+                sentence("The tables have a column `{name}` already.", name=source),
+                where="parameters.source_column",
+                hint="Choose another name.",
+            )
+        if source:
+            numbers = [number for number, table in enumerate(tables, 1) for _ in range(table.height)]
+            columns[source] = Column(pl.Series(numbers, dtype=pl.Int64))
+        return table_result(context, Table.of_columns(columns, height=sum(table.height for table in known)))
 
 
 def _tables(context: NodeContext, parameters: AppendParameters, inputs: Inputs) -> list[Table]:
@@ -242,56 +299,14 @@ def _tables(context: NodeContext, parameters: AppendParameters, inputs: Inputs) 
     return tables
 
 
-def _with_common_types(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Cast columns that are text in one frame and numbers or booleans in another to text everywhere."""
-    kinds: dict[str, set[bool]] = {}
-    for frame in frames:
-        for name, dtype in frame.schema.items():
-            if not dtype.is_nested() and dtype != pl.Null:
-                kinds.setdefault(name, set()).add(dtype == pl.String)
-    mixed = {name for name, found in kinds.items() if len(found) == 2}
-    return [
-        frame.with_columns([pl.col(name).cast(pl.String) for name in frame.columns if name in mixed])
-        for frame in frames
-    ]
-
-
-def _with_comparable_keys(
-    left: pl.DataFrame, right: pl.DataFrame, left_on: Sequence[str], right_on: Sequence[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bring each pair of key columns to one type: text when their kinds differ, else the wider number."""
-    for left_name, right_name in zip(left_on, right_on, strict=True):
-        one, other = left.schema[left_name], right.schema[right_name]
-        if one == other:
-            continue
-        target: Any = pl.Float64 if one.is_numeric() and other.is_numeric() else pl.String
-        if pl.Null in (one, other):
-            target = other if one == pl.Null else one
-        if one != target:
-            left = left.with_columns(pl.col(left_name).cast(target))
-        if other != target:
-            right = right.with_columns(pl.col(right_name).cast(target))
-    return left, right
-
-
-def _refuse_explosion(
-    left: pl.DataFrame, right: pl.DataFrame, left_on: Sequence[str], right_on: Sequence[str]
-) -> None:
+def _refuse_explosion(left: pl.DataFrame, right: pl.DataFrame, names: Sequence[str]) -> None:
     """Count the rows the join will have, which is cheap, before it makes them."""
-    names = [f"key {number}" for number in range(len(left_on))]
-    counts = [
-        frame.select([pl.col(column).alias(name) for column, name in zip(columns, names, strict=True)])
-        .drop_nulls()
-        .group_by(names)
-        .len()
-        for frame, columns in ((left, left_on), (right, right_on))
-    ]
-    rows = (
-        counts[0]
-        .join(counts[1], on=names, suffix="_right")
-        .select((pl.col("len").cast(pl.Int64) * pl.col("len_right").cast(pl.Int64)).sum())
-        .item()
-    )
+    counts = right.drop_nulls(names).group_by(names).len()
+    most = counts.select(pl.col("len").max().fill_null(0)).item()
+    if left.height * most <= MAX_JOINED_ROWS:
+        return
+    repeated = left.select(names).drop_nulls().group_by(names).len().join(counts, on=names, suffix=" right")
+    rows = repeated.select((pl.col("len").cast(pl.Int64) * pl.col("len right").cast(pl.Int64)).sum()).item()
     if rows > MAX_JOINED_ROWS:
         raise NodeError(
             "join.too_large",

@@ -1,12 +1,12 @@
 """Nodes that choose and order the rows of a table: filter, sort and limit."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
+from structforge.nodes.table_conditions import Condition, test_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.tables import table_result, type_error, with_columns_known
 from structforge.sdk import (
@@ -15,43 +15,13 @@ from structforge.sdk import (
     Inputs,
     Node,
     NodeContext,
-    NodeError,
     Port,
     Result,
     parameter,
 )
 
-Operator = Literal[
-    "equals",
-    "not_equals",
-    "greater",
-    "greater_or_equal",
-    "less",
-    "less_or_equal",
-    "between",
-    "contains",
-    "not_contains",
-    "starts_with",
-    "ends_with",
-    "matches",
-    "in",
-    "not_in",
-    "is_empty",
-    "is_not_empty",
-]
-
 TABLE_IN = (Port("in", "table", "Table", "The rows to work on."),)
 TABLE_OUT = (Port("out", "table", "Table", "The resulting rows."),)
-
-
-class Condition(BaseModel):
-    """One comparison of a column with a value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    column: str
-    operator: Operator = "equals"
-    value: Any = None
 
 
 class FilterParameters(RowsParameters):
@@ -81,11 +51,17 @@ class Filter(Node[FilterParameters]):
     """Keeps the rows of a table that meet conditions.
 
     Conditions compare one column with one value; *match* says whether all or any must hold. A row expression
-    can be given instead or in addition; a row must pass both. An empty cell passes no comparison except
-    `is_empty`, `not_equals`, `not_contains` and `not_in`.
+    can be given instead or in addition; a row must pass both.
 
-    `between` takes a list of two values, both included; `in` and `not_in` take a list; `matches` takes a
-    regular expression. Dates are ISO text (`2024-03-01`), so `greater` and `less` order them correctly.
+    A null cell passes no comparison except `is_empty`, `not_equals`, `not_contains` and `not_in`; `equals` and
+    `in` find it by the value null. Empty text is a value: `is_empty` finds it and null. The other operators
+    need a value that is not null.
+
+    Numbers compare by their exact value: 9007199254740993 is not 9007199254740992, 1 is 1.0, and the text `"3"`
+    counts as 3 where the column holds numbers. A column of texts is not compared with a number: that is an error
+    that says so. `between` takes a list of two values, both included; `in` and `not_in` take a list; `matches`
+    takes a regular expression. `contains` and its like look at the cell as text, lists and objects as JSON.
+    Dates are ISO text (`2024-03-01`), so `greater` and `less` order them correctly.
 
     **Example.** From the rows `{"city": "Oslo", "temp": 3}` and `{"city": "Rome", "temp": 18}`, the condition
     `temp greater 10` keeps Rome.
@@ -131,7 +107,7 @@ class Filter(Node[FilterParameters]):
         frame = table.frame
         before = frame.height
         tests = [
-            _test(condition, frame.schema[condition.column], f"parameters.conditions[{index}]")
+            test_of(condition, table, f"parameters.conditions[{index}]")
             for index, condition in enumerate(parameters.conditions)
         ]
         try:
@@ -171,9 +147,9 @@ class SortParameters(RowsParameters):
 class Sort(Node[SortParameters]):
     """Orders the rows of a table and keeps the first of them.
 
-    Text is ordered by code point (capital letters first), empty cells come last in both directions. The
-    order is stable: rows with equal keys stay as they were. *Skip* and *limit* apply afterwards; with no
-    column given they simply take a slice.
+    Text is ordered by code point (capital letters first), empty text before all others; null comes last in both
+    directions. Lists and objects are ordered as JSON text. The order is stable: rows with equal keys stay as
+    they were. *Skip* and *limit* apply afterwards; with no column given they simply take a slice.
 
     **Example.** Ordered by `temp` descending with a limit of 1, the rows `{"city": "Oslo", "temp": 3}` and
     `{"city": "Rome", "temp": 18}` give Rome.
@@ -215,114 +191,3 @@ class Sort(Node[SortParameters]):
             except pl.exceptions.PolarsError as error:
                 raise type_error(error, where="parameters.by") from error
         return table_result(context, table.with_frame(frame.slice(parameters.skip, parameters.limit)))
-
-
-def _test(condition: Condition, dtype: pl.DataType, where: str) -> pl.Expr:
-    """Compile one condition to an expression that is true or false, never null."""
-    column = pl.col(condition.column)
-    empty = column.is_null() | (column == "") if dtype == pl.String else column.is_null()
-    operator = condition.operator
-    if operator == "is_empty":
-        return empty
-    if operator == "is_not_empty":
-        return ~empty
-    if operator in ("contains", "not_contains", "starts_with", "ends_with", "matches"):
-        found = _text_test(operator.removeprefix("not_"), column.cast(pl.String), condition.value, where)
-        return ~found.fill_null(False) if operator == "not_contains" else found.fill_null(False)
-    if operator in ("in", "not_in", "between"):
-        if not isinstance(condition.value, list) or (operator == "between" and len(condition.value) != 2):
-            wanted = "a list of two values" if operator == "between" else "a list"
-            raise NodeError(
-                "filter.value",
-                sentence("`{operator}` needs {wanted}.", operator=operator, wanted=wanted),
-                where=f"{where}.value",
-            )
-        values = [_fitting(value, dtype, where) for value in condition.value]
-        if operator == "between":
-            return column.is_between(pl.lit(values[0]), pl.lit(values[1])).fill_null(False)
-        found = pl.any_horizontal([column == pl.lit(value) for value in values]) if values else pl.lit(False)
-        return ~found.fill_null(False) if operator == "not_in" else found.fill_null(False)
-    if condition.value is None:
-        if operator == "equals":
-            return column.is_null()
-        if operator == "not_equals":
-            return column.is_not_null()
-        raise NodeError(
-            "filter.value",
-            sentence("`{operator}` needs a value.", operator=operator),
-            where=f"{where}.value",
-            hint="Use `is_empty` for empty cells.",
-        )
-    value = pl.lit(_fitting(condition.value, dtype, where))
-    if operator == "equals":
-        return (column == value).fill_null(False)
-    if operator == "not_equals":
-        return (column != value).fill_null(True)
-    if operator == "greater":
-        return (column > value).fill_null(False)
-    if operator == "greater_or_equal":
-        return (column >= value).fill_null(False)
-    if operator == "less":
-        return (column < value).fill_null(False)
-    return (column <= value).fill_null(False)
-
-
-def _text_test(operator: str, column: pl.Expr, value: Any, where: str) -> pl.Expr:
-    text = value if isinstance(value, str) else str(value)
-    if operator == "contains":
-        return column.str.contains(text, literal=True)
-    if operator == "starts_with":
-        return column.str.starts_with(text)
-    if operator == "ends_with":
-        return column.str.ends_with(text)
-    try:
-        pl.select(pl.lit("").str.contains(text))
-    except pl.exceptions.ComputeError as error:
-        raise NodeError(
-            "filter.pattern",
-            sentence("`{text}` is not a regular expression.", text=text),
-            where=f"{where}.value",
-            hint="Look-around and back-references are not supported.",
-        ) from error
-    return column.str.contains(text)
-
-
-def _fitting(value: Any, dtype: pl.DataType, where: str) -> Any:
-    """Return the value in the column's type: forms and expressions often give numbers as text."""
-    if isinstance(value, (list, dict)):
-        raise NodeError(
-            "filter.value", "A cell cannot be compared with a list or object.", where=f"{where}.value"
-        )
-    if dtype.is_numeric() and isinstance(value, str):
-        try:
-            return float(value) if not value.strip().lstrip("+-").isdecimal() else int(value)
-        except ValueError as error:
-            raise NodeError(
-                "filter.value",
-                sentence(
-                    "The column holds numbers, but it is compared with the text `{value}`.", value=value
-                ),
-                where=f"{where}.value",
-                hint="Give a number, or turn the column into text first.",
-            ) from error
-    if isinstance(value, bool) and (dtype.is_numeric() or dtype == pl.String):
-        kind = "numbers" if dtype.is_numeric() else "text"
-        raise NodeError(
-            "filter.value",
-            sentence(
-                "The column holds {kind}, but it is compared with {value}.",
-                kind=kind,
-                value=str(value).lower(),
-            ),
-            where=f"{where}.value",
-        )
-    if dtype == pl.Boolean and isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if dtype == pl.String and isinstance(value, (int, float)):
-        raise NodeError(
-            "filter.value",
-            sentence("The column holds text, but it is compared with the number {value}.", value=value),
-            where=f"{where}.value",
-            hint="Put the value in quotes, or turn the column into numbers first (`Transform`, cast).",
-        )
-    return value

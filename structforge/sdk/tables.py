@@ -81,6 +81,18 @@ class Table:
         frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
         return cls(frame, marks, ways, unknown=not rows)
 
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Column], height: int = 0) -> "Table":
+        """Return the table of columns of one length; it is known, also without rows.
+
+        `height` is that of a table without columns.
+        """
+        series = [column.series.alias(name) for name, column in columns.items()]
+        marks = {name: column.mark for name, column in columns.items() if column.mark is not None}
+        written = {name: column.written for name, column in columns.items() if column.written is not None}
+        frame, found = normal(pl.DataFrame(series) if series else pl.DataFrame(height=height))
+        return cls(frame, {**found, **marks}, written)
+
     @property
     def height(self) -> int:
         return self.frame.height

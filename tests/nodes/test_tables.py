@@ -273,7 +273,7 @@ def test_joins(how: str, rows: list[tuple[Any, ...]]) -> None:
 def test_join_keys_of_two_kinds_and_two_names() -> None:
     parameters = {"left_on": ["id"], "right_on": ["key"], "suffix": "_2"}
     joined = value_of(Join(), parameters, left=[{"id": 7, "n": 1}], right=[{"key": "7", "n": 2}])
-    assert joined == [{"id": "7", "n": 1, "n_2": 2}]
+    assert joined == [{"id": 7, "n": 1, "n_2": 2}]
 
 
 def test_a_join_with_a_table_without_rows() -> None:

@@ -1,0 +1,214 @@
+"""Figures of groups of rows: sums, means, extremes, counts, exact where their columns are.
+
+Invariant: null is left out and nothing else; a sum of integers or decimals is exact or an error, never wrapped around;
+sums of floats are rounded once.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+
+import polars as pl
+
+from structforge.domain.errors import sentence
+from structforge.nodes.table_conditions import NUMBERS
+from structforge.nodes.table_keys import group_key
+from structforge.sdk import NodeError
+from structforge.sdk.table_cells import narrowed, type_name
+from structforge.sdk.tables import Column
+
+Function = Literal["sum", "mean", "min", "max", "median", "count", "distinct", "first", "last"]
+
+NUMBERS_ONLY = frozenset({"sum", "mean", "median"})
+_SUMMED = NUMBERS | {"boolean", "null"}
+_HOLDS = {"list": "lists", "object": "objects", "mixed": "values of several kinds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One figure that is wanted."""
+
+    function: Function
+    column: Column | None
+    """None counts rows."""
+    where: str
+
+
+def check(function: Function, column: Column, name: str, where: str) -> None:
+    """Refuse a figure of numbers over a column that has none. Raises: NodeError `table.wrong_type`."""
+    kind = type_name(column.series.dtype, column.mark)
+    if function in NUMBERS_ONLY and kind not in _SUMMED:
+        raise NodeError(
+            "table.wrong_type",
+            sentence(
+                "`{function}` needs numbers, but the column `{column}` holds {kind}.",
+                function=function,
+                column=name,
+                kind=_HOLDS.get(kind, "text"),
+            ),
+            where=f"{where}.column",
+            hint="Turn it into numbers first (`Transform`, cast).",
+        )
+
+
+def figures_of(
+    asked: Sequence[Asked], keys: Sequence[pl.Series], height: int
+) -> tuple[pl.Series, list[Column]]:
+    """Return the index of the first row of each group, and each figure by group.
+
+    Rows whose `keys` are the same form a group, in the order of their first rows; without keys all rows are one.
+    Raises: NodeError `aggregate.too_large`.
+    """
+    plans = [_plan(one) for one in asked]
+    columns = [pl.int_range(height, dtype=pl.UInt32, eager=True).alias("row")]
+    columns += [key.alias(f"k{index}") for index, key in enumerate(keys)]
+    columns += [plan.source.alias(f"v{index}") for index, plan in enumerate(plans) if plan.source is not None]
+    parts = [
+        part.alias(f"f{index} {number}")
+        for index, plan in enumerate(plans)
+        for number, part in enumerate(plan.parts(pl.col("row" if plan.source is None else f"v{index}")))
+    ]
+    names = [f"k{index}" for index in range(len(keys))]
+    frame = pl.DataFrame(columns)
+    parts.append(pl.col("row").first().alias("first"))
+    try:
+        found = frame.group_by(names, maintain_order=True).agg(parts) if names else frame.select(parts)
+    except pl.exceptions.PolarsError as error:
+        raise _too_large("sum", "parameters.measures") from error
+    results = iter(found.get_columns()[len(names) :])
+    figures = []
+    for one, plan in zip(asked, plans, strict=True):
+        taken = [next(results) for _ in range(plan.width)]
+        try:
+            figures.append(plan.finish(taken))
+        except (OverflowError, pl.exceptions.PolarsError) as error:
+            raise _too_large(one.function, one.where) from error
+    return found.get_column("first"), figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a figure is computed: aggregates of a column, and what is made of their results."""
+
+    source: pl.Series | None
+    """None is the column of row numbers."""
+    parts: Callable[[pl.Expr], tuple[pl.Expr, ...]]
+    finish: Callable[[list[pl.Series]], Column]
+    width: int = 1
+
+
+def _plan(one: Asked) -> _Plan:
+    if one.column is None:
+        return _Plan(None, lambda row: (row.len(),), _as_count)
+    column, series = one.column, one.column.series
+    match one.function:
+        case "count":
+            return _Plan(series, lambda value: (value.drop_nulls().len(),), _as_count)
+        case "distinct":
+            return _Plan(group_key(column), lambda value: (value.drop_nulls().n_unique(),), _as_count)
+        case "sum" | "mean" if series.dtype == pl.Float64:
+            make = _float_sum if one.function == "sum" else _float_mean
+            return _Plan(
+                series, lambda value: (value.drop_nulls().implode(),), lambda got: _of_lists(got[0], make)
+            )
+        case "sum":
+            return _Plan(_exact(series), lambda value: (value.sum(),), lambda got: Column(_narrow(got[0])))
+        case "mean":
+            return _Plan(
+                _exact(series),
+                lambda value: (value.sum(), value.drop_nulls().len()),
+                lambda got: _means(*got),
+                2,
+            )
+        case "median":
+            return _Plan(_counted(series), _middles, lambda got: _medians(*got), 2)
+        case "min":
+            return _picking(column, lambda value: value.min())
+        case "max":
+            return _picking(column, lambda value: value.max())
+        case "first":
+            return _picking(column, lambda value: value.drop_nulls().first())
+        case "last":
+            return _picking(column, lambda value: value.drop_nulls().last())
+
+
+def _picking(column: Column, make: Callable[[pl.Expr], pl.Expr]) -> _Plan:
+    """Return the plan of a figure that is one of the cells, and of their type."""
+    return _Plan(
+        column.series, lambda value: (make(value),), lambda got: Column(got[0], column.mark, column.written)
+    )
+
+
+def _as_count(results: list[pl.Series]) -> Column:
+    return Column(results[0].cast(pl.Int64))
+
+
+def _exact(series: pl.Series) -> pl.Series:
+    """Return integers, decimals, true and false so that their sums do not wrap around."""
+    return series if series.dtype.is_decimal() else series.cast(pl.Int128)
+
+
+def _narrow(series: pl.Series) -> pl.Series:
+    return series if series.dtype.is_decimal() else narrowed(series)
+
+
+def _counted(series: pl.Series) -> pl.Series:
+    return series.cast(pl.Int64) if series.dtype in (pl.Boolean, pl.Null) else series
+
+
+def _of_lists(lists: pl.Series, make: Callable[[list[float]], float | None]) -> Column:
+    return Column(pl.Series([make(cells) for cells in lists.to_list()], dtype=pl.Float64))
+
+
+def _float_sum(cells: list[float]) -> float:
+    return math.fsum(cells) + 0.0
+
+
+def _float_mean(cells: list[float]) -> float | None:
+    if not cells:
+        return None
+    try:
+        return math.fsum(cells) / len(cells) + 0.0
+    except OverflowError:
+        return float(sum(map(Fraction, cells)) / len(cells))
+
+
+def _means(sums: pl.Series, counts: pl.Series) -> Column:
+    means = [_ratio(total, count) if count else None for total, count in zip(sums, counts, strict=True)]
+    return Column(pl.Series(means, dtype=pl.Float64))
+
+
+def _ratio(total: int | Decimal, count: int) -> float:
+    """Return the quotient, rounded once."""
+    whole, part = total.as_integer_ratio()
+    return whole / (part * count)
+
+
+def _middles(value: pl.Expr) -> tuple[pl.Expr, ...]:
+    """Return the one or two cells in the middle."""
+    ordered = value.drop_nulls().sort()
+    count = value.drop_nulls().len().cast(pl.Int64)
+    return tuple(ordered.get((count + more) // 2 - 1, null_on_oob=True) for more in (1, 2))
+
+
+def _medians(low: pl.Series, high: pl.Series) -> Column:
+    middles = [None if one is None else _middle(one, other) for one, other in zip(low, high, strict=True)]
+    return Column(pl.Series(middles, dtype=pl.Float64))
+
+
+def _middle(one: Any, other: Any) -> float:
+    if isinstance(one, float) and math.isfinite(one + other):
+        return float((one + other) / 2)
+    return float((Fraction(one) + Fraction(other)) / 2)
+
+
+def _too_large(function: str, where: str) -> NodeError:
+    return NodeError(
+        "aggregate.too_large",
+        sentence("The {function} is larger than a table can hold.", function=function),
+        where=where,
+        hint="Integers and decimals have at most 38 digits, other numbers are smaller than 1.8e308.",
+    )

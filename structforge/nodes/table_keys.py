@@ -1,0 +1,83 @@
+"""What makes cells equal, as expressions of polars: by exact value, whatever type their columns have.
+
+Invariant: two cells have the same key exactly when they are equal by `docs/values.md`; a number meets a text only
+when the text is that number as it is written shortest. Join, group and append stand on it.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from structforge.domain.values import canonical_json
+from structforge.sdk.table_cells import WIDE, cells_of
+from structforge.sdk.tables import Column
+
+
+def plain_digits(value: int | float | Decimal) -> str:
+    """Return a number in its shortest way without an exponent: `1`, `1.5`, `0.1`; a float by its digits."""
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not exact:
+        return "0"
+    text = format(exact, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def text_key(column: Column) -> pl.Series:
+    """Return each cell as a text that is the same for equal cells of columns of any types; null stays null."""
+    series = column.series
+    if column.mark is not None:
+        return _json_keys(column)
+    if series.dtype == pl.String:
+        return series
+    if series.dtype == pl.Float64:
+        return _float_keys(series)
+    if series.dtype.is_decimal():
+        return _decimal_keys(series)
+    return series.cast(pl.String)
+
+
+def group_key(column: Column) -> pl.Series:
+    """Return a column that is the same for equal cells of one column, and cheap to group by."""
+    return column.series if column.mark is None else _json_keys(column)
+
+
+def matching_keys(left: Column, right: Column) -> tuple[pl.Series, pl.Series]:
+    """Return both columns with keys of one type."""
+    one, other = left.series.dtype, right.series.dtype
+    if left.mark is None and right.mark is None:
+        if pl.Null in (one, other):
+            return left.series.cast(pl.String), right.series.cast(pl.String)
+        if one == other:
+            return left.series, right.series
+        if {one, other} == {pl.Int64(), WIDE}:
+            return left.series.cast(WIDE), right.series.cast(WIDE)
+    return text_key(left), text_key(right)
+
+
+def _json_keys(column: Column) -> pl.Series:
+    cells = cells_of(column.series, column.mark)
+    keys = [None if cell is None else canonical_json(cell).decode() for cell in cells]
+    return pl.Series(column.series.name, keys, dtype=pl.String)
+
+
+def _float_keys(series: pl.Series) -> pl.Series:
+    name = series.name
+    text = pl.col(name).cast(pl.String)
+    trimmed = pl.when(text.str.ends_with(".0")).then(text.str.head(-2)).otherwise(text)
+    keys = series.to_frame().select(
+        pl.when(pl.col(name) == 0).then(pl.lit("0")).otherwise(trimmed).alias(name)
+    )
+    made = keys.get_column(name)
+    powers = made.str.contains("e", literal=True)
+    if not powers.any():
+        return made
+    spelled: dict[Any, str] = {cell: plain_digits(float(cell)) for cell in made.filter(powers).unique()}
+    return made.replace(spelled)
+
+
+def _decimal_keys(series: pl.Series) -> pl.Series:
+    text = series.cast(pl.String)
+    if not series.dtype.scale:  # type: ignore[attr-defined]
+        return text
+    return text.str.strip_chars_end("0").str.strip_chars_end(".").replace({"-0": "0"})
