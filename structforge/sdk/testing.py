@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -296,7 +297,7 @@ def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) 
                 )
             )
         try:
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, default=_exact)
         except (TypeError, ValueError) as error:
             raise InvalidError(
                 Problem(
@@ -306,3 +307,10 @@ def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) 
                 )
             ) from error
     return ports
+
+
+def _exact(value: object) -> str:
+    """Let exact decimals pass: they are JSON values, though Python's encoder does not know them."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
