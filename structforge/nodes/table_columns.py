@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
 from structforge.nodes.dates import checked_moment, moment
+from structforge.nodes.table_casts import cast_column
 from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
-from structforge.nodes.tables import Column, table_result, type_error, with_columns_known
+from structforge.nodes.tables import Column, Table, table_result, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -22,10 +23,7 @@ from structforge.sdk import (
     parameter,
 )
 
-CellType = Literal["text", "number", "integer", "boolean", "date", "datetime"]
-
-_TRUE = ("true", "yes", "y", "1", "on")
-_FALSE = ("false", "no", "n", "0", "off")
+CellType = Literal["text", "number", "integer", "decimal", "boolean", "date", "datetime"]
 
 
 class Cast(BaseModel):
@@ -51,9 +49,8 @@ class TransformParameters(RowsParameters):
     cast: tuple[Cast, ...] = parameter(
         (),
         title="Change types",
-        description="Turn a column into `text`, `number`, `integer`, `boolean`, `date` or `datetime`. Dates "
-        "may have "
-        "a pattern such as `%d.%m.%Y`.",
+        description="Turn a column into `text`, `number`, `integer`, `decimal`, `boolean`, `date` or `datetime`. "
+        "Dates may have a pattern such as `%d.%m.%Y`.",
         widget="list",
     )
     on_bad_value: Literal["error", "empty"] = parameter(
@@ -92,8 +89,10 @@ class Transform(Node[TransformParameters]):
     columns by name: `price * qty`, `upper(city)`, `high - low if high > low else 0`, `year(day)`; a column
     with blanks in its name is written `row["unit price"]`.
 
-    Dates become ISO text (`2024-03-01`), because a cell holds JSON values only; they sort and compare
-    correctly.
+    Changing a type loses nothing: `text` writes numbers as JSON does and lists and objects as JSON; `number`
+    becomes exact decimals where digits would be lost; `integer` takes `3.0` and refuses `2.7`; `decimal` keeps every
+    digit, to 38. Blank text becomes null. Dates become ISO text (`2024-03-01`), because a cell holds JSON values
+    only; they sort and compare correctly.
 
     **Example.** With `spread = high - low` computed, and only `city` and `spread` kept, the row
     `{"city": "Rome", "low": 9, "high": 21}` becomes `{"city": "Rome", "spread": 12}`.
@@ -135,12 +134,8 @@ class Transform(Node[TransformParameters]):
         for index, cast in enumerate(parameters.cast):
             where = f"parameters.cast[{index}]"
             table = with_columns_known(table, [cast.column], where=where)
-            try:
-                converted = _converted(table.frame, cast, parameters.on_bad_value == "empty", where)
-                frame = table.frame.with_columns(converted.alias(cast.column))
-                table = table.with_frame(frame, changed=(cast.column,))
-            except pl.exceptions.PolarsError as error:
-                raise type_error(error, where=where) from error
+            made = _converted(table, cast, parameters.on_bad_value == "empty", where)
+            table = table.with_column(cast.column, made)
         for index, computed in enumerate(parameters.compute):
             where = f"parameters.compute[{index}].expression"
             values = row_expressions.evaluate(table.frame, computed.expression, where=where)
@@ -166,37 +161,15 @@ class Transform(Node[TransformParameters]):
         return table_result(context, table)
 
 
-def _converted(frame: pl.DataFrame, cast: Cast, lenient: bool, where: str) -> pl.Expr:
-    column = pl.col(cast.column)
-    match cast.type:
-        case "text":
-            return column.cast(pl.String)
-        case "number" | "integer":
-            whole = cast.type == "integer"
-            if lenient:
-                return row_expressions.lenient_number(column, whole=whole)
-            return row_expressions.checked_number(frame, column, whole=whole, where=where)
-        case "boolean":
-            return _boolean(frame, column, lenient, where)
-        case "date" | "datetime":
-            when = (
-                moment(column, cast.pattern)
-                if lenient
-                else checked_moment(frame, column, where=where, pattern=cast.pattern)
-            )
-            return when.dt.date() if cast.type == "date" else when
-
-
-def _boolean(frame: pl.DataFrame, column: pl.Expr, lenient: bool, where: str) -> pl.Expr:
-    text = column.cast(pl.String).str.strip_chars().str.to_lowercase()
-    value = pl.when(text.is_in(_TRUE)).then(True).when(text.is_in(_FALSE)).then(False)
-    if not lenient:
-        wrong = frame.select(text.filter(text.is_not_null() & (text != "") & value.is_null())).to_series()
-        if len(wrong):
-            raise NodeError(
-                "table.not_a_boolean",
-                sentence("`{wrong}` is neither true nor false.", wrong=wrong[0]),
-                where=where,
-                hint=sentence("Understood are: {words}.", words=", ".join(_TRUE + _FALSE)),
-            )
-    return value
+def _converted(table: Table, cast: Cast, lenient: bool, where: str) -> Column:
+    if cast.type != "date" and cast.type != "datetime":
+        return cast_column(table.column(cast.column), cast.type, lenient=lenient, where=where)
+    frame, cells = table.frame, pl.col(cast.column)
+    when = (
+        moment(cells, cast.pattern)
+        if lenient
+        else checked_moment(frame, cells, where=where, pattern=cast.pattern)
+    )
+    return Column(
+        frame.select((when.dt.date() if cast.type == "date" else when).alias(cast.column)).to_series()
+    )
