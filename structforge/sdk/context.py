@@ -132,11 +132,16 @@ class QueryResult:
     """Rows of a query."""
 
     columns: tuple[str, ...]
-    """Each name once; none when there is no row."""
+    """Each name once, also without rows: a second `id` is `id_2`."""
     rows: list[dict[str, Any]]
-    """JSON cells by column name."""
+    """JSON cells by column name; exact numbers are `int` and `Decimal`."""
     cut: bool
     """There were more rows than the limit."""
+    types: tuple[str, ...] = ()
+    """The table type of each column: `integer`, `decimal`, `number`, `text`, `boolean`, `list`, `object`,
+    `mixed`."""
+    remarks: tuple[str, ...] = ()
+    """What the log is to say of values that JSON cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +151,13 @@ class WriteResult:
     changed: int
     """Rows inserted, updated or deleted, over all statements."""
     rows: list[dict[str, Any]]
-    """What the last statement with `RETURNING` returned."""
+    """What the last statement with `RETURNING` returned, for every element of a batch in its order."""
     repeated: bool
     """It was done by an earlier attempt; this is what was recorded then."""
 
 
 class DatabaseAccess(Protocol):
-    """The databases behind an organization's connections (`runtime/databases.py`). `connection` is a name;
+    """The databases behind an organization's connections (`runtime/postgres`). `connection` is a name;
     values are written `%(name)s` in statements and are bound, never put into the text."""
 
     async def query(
@@ -178,6 +183,7 @@ class DatabaseAccess(Protocol):
         key: str,
         time_limit_s: float,
         row_limit: int,
+        max_bytes: int = 100 * 1024 * 1024,
     ) -> WriteResult:
         """Run statements, for each element of `batch` if given, and note `key`, in one transaction.
 

@@ -18,7 +18,8 @@ from structforge.domain.errors import (
     Problem,
     sentence,
 )
-from structforge.runtime.databases import Databases, connection_context
+from structforge.runtime.postgres.access import Databases
+from structforge.runtime.postgres.opening import connection_context
 from structforge.sdk import NodeError
 from structforge.security.cipher import Cipher
 from structforge.services.audit import audit

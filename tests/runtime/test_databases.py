@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from structforge.config import DatabaseRole, Settings
 from structforge.domain.run import RunStatus
-from structforge.runtime.databases import _refuse_transaction
+from structforge.runtime.postgres.text import refuse_transaction
 from structforge.sdk import NodeError
 from tests.crash.conftest import Fleet
 from tests.support.database_proxy import tcp_port_of
@@ -93,13 +94,15 @@ async def test_rows_come_as_json_and_values_are_bound(target: Target) -> None:
     )
     assert found.rows == [
         {
-            "t": wild, "n": 1.5, "exact": "0.1234567890123456789", "n_2": 7, "d": "2024-03-01", "nothing": None,
-            "list": [1, 2], "a": "b", "member": True, "empty": None, "percent": "a%",
+            "t": wild, "n": Decimal("1.5"), "exact": Decimal("0.1234567890123456789"), "n_2": 7,
+            "d": "2024-03-01", "nothing": None, "list": [1, 2], "a": "b", "member": True, "empty": None,
+            "percent": "a%",
         }
     ]  # fmt: skip
     assert target.sql("SELECT count(*) FROM cities") == [(0,)]
     empty = await target.query("SELECT id, name FROM cities")
     assert (empty.rows, empty.cut) == ([], False)
+    assert (empty.columns, empty.types) == (("id", "name"), ("integer", "text"))
 
 
 async def test_a_query_reads_one_statement_and_nothing_more_than_its_limits(target: Target) -> None:
@@ -269,7 +272,7 @@ async def test_a_worker_that_dies_between_effect_and_outcome_repeats_nothing_and
 )
 def test_what_ends_the_transaction_is_found_behind_comments(statement: str, ends: bool) -> None:
     try:
-        _refuse_transaction(statement)
+        refuse_transaction(statement)
     except NodeError as error:
         assert (ends, error.problem.code) == (True, "database.transaction")
     else:

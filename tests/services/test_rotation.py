@@ -4,7 +4,7 @@ import pytest
 
 from structforge.config import Settings
 from structforge.domain.errors import UnavailableError
-from structforge.runtime.databases import connection_context
+from structforge.runtime.postgres.opening import connection_context
 from structforge.security.cipher import CONNECTION_SECRET, Cipher
 from structforge.security.keyring import generate_key, parse_keyring
 from structforge.services.rotation import reseal
