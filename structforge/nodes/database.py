@@ -1,6 +1,9 @@
 """Nodes that read and change databases through connections."""
 
+from decimal import Decimal
 from typing import Any, Literal
+
+import polars as pl
 
 from structforge.domain.errors import sentence
 from structforge.sdk import (
@@ -13,9 +16,12 @@ from structforge.sdk import (
     NodeError,
     Parameters,
     Port,
+    QueryResult,
     Result,
     parameter,
 )
+from structforge.sdk.table_cells import DIGITS, WIDE, Mark, json_column, spelled
+from structforge.sdk.tables import Table, table_result
 
 AFTER = (Port("in", "any", "After", "Any value; the statement is run once it is there.", required=False),)
 
@@ -74,11 +80,11 @@ class DatabaseQuery(Node[QueryParameters]):
     """Reads rows from a database.
 
     The statement runs in a read-only transaction. Values are written `%(name)s` and are bound: whatever is in
-    them, they never become part of the statement. Lists of plain values are arrays (`id = ANY(%(ids)s)`), objects
-    are `jsonb`.
+    them, they never become part of the statement. The statement says which type a value has there: a list is an
+    array (`id = ANY(%(ids)s)`) or `jsonb`, an object `jsonb`, a text a date.
 
-    The result is a table. Times become ISO 8601 text, exact numbers become numbers where nothing is lost and
-    text otherwise, `bytea` becomes hexadecimal text.
+    The result is a table that has its columns and their types also without rows. Numbers are exact, times are
+    ISO 8601 text, `bytea` is hexadecimal text; `docs/connections.md` has the list of all types.
 
     **Example.** `SELECT name FROM cities WHERE country = %(country)s` with the value `country = no` gives
     `[{"name": "Oslo"}, {"name": "Bergen"}]`.
@@ -126,7 +132,51 @@ class DatabaseQuery(Node[QueryParameters]):
         level: Literal["warning", "info"] = "warning" if found.cut else "info"
         more = ", and there are more" if found.cut else ""
         context.log(level, f"{parameters.connection}: {len(found.rows)} rows{more}", columns=found.columns)
-        return found.rows
+        for remark in found.remarks:
+            context.log("warning", f"{parameters.connection}: {remark}")
+        return table_result(context, _table(context, found), name="rows")
+
+
+_MARKS: dict[str, Mark] = {"list": "list", "object": "object", "mixed": "mixed"}
+_LEAST_SCALE = 2
+"""Decimals of a column none of whose rows has any: a decimal without a scale would be an integer."""
+
+
+def _table(context: NodeContext, found: QueryResult) -> Table:
+    """Return the rows as a table whose columns have the types that the database says, also without rows."""
+    columns: list[pl.Series] = []
+    for name, kind in zip(found.columns, found.types, strict=True):
+        cells = [row[name] for row in found.rows]
+        if kind in _MARKS:
+            columns.append(json_column(name, cells))
+            continue
+        dtype = _dtype(kind, cells)
+        if dtype is None:
+            context.log("warning", f"{name}: numbers of more than {DIGITS} digits, which are given as text")
+            dtype, cells = pl.String(), [spelled(cell) for cell in cells]
+        columns.append(pl.Series(name, cells, dtype=dtype))
+    frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(found.rows))
+    kinds = zip(found.columns, found.types, strict=True)
+    return Table(frame, {name: _MARKS[kind] for name, kind in kinds if kind in _MARKS})
+
+
+def _dtype(kind: str, cells: list[Any]) -> pl.DataType | None:
+    """Return the type of a column's cells in a table; none for numbers that no column of a table holds."""
+    match kind:
+        case "integer":
+            largest = max((abs(cell) for cell in cells if cell is not None), default=0)
+            return pl.Int64() if largest < 2**63 else WIDE if largest < 10**DIGITS else None
+        case "decimal":
+            numbers = [Decimal(cell) for cell in cells if cell is not None]
+            whole = max((number.adjusted() + 1 for number in numbers), default=0)
+            scale = max((-int(number.as_tuple().exponent) for number in numbers), default=0)
+            scale = scale if scale > 0 else _LEAST_SCALE
+            return pl.Decimal(DIGITS, scale) if max(whole, 0) + scale <= DIGITS else None
+        case "number":
+            return pl.Float64()
+        case "boolean":
+            return pl.Boolean()
+    return pl.String()
 
 
 class ExecuteParameters(ConnectedParameters):
@@ -157,9 +207,9 @@ class ExecuteParameters(ConnectedParameters):
     row_limit: int = parameter(
         1_000,
         title="Row limit",
-        description="A statement with `RETURNING` may return this many rows.",
+        description="A statement with `RETURNING` may return this many rows, over all elements.",
         ge=0,
-        le=10_000,
+        le=200_000,
         advanced=True,
     )
     time_limit_s: float = parameter(
@@ -175,8 +225,9 @@ class DatabaseExecute(Node[ExecuteParameters]):
     is tried again after a crash or a lost answer, the note is found, nothing is changed again, and the recorded
     result is given. Remove old notes when you like, but not those of runs that may still go on.
 
-    Values are written `%(name)s` and are bound: whatever is in them, they never become part of a statement.
-    With *once for each*, the fields of every element are values too.
+    Values are written `%(name)s` and are bound: whatever is in them, they never become part of a statement; the
+    statement says which type a value has there. With *once for each*, the fields of every element are values too,
+    and `rows` is what `RETURNING` gave for all of them, in their order.
 
     **Example.** `INSERT INTO cities (name) VALUES (%(name)s) RETURNING id` with the value `name = Oslo` gives
     `{"changed": 1, "rows": [{"id": 7}]}`.
@@ -217,6 +268,7 @@ class DatabaseExecute(Node[ExecuteParameters]):
             key=context.idempotency_key,
             time_limit_s=parameters.time_limit_s,
             row_limit=parameters.row_limit,
+            max_bytes=context.max_file_bytes,
         )
         how = "was done by an earlier attempt: " if done.repeated else ""
         context.log("info", f"{parameters.connection}: {how}{done.changed} rows changed")

@@ -17,8 +17,8 @@ from structforge.engine.plans import PlanCache
 from structforge.nodes.tables import load_table_json
 from structforge.plugins import load_registry
 from structforge.runtime.callees import CalleeService
-from structforge.runtime.postgres.access import Databases
 from structforge.runtime.events import EventHub, EventPublisher, connect_async, connect_subscriber
+from structforge.runtime.postgres.access import Databases
 from structforge.runtime.processes import ProcessPool
 from structforge.runtime.queue import Bell
 from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry

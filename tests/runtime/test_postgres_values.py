@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from structforge.config import Settings
+from structforge.nodes.database import DatabaseQuery, QueryParameters
 from structforge.sdk import NodeError
+from structforge.sdk.tables import Table, read_table
+from structforge.sdk.testing import FakeContext, FakeHttp, FolderArtifacts
 from tests.runtime.test_databases import Target, target
 from tests.support.servers import Servers
 
@@ -97,7 +102,7 @@ VALUES: list[tuple[Any, str, str]] = [
     ('{"a": 1}', "jsonb", r'"{\"a\": 1}"'),
     (5, "jsonb", "5"),
     (True, "jsonb", "true"),
-    (Decimal("0.12345678901234567890"), "jsonb", "0.12345678901234567890"),
+    (Decimal("0.1234567890123456789"), "jsonb", "0.1234567890123456789"),
     ({"a": [1, None]}, "json", '{"a":[1,null]}'),
     (["a", None, "NULL", "", 'x"\\'], "text[]", r'{a,NULL,"NULL","","x\"\\"}'),
     ([1, 2.0, "3"], "int[]", "{1,2,3}"),
@@ -121,8 +126,8 @@ VALUES: list[tuple[Any, str, str]] = [
     ("7", "int4", "7"),
     (0.1, "float8", "0.1"),
     (1.5, "money", "$1.50"),
-    ("yes", "bool", "t"),
-    (False, "bool", "f"),
+    ("yes", "bool", "true"),
+    (False, "bool", "false"),
     ("2024-03-01", "date", "2024-03-01"),
     ("-0043-03-15", "date", "0044-03-15 BC"),
     ("+10000-01-01", "date", "10000-01-01"),
@@ -135,7 +140,7 @@ VALUES: list[tuple[Any, str, str]] = [
     ("24:00", "time", "24:00:00"),
     ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     ("\\x00ff", "bytea", "\\x00ff"),
-    ("10.0.0.1", "inet", "10.0.0.1"),
+    ("10.0.0.1", "inet", "10.0.0.1/32"),
     ("happy", "mood", "happy"),
     (["happy"], "mood[]", "{happy}"),
     ({"name": "Os,lo", "ids": [1, 2]}, "place", '("Os,lo",,"{1,2}")'),
@@ -216,9 +221,9 @@ async def test_values_are_stored_as_the_columns_say(typed: Target) -> None:
     insert = "INSERT INTO kept VALUES (%(tags)s, %(words)s, %(amount)s, %(note)s) RETURNING *"
     written = await typed.write(insert, key="k", batch=given)
     assert written.rows == [
-        {"tags": ["a", "b"], "words": ["a", "b"], "amount": Decimal("1.10"), "note": "5"},
-        {"tags": [1, "a"], "words": [], "amount": Decimal("12345678901.99"), "note": '{"a":1}'},
-        {"tags": {"a": []}, "words": None, "amount": Decimal("7.00"), "note": None},
+        {"tags": ["a", "b"], "words": ["a", "b"], "amount": 1.1, "note": "5"},
+        {"tags": [1, "a"], "words": [], "amount": 12345678901.99, "note": '{"a":1}'},
+        {"tags": {"a": []}, "words": None, "amount": 7, "note": None},
     ]
     again = await typed.write(insert, key="k", batch=given)
     assert again.repeated and again.rows == written.rows
@@ -294,7 +299,7 @@ async def test_values_whose_type_is_open_are_what_they_are(typed: Target) -> Non
     assert found.rows == [
         {"n": 5, "t": "x", "b": True, "d": Decimal("1.5"), "o": {"a": 1}, "l": [1, 2], "z": True}
     ]
-    open_type = await typed.refusal("SELECT 1 WHERE %(x)s = %(y)s", {"x": [1], "y": 5})
+    open_type = await typed.refusal("SELECT %(x)s + %(y)s", {"x": "a", "y": "b"})
     assert open_type.problem.code == "database.refused"
 
 
@@ -341,10 +346,10 @@ async def test_the_position_is_that_of_the_text_as_written(typed: Target) -> Non
 
 
 async def test_limits_hold_while_rows_arrive(typed: Target) -> None:
-    endless = "SELECT repeat('x', 1000) FROM generate_series(1, 100000000)"
+    endless = "SELECT repeat('x', 1000), generate_series(1, 100000000)"
     large = await typed.refusal(endless, max_bytes=100_000, row_limit=200_000)
     assert large.problem.code == "database.too_large"
-    cut = await typed.query("SELECT * FROM generate_series(1, 100000000) AS n", row_limit=70)
+    cut = await typed.query("SELECT generate_series(1, 100000000) AS n", row_limit=70)
     assert cut.cut and len(cut.rows) == 70
 
 
@@ -368,3 +373,50 @@ async def test_a_database_without_an_encoding_gives_text_or_says_where_it_is_non
         assert (await target.query(converted, connection="plain")).rows == [{"it": "ä"}]
     finally:
         servers.drop_database("plain")
+
+
+async def test_a_table_keeps_columns_and_types_also_without_rows(typed: Target, tmp_path: Path) -> None:
+    typed.sql(
+        "CREATE TABLE sold (id int8, price numeric(10, 2), share float8, done bool, tags jsonb, on_day date)"
+    )
+    typed.sql("""INSERT INTO sold VALUES (1, 5, 1.5, true, '{"a": 1}', '2024-03-01')""")
+
+    async def read(where: str) -> Table:
+        statement = f"SELECT *, sum(price) OVER () AS total, ARRAY[id] AS ids FROM sold WHERE {where}"
+        context = FakeContext(tmp_path, FolderArtifacts(tmp_path), FakeHttp())
+        access = typed.made.engine.databases.of(typed.made.first.organization_id)
+        with patch.object(FakeContext, "databases", access):
+            parameters = QueryParameters(connection="warehouse", statement=statement)
+            return read_table(context, await DatabaseQuery().run(context, parameters, {}))
+
+    one, none = await read("true"), await read("false")
+    assert one.rows() == [
+        {"id": 1, "price": Decimal("5.00"), "share": 1.5, "done": True, "tags": {"a": 1}, "on_day": "2024-03-01",
+         "total": Decimal("5.00"), "ids": [1]}
+    ]  # fmt: skip
+    assert one.types == none.types == {
+        "id": "integer", "price": "decimal", "share": "number", "done": "boolean", "tags": "object",
+        "on_day": "text", "total": "decimal", "ids": "list",
+    }  # fmt: skip
+    assert none.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "cell"),
+    [
+        ("10::numeric ^ 37", "integer", 10**37),
+        ("(10::numeric ^ 38)::numeric(50, 0)", "text", str(10**38)),
+        ("(10::numeric ^ 37 + 0.25)::numeric(50, 2)", "text", f"{10**37}.25"),
+        ("0.25::numeric(50, 38)", "decimal", Decimal("0.25")),
+        ("9223372036854775808::numeric", "integer", 9223372036854775808),
+    ],
+)
+async def test_numbers_that_no_table_holds_are_text(
+    typed: Target, tmp_path: Path, expression: str, kind: str, cell: Any
+) -> None:
+    access = typed.made.engine.databases.of(typed.made.first.organization_id)
+    context = FakeContext(tmp_path, FolderArtifacts(tmp_path), FakeHttp())
+    with patch.object(FakeContext, "databases", access):
+        parameters = QueryParameters(connection="warehouse", statement=f"SELECT {expression} AS it")
+        table = read_table(context, await DatabaseQuery().run(context, parameters, {}))
+    assert (table.types, table.rows()) == ({"it": kind}, [{"it": cell}])

@@ -94,9 +94,7 @@ class OrganizationDatabases:
             changing = _Changing(session, elements, row_limit, max_bytes, batch=batch is not None)
             for number, text in enumerate(texts):
                 await changing.run(text, f"parameters.statements[{number}]")
-            result = WriteResult(changing.changed, changing.rows, repeated=False)
-            await commit_once(session.connection, key, result)
-            return result
+            return await commit_once(session.connection, key, changing.changed, changing.rows)
 
 
 class _Changing:

@@ -12,7 +12,8 @@ from math import isfinite
 from typing import Any
 
 from structforge.domain.errors import InvalidError
-from structforge.domain.values import MAX_DIGITS, decode_json
+from structforge.domain.numbers import MAX_DIGITS
+from structforge.domain.values import decode_json
 from structforge.runtime.postgres.types import Kind, PgType, Types
 
 Reader = Callable[[str], Any]
@@ -141,16 +142,21 @@ def even_out(column: Column, cells: list[Any]) -> str:
         return column.table_type
     kinds = {type(cell) for cell in cells if cell is not None}
     if column.type.kind is Kind.JSON:
-        return {frozenset(): "object", frozenset({dict}): "object", frozenset({list}): "list"}.get(
-            frozenset(kinds), "mixed"
-        )
+        return "object" if kinds <= {dict} else "list" if kinds == {list} else "mixed"
     if str in kinds:
-        cells[:] = [cell if cell is None or isinstance(cell, str) else f"{cell:f}" for cell in cells]
+        cells[:] = [
+            f"{cell:f}" if isinstance(cell, Decimal) else str(cell) if isinstance(cell, int) else cell
+            for cell in cells
+        ]
         return "text"
     if kinds == {int} or column.table_type == "integer":
         return "integer"
     cells[:] = [Decimal(cell) if type(cell) is int else cell for cell in cells]
     return "decimal"
+
+
+def _digits(cell: int | Decimal | str | None) -> str | None:
+    return f"{cell:f}" if isinstance(cell, Decimal) else str(cell) if isinstance(cell, int) else cell
 
 
 def _float(text: str, column: Column) -> float | None:

@@ -56,11 +56,15 @@ async def begin_once(connection: AsyncConnection[Any], key: str) -> WriteResult 
     return WriteResult(recorded["changed"], recorded["rows"], repeated=True)
 
 
-async def commit_once(connection: AsyncConnection[Any], key: str, result: WriteResult) -> None:
-    """Record what was done and commit. Raises: psycopg.Error."""
-    _, data = journal_safe_bytes({"changed": result.changed, "rows": result.rows})
+async def commit_once(
+    connection: AsyncConnection[Any], key: str, changed: int, rows: list[dict[str, Any]]
+) -> WriteResult:
+    """Record what was done and commit; return it as it is read again later. Raises: psycopg.Error."""
+    safe, data = journal_safe_bytes({"changed": changed, "rows": rows})
     await connection.execute(_RECORD, (data.decode(), key))
     await connection.execute("COMMIT")
+    recorded: Any = safe
+    return WriteResult(recorded["changed"], recorded["rows"], repeated=False)
 
 
 async def _create_effects(connection: AsyncConnection[Any]) -> None:

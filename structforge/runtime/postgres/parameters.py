@@ -76,7 +76,7 @@ def _of_number(value: int | float | Decimal, wanted: PgType) -> str:
             raise UnfitError(value, wanted, fraction=True)
         return str(int(value))
     if wanted.kind in _EXACT or wanted.kind in _SPELLED:
-        return encode_json(value).decode() if isinstance(value, float) else f"{value:f}"
+        return f"{value:f}" if isinstance(value, Decimal) else encode_json(value).decode()
     raise UnfitError(value, wanted)
 
 

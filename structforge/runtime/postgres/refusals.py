@@ -61,7 +61,10 @@ class Refusals:
         if isinstance(error, errors.CharacterNotInRepertoire):
             return NodeError(
                 "database.encoding",
-                sentence("A text of the database is not in the encoding it should be: {said}.", said=self._said(error)),
+                sentence(
+                    "A text of the database is not in the encoding it should be: {said}.",
+                    said=self._said(error),
+                ),
                 where="parameters.statement",
                 hint="Let the statement convert it: "
                 "`convert_from(convert(name::bytea, 'LATIN1', 'UTF8'), 'UTF8')`.",
