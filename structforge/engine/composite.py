@@ -6,6 +6,7 @@ Invariant: results keep the order of the items, however many run side by side an
 from collections.abc import Mapping
 from typing import Any
 
+from structforge.domain.conditions import not_a_condition, truth
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import CompiledValue, compile_value
 from structforge.domain.policies import EachPolicy
@@ -65,7 +66,7 @@ class Loop:
     def collect(self, index: int, carry: Any) -> None:
         """Take what arrived at `again`, if anything did.
 
-        Raises: NodeError `loop.limit`; ExpressionError from the condition.
+        Raises: NodeError `loop.limit`, `if.not_boolean`; ExpressionError from the condition.
         """
         self.running -= 1
         if self._until is None:
@@ -73,7 +74,12 @@ class Loop:
                 self._results[index] = carry
             return
         self._carry = None if carry is NOTHING else carry
-        self._over = bool(self._until.resolve({**self.step.scope, "result": self._carry, "index": index}))
+        said = self._until.resolve({**self.step.scope, "result": self._carry, "index": index})
+        over = truth(said)
+        if over is None:
+            problem = not_a_condition(said, f"nodes.{self.step.planned.id}.parameters.until")
+            raise NodeError(problem.code, problem.message, where=problem.where, hint=problem.hint)
+        self._over = over
         if not self._over and self._begun >= self._parameters.max_iterations:
             raise NodeError(
                 "loop.limit",

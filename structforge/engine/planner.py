@@ -283,11 +283,10 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
     node = registry[spec.type]
     position, chain = layout.position, layout.chains[index]
     literal_names = literal_fields(node.Parameters)
-    literal = {name: value for name, value in spec.parameters.items() if name in literal_names}
-    compiled = compile_value(
-        {name: value for name, value in spec.parameters.items() if name not in literal_names}
-    )
-    fixed = validate_parameters(spec, node, spec.parameters) if compiled.is_constant else None
+    parameters = node.prepared(spec.parameters)
+    literal = {name: value for name, value in parameters.items() if name in literal_names}
+    compiled = compile_value({name: value for name, value in parameters.items() if name not in literal_names})
+    fixed = validate_parameters(spec, node, parameters) if compiled.is_constant else None
     outputs = node.output_ports(spec.parameters)
     policies = spec.policies
     # The list of an `each` policy and the literal texts of a loop (`until`) are resolved by the engine too.

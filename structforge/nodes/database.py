@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import polars as pl
+from pydantic import model_validator
 
 from structforge.domain.errors import sentence
 from structforge.sdk import (
@@ -215,6 +216,13 @@ class ExecuteParameters(ConnectedParameters):
     time_limit_s: float = parameter(
         60.0, title="Time limit (s)", description="For all of it.", gt=0, le=3_600, advanced=True
     )
+
+    @model_validator(mode="after")
+    def _batch_is_a_list(self) -> "ExecuteParameters":
+        if self.batch is None and self.given("batch"):
+            # Left out the statements are done once, without the fields of any element; null must not do that.
+            raise ValueError(sentence("once for each needs a list, and null is none"))
+        return self
 
 
 class DatabaseExecute(Node[ExecuteParameters]):

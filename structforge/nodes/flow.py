@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
+from structforge.domain.conditions import not_a_condition, truth
 from structforge.domain.errors import sentence
+from structforge.domain.numbers import decimal_of, is_number
 from structforge.domain.ports import ERROR_PORT
+from structforge.domain.values import same_value
 from structforge.sdk import (
     ArtifactRef,
     Example,
@@ -37,7 +41,8 @@ class If(Node[IfParameters]):
 
     When the condition is true the input leaves by `true`, otherwise by `false`; what hangs on the other port
     is skipped. True and false are `true`, `false`, the texts "true" and "false", numbers (0 is false) and
-    nothing (false). Anything else is an error: compare it, as in `{{ rows | length > 0 }}`.
+    null (false). Anything else is an error, also "", "0", a list and an object: nothing is guessed. Compare it,
+    as in `{{ rows | length > 0 }}` or `{{ name != "" }}`. `Switch` by condition and `Until` of a loop decide alike.
 
     **Example.** With the condition `{{ order.total > 100 }}` and an order of 250, the order leaves by `true`.
     """
@@ -77,17 +82,11 @@ class If(Node[IfParameters]):
 
 
 def _truth(value: Any, where: str) -> bool:
-    if value is None or isinstance(value, (bool, int, float)):
-        return bool(value)
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    shown = value if isinstance(value, str) else type(value).__name__
-    raise NodeError(
-        "if.not_boolean",
-        sentence("The condition gives neither true nor false, but `{shown}`.", shown=shown[:80]),
-        where=where,
-        hint="Write one expression in `{{ }}` that compares: `{{ rows | length > 0 }}`.",
-    )
+    found = truth(value)
+    if found is None:
+        problem = not_a_condition(value, where)
+        raise NodeError(problem.code, problem.message, where=where, hint=problem.hint)
+    return found
 
 
 PORT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -141,12 +140,20 @@ class SwitchParameters(Parameters):
         _check_names([case.name for case in cases])
         return cases
 
+    @model_validator(mode="after")
+    def _has_value(self) -> "SwitchParameters":
+        if self.by == "value" and not self.given("value"):
+            raise ValueError(sentence("choosing by value needs the value"))
+        return self
+
 
 class Switch(Node[SwitchParameters]):
     """Sends its input down one of many ways, or several.
 
-    Each case has a port of its name; what matches no case leaves by `default`. Text and numbers are different
-    things: `"1"` does not equal `1`. By condition, each case is true or false as in the node `If`.
+    Each case has a port of its name; what matches no case leaves by `default`. By value, a case matches when it
+    equals the value: text and numbers are different things (`"5"` does not equal `5`), so are true and 1; numbers
+    are equal when their value is (`5` and `5.0`). null equals null only. By condition, each case is true or false
+    as in the node `If`.
 
     **Example.** With the value `{{ order.country }}` and the cases `asia` (`CN`) and `europe` (`FR`), an order
     from France leaves by `europe`, one from Chile by `default`.
@@ -201,7 +208,7 @@ class Switch(Node[SwitchParameters]):
         found: list[str] = []
         for index, case in enumerate(parameters.cases):
             if parameters.by == "value":
-                holds = _equal(case.match, parameters.value)
+                holds = same_value(case.match, parameters.value)
             else:
                 holds = _truth(case.match, f"parameters.cases[{index}].match")
             if holds:
@@ -273,17 +280,14 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if not PORT_NAME.fullmatch(name):
             raise ValueError(
-                sentence("{name} is no port name: a letter, then letters, digits and _", name=repr(name[:60]))
+                sentence(
+                    "{name} is no port name: a letter, then letters, digits and _", name=f"`{name[:60]}`"
+                )
             )
         if name in RESERVED_PORTS:
-            raise ValueError(sentence("{name} is the name of a port that is there already", name=repr(name)))
+            raise ValueError(sentence("{name} is the name of a port that is there already", name=f"`{name}`"))
     if len(set(names)) < len(names):
-        raise ValueError("two ports have the same name")
-
-
-def _equal(one: Any, other: Any) -> bool:
-    # Python takes True for 1; JSON does not.
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+        raise ValueError(sentence("two ports have the same name"))
 
 
 class MergeParameters(Parameters):
@@ -387,10 +391,16 @@ def _by_key(lists: list[list[Any]], key: str) -> list[Any]:
                         "Element {index} of edge {edge} has no text or number in the field {key}.",
                         index=index,
                         edge=edge + 1,
-                        key=repr(key),
+                        key=f"`{key[:80]}`",
                     ),
                     where=f"input in[{edge}][{index}]",
                     hint="Name a field that every object has.",
                 )
-            merged.setdefault((bool if isinstance(value, bool) else object, value), {}).update(element)
+            merged.setdefault(_key_of(value), {}).update(element)
     return list(merged.values())
+
+
+def _key_of(value: Any) -> tuple[type, Any]:
+    if isinstance(value, bool):
+        return bool, value
+    return (Decimal, decimal_of(value)) if is_number(value) else (str, value)

@@ -59,8 +59,8 @@ class CallParameters(Parameters):
     input: Any = parameter(
         None,
         title="Input",
-        description="What the workflow is started with; empty passes the node's input on. It is checked against the "
-        "inputs the workflow declares.",
+        description="What the workflow is started with; null is an object without fields. Left out, the node's input "
+        "is passed on. It is checked against the inputs the workflow declares.",
         widget="json",
         placeholder="{{ order }}",
     )
@@ -85,7 +85,7 @@ class CallParameters(Parameters):
     @model_validator(mode="after")
     def _has_number(self) -> "CallParameters":
         if self.version == "number" and self.number is None:
-            raise ValueError("a version by number needs the number")
+            raise ValueError(sentence("a version by number needs the number"))
         return self
 
 
@@ -142,7 +142,7 @@ class CallWorkflow(Node[CallParameters]):
                     hint="It is stopped. Give it more time, or look why it is slow.",
                     final=False,
                 )
-        given = inputs.get("in") if parameters.input is None else parameters.input
+        given = parameters.input if parameters.given("input") else inputs.get("in")
         version: Any = parameters.number if parameters.version == "number" else parameters.version
         return Call(parameters.workflow, {} if given is None else given, version, parameters.wait, until)
 

@@ -56,7 +56,7 @@ class ReturnParameters(Parameters):
     value: Any = parameter(
         None,
         title="Output",
-        description="What the run returns; empty returns the node's input.",
+        description="What the run returns, be it null; left out, the node's input is returned.",
         widget="json",
         placeholder="{{ summary }}",
     )
@@ -83,4 +83,4 @@ class ReturnEarly(Node[ReturnParameters]):
 
     def run(self, context: NodeContext, parameters: ReturnParameters, inputs: Inputs) -> Result:
         """Return what ends the run."""
-        return Return(inputs.get("in") if parameters.value is None else parameters.value)
+        return Return(parameters.value if parameters.given("value") else inputs.get("in"))

@@ -3,13 +3,14 @@
 Invariant: how long is left is computed from `context.waiting_since`, so a crash or a restart changes no due time.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import field_validator, model_validator
 
+from structforge.domain import moments
 from structforge.domain.errors import sentence
+from structforge.domain.moments import MomentError
 from structforge.sdk import (
     Effect,
     Example,
@@ -73,7 +74,8 @@ class Delay(Node[DelayParameters]):
 class WaitUntilParameters(Parameters):
     time: str = parameter(
         title="Time",
-        description="Date and time as `2027-01-31T09:00` or with an offset as `2027-01-31T09:00:00+01:00`.",
+        description="Date and time as `2027-01-31T09:00` or with an offset as `2027-01-31T09:00:00+01:00`; a date "
+        "alone is its midnight.",
         widget="text",
         placeholder="{{ order.ship_at }}",
         max_length=60,
@@ -81,7 +83,7 @@ class WaitUntilParameters(Parameters):
     time_zone: str = parameter(
         "UTC",
         title="Time zone",
-        description="Of a time without an offset: a name such as `Europe/Paris`.",
+        description="Of a time without an offset: a name such as `Europe/Paris`, or an offset such as `+01:00`.",
         max_length=60,
     )
 
@@ -131,22 +133,31 @@ class WaitUntil(Node[WaitUntilParameters]):
 
 def _moment(text: str, zone: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = moments.read(text)
+    except MomentError as error:
+        raise NodeError(
+            "wait.time", error.message, where="parameters.time", hint="Write it as 2027-01-31T09:00."
+        ) from None
+    if isinstance(moment, time):
         raise NodeError(
             "wait.time",
-            sentence("{text} is no date and time.", text=repr(text)),
+            sentence("`{text}` is a time without a date.", text=text[:60]),
             where="parameters.time",
             hint="Write it as 2027-01-31T09:00.",
-        ) from None
+        )
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-    except (ValueError, OSError, OverflowError, KeyError):
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            moment = moments.in_zone(moment, zone)
+        return moment.astimezone(UTC)
+    except MomentError as error:
         raise NodeError(
-            "wait.time_zone",
-            sentence("There is no time zone {zone}, or it does not know this time.", zone=repr(zone)),
-            where="parameters.time_zone",
-            hint="Write it as Europe/Paris.",
+            "wait.time_zone", error.message, where="parameters.time_zone", hint=error.hint
+        ) from None
+    except OverflowError:
+        raise NodeError(
+            "wait.time",
+            sentence("The date would lie outside the years 1 to 9999."),
+            where="parameters.time",
         ) from None
 
 
@@ -173,7 +184,7 @@ class AskedField(Parameters):
     @model_validator(mode="after")
     def _has_choices(self) -> "AskedField":
         if self.type == "choice" and not self.choices:
-            raise ValueError("a choice needs choices")
+            raise ValueError(sentence("a choice needs choices"))
         return self
 
 
@@ -223,7 +234,7 @@ class ApprovalParameters(Parameters):
     @classmethod
     def _different(cls, fields: list[AskedField]) -> list[AskedField]:
         if len({field.name for field in fields}) < len(fields):
-            raise ValueError("two fields have the same name")
+            raise ValueError(sentence("two fields have the same name"))
         return fields
 
 

@@ -1,22 +1,22 @@
 """The Markdown report: what a workflow tells people at its end."""
 
-import re
+from collections.abc import Mapping
 from typing import Any
 
 from structforge.domain.errors import sentence
-from structforge.sdk import Example, Inputs, Node, NodeContext, NodeError, Parameters, Port, Result, parameter
+from structforge.nodes.markdown import escaped, table_lines
+from structforge.nodes.report_text import Marker, ReportText, split
+from structforge.nodes.table_inputs import FlattenParameters, flattened
+from structforge.sdk import Example, Inputs, Node, NodeContext, NodeError, Port, Result, parameter
 
-_MARKER = re.compile(r"^[ \t]*\[\[table:\s*(?P<name>[^\]\n]+?)\s*\]\][ \t]*$", re.MULTILINE)
 
-
-class ReportParameters(Parameters):
+class ReportParameters(FlattenParameters):
     title: str = parameter("", title="Title", description="Becomes the report's heading.")
-    markdown: str = parameter(
-        "",
+    markdown: ReportText = parameter(
+        (),
         title="Text",
-        description="Markdown with expressions. A line `[[table:NAME]]` is replaced by that table; tables "
-        "without "
-        "such a line follow at the end.",
+        description="Markdown with expressions. A line `[[table:NAME]]` that you write is replaced by that table; "
+        "tables without such a line follow at the end.",
         widget="multiline",
         language="markdown",
     )
@@ -27,7 +27,11 @@ class ReportParameters(Parameters):
         widget="key_values",
     )
     decimals: int | None = parameter(
-        None, title="Decimals", description="Round numbers in tables to so many digits.", ge=0, le=12
+        None,
+        title="Decimals",
+        description="Round numbers in tables to so many digits; whole numbers stay as they are.",
+        ge=0,
+        le=12,
     )
     max_rows: int = parameter(
         100,
@@ -43,8 +47,15 @@ class Report(Node[ReportParameters]):
     """Writes a report in Markdown, with tables.
 
     The text may hold expressions such as `{{ summary[0].count }}`. Tables are given by name and stand where
-    the text has a line `[[table:NAME]]`, or at the end under their name. Cell texts are escaped, so that
-    data cannot change the layout or add formatting and HTML.
+    the text has a line `[[table:NAME]]`, or at the end under their name. Only lines of the text itself count: what
+    an expression gives is put in afterwards, so a line like that in the data stays what it is.
+
+    The title, names of columns and cells are data, never Markdown or HTML. Of the text, what an expression gives
+    is read as Markdown, so that formatted text can be built or passed on; put values of strangers into a table.
+
+    In tables numbers have all their digits, or *Decimals* of them, rounded half away from zero on the digits as
+    written (2.675 is 2.68); 525162.0 is shown as 525162. Lists and objects are shown as JSON, true and false as
+    yes and no; a cell without a value and one with an empty text are both blank.
 
     **Example.** The title `Cities`, the text `All of them: {{ cities | length }}` and the table
     `Temperatures` of `[{"city": "Oslo", "temp": 3.14159}]` with 1 decimal give
@@ -88,88 +99,66 @@ class Report(Node[ReportParameters]):
         ),
     )
 
+    def prepared(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        text = parameters.get("markdown")
+        return {**parameters, "markdown": split(text)} if isinstance(text, str) else parameters
+
     def run(self, context: NodeContext, parameters: ReportParameters, inputs: Inputs) -> Result:
         """Return `{"title": ..., "markdown": ...}`. Raises: NodeError `report.table`,
-        `report.unknown_table`."""
-        rendered = {
-            name: _table(name, rows, parameters.decimals, parameters.max_rows)
-            for name, rows in parameters.tables.items()
-        }
+        `report.unknown_table`, `table.flatten_name`."""
+        rendered = {name: _table(name, rows, parameters) for name, rows in parameters.tables.items()}
         placed: set[str] = set()
-
-        def place(match: re.Match[str]) -> str:
-            name = match["name"]
-            if name not in rendered:
-                raise NodeError(
-                    "report.unknown_table",
-                    sentence(
-                        "The text asks for the table `{name}`, which is not among the tables.", name=name
-                    ),
-                    where="parameters.markdown",
-                    hint=sentence("The tables are: {rendered}.", rendered=", ".join(rendered) or "none"),
-                )
-            placed.add(name)
-            return rendered[name]
-
-        parts = [f"# {parameters.title}"] if parameters.title else []
-        body = _MARKER.sub(place, parameters.markdown).strip()
+        body = ""
+        for part in parameters.markdown:
+            if isinstance(part, Marker):
+                placed.add(part.table)
+                # Without blank lines around it, the lines before and after would be rows of the table.
+                body = f"{_ended(body)}{_placed(part.table, rendered)}\n\n"
+            else:
+                body += part.lstrip("\n") if body.endswith("\n\n") else part
+        body = body.strip()
+        parts = [f"# {escaped(parameters.title)}"] if parameters.title.strip() else []
         if body:
             parts.append(body)
         for name, table in rendered.items():
             if name not in placed:
-                parts += [f"## {name}", table]
+                parts += [f"## {escaped(name)}", table]
         return {"title": parameters.title, "markdown": "\n\n".join(parts) + "\n"}
 
 
-def _table(name: str, rows: Any, decimals: int | None, max_rows: int) -> str:
+def _ended(text: str) -> str:
+    """Return the text with one blank line behind it."""
+    return f"{stripped}\n\n" if (stripped := text.rstrip("\n")) else ""
+
+
+def _placed(name: str, rendered: Mapping[str, str]) -> str:
+    if name not in rendered:
+        raise NodeError(
+            "report.unknown_table",
+            sentence("The text asks for the table `{name}`, which is not among the tables.", name=name),
+            where="parameters.markdown",
+            hint=sentence("The tables are: {rendered}.", rendered=", ".join(rendered) or "none"),
+        )
+    return rendered[name]
+
+
+def _table(name: str, rows: Any, parameters: ReportParameters) -> str:
+    where = f"parameters.tables.{name}"
     if isinstance(rows, dict):
         rows = [rows]
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise NodeError(
             "report.table",
             sentence("The table `{name}` is not a list of objects.", name=name),
-            where=f"parameters.tables.{name}",
+            where=where,
             hint="Give the rows as one expression, such as `{{ monthly }}`, with nothing before or after it.",
         )
-    shown = rows[:max_rows]
-    columns = list(dict.fromkeys(column for row in shown for column in row))
-    if not columns:
+    shown = rows[: parameters.max_rows]
+    if parameters.flatten:
+        shown = flattened(shown, where=where)
+    lines = table_lines(shown, parameters.decimals)
+    if not lines:
         return "*No rows.*"
-    numeric = {
-        column
-        for column in columns
-        if all(_is_number(row.get(column)) for row in shown if row.get(column) is not None)
-        and any(row.get(column) is not None for row in shown)
-    }
-    lines = [
-        "| " + " | ".join(_escaped(column) for column in columns) + " |",
-        "| " + " | ".join("---:" if column in numeric else "---" for column in columns) + " |",
-    ]
-    lines += [
-        "| " + " | ".join(_cell(row.get(column), decimals) for column in columns) + " |" for row in shown
-    ]
     if len(rows) > len(shown):
         lines += ["", f"*{len(shown)} of {len(rows)} rows.*"]
     return "\n".join(lines)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _cell(value: Any, decimals: int | None) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float) and decimals is not None:
-        return f"{value:.{decimals}f}"
-    return _escaped(value if isinstance(value, str) else str(value))
-
-
-def _escaped(text: str) -> str:
-    """Make text inert in a Markdown table cell. Source: GitHub Flavored Markdown, sections 4.10 and 6.1."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # An underscore inside a word means nothing, and column names are full of them.
-    text = re.sub(r"[\\`*\[\]|~!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
-    return re.sub(r"\s*[\r\n]+\s*", " ", text)

@@ -20,7 +20,7 @@ class RespondParameters(Parameters):
     body: Any = parameter(
         None,
         title="Body",
-        description="A text is sent as it is, anything else as JSON; empty sends the node's input.",
+        description="A text is sent as it is, anything else as JSON, null too; left out, the node's input is sent.",
         widget="json",
         placeholder="{{ result }}",
     )
@@ -49,5 +49,5 @@ class Respond(Node[RespondParameters]):
 
     def run(self, context: NodeContext, parameters: RespondParameters, inputs: Inputs) -> Result:
         """Return early with status, headers and body."""
-        body = inputs.get("in") if parameters.body is None else parameters.body
+        body = parameters.body if parameters.given("body") else inputs.get("in")
         return Return({"status": parameters.status, "headers": parameters.headers, "body": body})

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import model_validator
+
+from structforge.domain.errors import sentence
 from structforge.domain.journal import CallEnd
 from structforge.sdk.parameters import Parameters, parameter
 
@@ -93,3 +96,9 @@ class LoopParameters(Parameters):
         show_if={"mode": "repeat"},
         advanced=True,
     )
+
+    @model_validator(mode="after")
+    def _has_items(self) -> "LoopParameters":
+        if self.mode == "for_each" and not self.given("items"):
+            raise ValueError(sentence("going through a list needs the list"))
+        return self

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from structforge.domain.numbers import read_number
 from structforge.domain.values import encode_json
 
 Fit = Callable[[Any], Any]
@@ -63,8 +64,13 @@ def _text(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    # A model would take true for 1; as a text it is refused, and told in the same words as any other text.
-    return _text(value) if isinstance(value, bool) else value
+    # A model would take true for 1, and more spellings than the language does: an object is refused as any text is.
+    if isinstance(value, bool):
+        return {}
+    if not isinstance(value, str):
+        return value
+    found = read_number(value)
+    return {} if found is None else found
 
 
 def _member(members: tuple[Any, ...]) -> Fit | None:

@@ -98,6 +98,14 @@ class Node(ABC, Generic[P]):
         """Return the output ports for these (unresolved) parameters; most types have fixed ones."""
         return self.outputs
 
+    def prepared(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the (unresolved) parameters as their expressions are resolved, once for each version.
+
+        Most types take them as they are. One that gives a meaning to signs in its author's text splits it here, as
+        afterwards nobody can tell the author's words from data.
+        """
+        return parameters
+
     def fires_on_first(self, parameters: Mapping[str, Any]) -> bool:
         """Tell whether the step is ready at its first live edge, not when all edges are settled."""
         return False

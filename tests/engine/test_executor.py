@@ -303,3 +303,37 @@ async def test_a_loop_without_a_body_gives_what_arrives_at_again(
     report = await workshop.run(made)
     assert report.outputs["each"] == {"done": listed}
     assert report.outputs["until"] == {"done": repeated}
+
+
+@pytest.mark.parametrize("value", ["{{ inputs.none }}", None])
+async def test_null_that_is_given_reaches_the_pool_as_given(workshop: Workshop, value: Any) -> None:
+    made = document(node("sort", "table.sort", rows=value))
+    report = await workshop.run(made, input={"none": None})
+    assert (report.code, report.error_of("sort")["where"]) == ("table.not_a_table", "parameters.rows")
+
+
+async def test_what_is_left_out_reaches_the_pool_as_left_out(workshop: Workshop) -> None:
+    made = document(
+        node("start", "trigger.manual"),
+        node("list", "data.set", fields={"rows": [{"a": 2}, {"a": 1}]}),
+        node("sort", "table.sort", rows="{{ list.rows }}", by=[{"column": "a"}]),
+        node("again", "table.sort", by=[{"column": "a", "descending": True}]),
+        edges=["start>list", "list>sort", "sort>again"],
+    )
+    report = await workshop.run(made)
+    assert report.outputs["sort"] == {"out": [{"a": 1}, {"a": 2}]}
+    assert report.outputs["again"] == {"out": [{"a": 2}, {"a": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("until", "settled"), [("{{ index == 1 }}", "succeeded"), ("{{ [] }}", "failed"), ("{{ '' }}", "failed")]
+)
+async def test_until_is_a_condition_like_any_other(workshop: Workshop, until: str, settled: str) -> None:
+    made = document(
+        node("loop", "flow.loop", mode="repeat", until=until),
+        node("body", "data.set", fields={"i": "{{ index }}"}),
+        edges=["loop.body>body", "body>loop.again"],
+    )
+    report = await workshop.run(made)
+    assert report.settled["loop"] == settled
+    assert report.code == (None if settled == "succeeded" else "if.not_boolean")

@@ -5,6 +5,7 @@ bounded, and a bad reference is an `ExpressionError` with its exact position. An
 """
 
 from structforge.domain.expressions.compile import Reference
+from structforge.domain.expressions.lazy import Keep, Lazy, LazyScope, Reading
 from structforge.domain.expressions.problems import CODES, ExpressionError, Skipped
 from structforge.domain.expressions.syntax import (
     ALLOWED_NODES,
@@ -19,7 +20,11 @@ __all__ = [
     "CODES",
     "CompiledValue",
     "ExpressionError",
+    "Keep",
+    "Lazy",
+    "LazyScope",
     "ParsedExpression",
+    "Reading",
     "Reference",
     "Skipped",
     "Template",

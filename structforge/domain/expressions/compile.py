@@ -14,6 +14,7 @@ from jinja2 import nodes
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
 from structforge.domain.expressions.functions import METHODS, Function, function_named, look_up, test_named
+from structforge.domain.expressions.lazy import Lazy
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Absent, Fault, Scope, Skipped, kind_of, suggestion
 from structforge.domain.expressions.syntax import ParsedExpression
@@ -137,6 +138,8 @@ class _Compiler:
 
         def access(scope: Mapping[str, Any], work: Work) -> Any:
             holder, key = target(scope, work), index(scope, work)
+            if isinstance(key, Lazy):
+                key = work.reading.whole(key)
             if not isinstance(key, str | int):
                 raise Fault(
                     "expression.type",
@@ -145,7 +148,7 @@ class _Compiler:
                     *span,
                 )
             try:
-                return look_up(holder, key)
+                return work.reading.at(holder, key) if isinstance(holder, Lazy) else look_up(holder, key)
             except Absent as absent:
                 raise absent.located(*span) from None
 
@@ -178,7 +181,9 @@ class _Compiler:
         def take(scope: Mapping[str, Any], work: Work) -> Any:
             holder = target(scope, work)
             ends = [None if bound is None else bound(scope, work) for bound in bounds]
-            if not isinstance(holder, list | str):
+            if isinstance(holder, Lazy) and holder.columns is None:
+                holder = work.reading.content(holder)
+            if not isinstance(holder, list | str | Lazy):
                 raise Fault(
                     "expression.type",
                     sentence("{kind} has no parts to slice.", kind=kind_of(holder).capitalize()),
@@ -190,20 +195,33 @@ class _Compiler:
                     "expression.type", "The bounds of a slice are whole numbers, the step not 0.", "", *span
                 )
             try:
+                if isinstance(holder, Lazy):
+                    return work.reading.sliced(holder, slice(*ends), work)
                 work.charge(len(holder))
             except Fault as fault:
                 raise fault.located(*span) from None
-            return holder[slice(*ends)]
+            part = holder[slice(*ends)]
+            return part if work.reading is None else work.reading.made(part)
 
         return take
 
     def _list(self, node: nodes.List) -> Evaluator:
         items = [self.compile(item) for item in node.items]
-        return lambda scope, work: [item(scope, work) for item in items]
+
+        def build(scope: Mapping[str, Any], work: Work) -> list[Any]:
+            made = [item(scope, work) for item in items]
+            return made if work.reading is None else work.reading.made(made)
+
+        return build
 
     def _tuple(self, node: nodes.Tuple) -> Evaluator:
         items = [self.compile(item) for item in node.items]
-        return lambda scope, work: [item(scope, work) for item in items]
+
+        def build(scope: Mapping[str, Any], work: Work) -> list[Any]:
+            made = [item(scope, work) for item in items]
+            return made if work.reading is None else work.reading.made(made)
+
+        return build
 
     def _dict(self, node: nodes.Dict) -> Evaluator:
         pairs = [
@@ -215,6 +233,8 @@ class _Compiler:
             result = {}
             for key_of, value_of, span in pairs:
                 key = key_of(scope, work)
+                if isinstance(key, Lazy):
+                    key = work.reading.whole(key)
                 if not isinstance(key, str):
                     raise Fault(
                         "expression.type",
@@ -223,7 +243,7 @@ class _Compiler:
                         *span,
                     )
                 result[key] = value_of(scope, work)
-            return result
+            return result if work.reading is None else work.reading.made(result)
 
         return build
 
@@ -233,6 +253,8 @@ class _Compiler:
 
         def binary(scope: Mapping[str, Any], work: Work) -> Any:
             try:
+                if (reading := work.reading) is not None:
+                    return operate(reading.whole(left(scope, work)), reading.whole(right(scope, work)), work)
                 return operate(left(scope, work), right(scope, work), work)
             except (Fault, *_UNEXPECTED) as error:
                 _wrong(error, span)
@@ -246,9 +268,14 @@ class _Compiler:
 
         def compare(scope: Mapping[str, Any], work: Work) -> bool:
             try:
+                reading = work.reading
                 left = first(scope, work)
+                if reading is not None:
+                    left = reading.whole(left)
                 for test, operand in rest:
                     right = operand(scope, work)
+                    if reading is not None:
+                        right = reading.whole(right)
                     if not test(left, right, work):
                         return False
                     left = right
@@ -282,6 +309,8 @@ class _Compiler:
 
         def signed(scope: Mapping[str, Any], work: Work) -> Any:
             value = operand(scope, work)
+            if isinstance(value, Lazy):
+                value = work.reading.whole(value)
             if not isinstance(value, int | float):
                 raise Fault(
                     "expression.type",
@@ -306,7 +335,7 @@ class _Compiler:
 
         def join(scope: Mapping[str, Any], work: Work) -> str:
             try:
-                texts = [operators.as_text(part(scope, work), work) for part in parts]
+                texts = [operators.as_text(_data(part(scope, work), work), work) for part in parts]
                 work.text(sum(map(len, texts)))
                 return "".join(texts)
             except (Fault, *_UNEXPECTED) as error:
@@ -338,7 +367,7 @@ class _Compiler:
         arguments = [self.compile(subject) for subject in subjects]
         named = {str(keyword.key): self.compile(keyword.value) for keyword in node.kwargs}
         _check_arguments(function, name, len(arguments), named, span)
-        return _called(function, arguments, named, span)
+        return _called(name, function, arguments, named, span)
 
     def _default(self, node: nodes.Filter | nodes.Call, subjects: list[nodes.Expr], span: Span) -> Evaluator:
         named = {str(keyword.key): keyword.value for keyword in node.kwargs}
@@ -382,7 +411,7 @@ class _Compiler:
         arguments = [self.compile(node.node), *(self.compile(argument) for argument in node.args)]
         named = {str(keyword.key): self.compile(keyword.value) for keyword in node.kwargs}
         _check_arguments(test, node.name, len(arguments), named, span)
-        check = _called(test, arguments, named, span)
+        check = _called(node.name, test, arguments, named, span)
         if node.name not in ("defined", "undefined"):
             return check
         forgiven = self._chain(node.node)
@@ -414,7 +443,7 @@ class _Compiler:
         named = {str(keyword.key): self.compile(keyword.value) for keyword in node.kwargs}
 
         def call(scope: Mapping[str, Any], work: Work) -> Any:
-            holder = target(scope, work)
+            holder = _data(target(scope, work), work)
             function = METHODS.get(type(holder), {}).get(name)
             if function is None:
                 raise Fault(
@@ -431,8 +460,8 @@ class _Compiler:
                 return function(
                     work,
                     holder,
-                    *[argument(scope, work) for argument in arguments],
-                    **{key: argument(scope, work) for key, argument in named.items()},
+                    *[_data(argument(scope, work), work) for argument in arguments],
+                    **{key: _data(argument(scope, work), work) for key, argument in named.items()},
                 )
             except (Fault, *_UNEXPECTED) as error:
                 _wrong(error, span)
@@ -496,18 +525,33 @@ def _walk(root: Evaluator, steps: tuple[tuple[str | int, Span], ...]) -> Evaluat
             elif type(key) is int and (kind is list or kind is str) and -len(value) <= key < len(value):
                 value = value[key]
                 continue
+            elif isinstance(value, Lazy):
+                try:
+                    value = work.reading.at(value, key)
+                except Fault as fault:
+                    raise fault.located(*span) from None
+                continue
             raise Absent(value, key, *span)
         return value
 
     return walk
 
 
+def _data(value: Any, work: Work) -> Any:
+    """Return a value with everything in it read, for what looks at all of it."""
+    return value if work.reading is None else work.reading.whole(value)
+
+
 def _called(
-    function: Function, arguments: list[Evaluator], named: dict[str, Evaluator], span: Span
+    name: str, function: Function, arguments: list[Evaluator], named: dict[str, Evaluator], span: Span
 ) -> Evaluator:
     def call(scope: Mapping[str, Any], work: Work) -> Any:
         try:
             work.charge(1)
+            if work.reading is not None:
+                given = [argument(scope, work) for argument in arguments]
+                others = {key: argument(scope, work) for key, argument in named.items()}
+                return work.reading.call(name, function, work, given, others)
             return function(
                 work,
                 *[argument(scope, work) for argument in arguments],

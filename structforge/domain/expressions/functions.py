@@ -176,6 +176,15 @@ def _length(work: Work, value: JsonValue) -> int:
     raise Fault("expression.type", sentence("{kind} has no length.", kind=kind_of(value).capitalize()))
 
 
+def _columns(work: Work, value: JsonValue) -> list[str]:
+    """Return the field names of a table's rows, in the order in which they first occur."""
+    names: dict[str, None] = {}
+    for row in a_list(value):
+        work.charge(1 + len(an_object(row)))
+        names.update(dict.fromkeys(an_object(row)))
+    return list(names)
+
+
 def _first(work: Work, value: JsonValue) -> Any:
     return look_up(value if isinstance(value, str) else a_list(value), 0)
 
@@ -553,6 +562,7 @@ FUNCTIONS: dict[str, Function] = {
     "bool": _bool,
     "capitalize": _cased(str.capitalize),
     "center": _padded(str.center),
+    "columns": _columns,
     "count": _length,
     "days_between": days_between,
     "endswith": _ends_with,

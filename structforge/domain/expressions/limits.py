@@ -3,6 +3,8 @@
 Invariant: whatever an expression builds or walks was charged first, so no expression can hold up a worker.
 """
 
+from typing import Any
+
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import Fault
 from structforge.domain.numbers import MAX_INTEGER_BITS
@@ -19,10 +21,12 @@ MAX_WORK = 10_000_000
 class Work:
     """Counts down the work of one evaluation."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "reading")
 
-    def __init__(self, left: int = MAX_WORK) -> None:
+    def __init__(self, left: int = MAX_WORK, reading: Any = None) -> None:
+        """`reading` reads the values of a `LazyScope`; none where the scope holds all of its data."""
         self.left = left
+        self.reading = reading
 
     def charge(self, units: int) -> None:
         """Take units off. Raises: Fault `expression.too_much_work`."""

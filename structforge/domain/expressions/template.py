@@ -16,6 +16,7 @@ from structforge.domain.expressions.compile import (
     compile_expression,
     is_plain_reference,
 )
+from structforge.domain.expressions.lazy import LazyScope
 from structforge.domain.expressions.limits import MAX_BUILT_WEIGHT, MAX_TEXT_CHARS, MAX_WORK, Work
 from structforge.domain.expressions.operators import as_text
 from structforge.domain.expressions.problems import Absent, ExpressionError, Fault
@@ -43,11 +44,14 @@ class Template:
         """
         if self.is_constant:
             return self.text
-        work = Work(max_work)
+        reading = scope.reading if type(scope) is LazyScope else None
+        work = Work(max_work, reading)
         parts = self._parts
         try:
             if len(parts) == 1 and not isinstance(parts[0], str):
                 value: JsonValue = parts[0](scope, work)
+                if reading is not None:
+                    value = reading.result(value)
                 if (
                     self._builds
                     and isinstance(value, dict | list)
@@ -69,7 +73,7 @@ class Template:
         texts = []
         length = 0
         for part in self._parts:
-            text = part if isinstance(part, str) else as_text(part(scope, work), work)
+            text = part if isinstance(part, str) else self._text(part(scope, work), work)
             length += len(text)
             if length > MAX_TEXT_CHARS:
                 raise Fault(
@@ -81,6 +85,10 @@ class Template:
                 )
             texts.append(text)
         return "".join(texts)
+
+    @staticmethod
+    def _text(value: Any, work: Work) -> str:
+        return as_text(value if work.reading is None else work.reading.whole(value), work)
 
     def _error(self, fault: Fault) -> ExpressionError:
         start, end = (fault.start, fault.end) if fault.start >= 0 else (0, len(self.text))
