@@ -159,6 +159,13 @@ class Settings(BaseSettings):
         le=MIB,
         description="Largest JSON value that travels on an edge itself; a larger one becomes an artifact.",
     )
+    read_values_max: int = Field(
+        default=10_000_000,
+        ge=10_000,
+        le=1_000_000_000,
+        description="Most values (cells of tables, 16 bytes of JSON each) one step reads into memory for its "
+        "expressions.",
+    )
     file_max_bytes: int = Field(
         default=256 * MIB,
         ge=KIB,

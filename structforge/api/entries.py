@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from structforge.engine.environment import VALUE_MEDIA_TYPE
+from structforge.engine.reading import VALUE_MEDIA_TYPE
 from structforge.sdk import TABLE_MEDIA_TYPE, ArtifactRef
 from structforge.sdk.context import ARTIFACT_KEY
 from structforge.services.artifact_views import PICTURES

@@ -8,6 +8,7 @@ from typing import Any
 
 from structforge.domain.errors import Problem, StructForgeError, sentence
 from structforge.engine.planner import EdgeKind, InEdge, Plan, Region
+from structforge.engine.reading import Referring
 
 DEAD: Mapping[str, Any] = {}
 """The ports of a step that gave nothing."""
@@ -20,7 +21,8 @@ class Activation:
     """The edges of one execution of a region: of the whole run, or of one iteration of a loop (DESIGN 4)."""
 
     __slots__ = (
-        "_live", "_open", "_plan", "_region", "carry", "index", "item", "parent", "prefix", "remaining", "results",
+        "_live", "_open", "_plan", "_region", "carry", "index", "item", "parent", "prefix", "refers",
+        "remaining", "results",
     )  # fmt: skip
 
     def __init__(
@@ -32,6 +34,7 @@ class Activation:
         prefix: str = "",
         item: Any = None,
         index: int = 0,
+        refers: bool = False,
     ) -> None:
         self._plan = plan
         self._region = region or plan.top
@@ -46,6 +49,8 @@ class Activation:
         """What the keys of its steps begin with: `outer[1]/inner[4]/`."""
         self.item = item
         self.index = index
+        self.refers = refers
+        """There may be references to artifacts in the item."""
         self.carry: Any = NOTHING
         """What arrived at the loop's `again`."""
 
@@ -118,10 +123,12 @@ class Activation:
         Raises: StructForgeError `graph.two_live_edges` when a single-value port has two.
         """
         values: dict[str, Any] = {}
+        referring = False
         for edge in self._plan.nodes[index].in_edges:
             given, port = self._given(edge)
             if given is None or port not in given:
                 continue
+            referring = referring or type(given) is Referring
             value = given[port]
             if edge.many:
                 values.setdefault(edge.target_port, []).append(value)
@@ -139,13 +146,23 @@ class Activation:
                 )
             else:
                 values[edge.target_port] = value
-        return values
+        return Referring(values, self._own_ports(index)) if referring else values
+
+    def _own_ports(self, index: int) -> frozenset[str]:
+        """Return the input ports at which nothing arrives from outside the run."""
+        edges, nodes = self._plan.nodes[index].in_edges, self._plan.nodes
+        outside = {edge.target_port for edge in edges if nodes[edge.source].node.trigger}
+        return frozenset(edge.target_port for edge in edges) - outside
 
     def value_of(self, index: int) -> Any:
         """Return what expressions see under the node's name: the value of its first live port.
 
         A loop seen from inside is its iteration, `{"item", "index"}`. Raises: KeyError when the node gave nothing.
         """
+        return self.seen(index)[0]
+
+    def seen(self, index: int) -> tuple[Any, bool]:
+        """Return the same, and whether there may be references to artifacts in it. Raises: KeyError."""
         planned = self._plan.nodes[index]
         at: Activation | None = self
         while at is not None:
@@ -153,12 +170,15 @@ class Activation:
             if planned.slot < len(members) and members[planned.slot] == index:
                 break
             if at._region is self._plan.regions.get(index):
-                return {"item": at.item, "index": at.index}
+                return {"item": at.item, "index": at.index}, at.refers
             at = at.parent
         given = at.results[planned.slot] if at is not None else None
         if not given:
             raise KeyError(planned.id)
-        return given[planned.default_port] if planned.default_port in given else next(iter(given.values()))
+        referring = type(given) is Referring
+        if planned.default_port in given:
+            return given[planned.default_port], referring
+        return next(iter(given.values())), referring
 
     def _given(self, edge: InEdge) -> tuple[Mapping[str, Any] | None, str]:
         """Find the live ports of an edge's source, however many iterations outward."""
@@ -168,5 +188,6 @@ class Activation:
                 return None, edge.source_port
             at = at.parent
         if edge.body:
-            return {edge.source_port: at.item}, edge.source_port
+            item = {edge.source_port: at.item}
+            return Referring(item) if at.refers else item, edge.source_port
         return at.results[self._plan.nodes[edge.source].slot], edge.source_port

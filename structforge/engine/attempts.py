@@ -6,14 +6,14 @@ Invariant: whatever a node does ends in an `Outcome` with a definite status; onl
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from structforge.domain.errors import InvalidError, Problem, StructForgeError
-from structforge.domain.expressions import ExpressionError
+from structforge.domain.expressions import ExpressionError, Keep, LazyScope
 from structforge.domain.ids import child_id
 from structforge.domain.journal import CallEnd
 from structforge.domain.policies import RetryPolicy
@@ -22,15 +22,13 @@ from structforge.domain.values import journal_safe_bytes
 from structforge.engine.context import StepContext
 from structforge.engine.environment import Environment, ProcessCall
 from structforge.engine.planner import PlannedNode, validate_parameters
+from structforge.engine.reading import Reader, Referring
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.records import record_retry, record_start
 from structforge.engine.step import Outcome, Returned, Step, Waiting, failure, success
 from structforge.engine.values import (
     crash_problem,
     encode,
-    load,
-    load_output,
-    needs_loading,
     safe_problem,
     store_large,
 )
@@ -75,17 +73,62 @@ def parameters_of(step: Step) -> BaseModel:
 
 
 def has_references(step: Step) -> bool:
-    """Tell whether an input stands for a large value that this node has to be given itself."""
+    """Tell whether there may be something to read for the step: in its inputs, or in what its expressions name."""
     planned = step.planned
-    if planned.node.by_reference:
-        return False
-    every_kind = planned.node.execution is not Execution.BLOCKING
-    return any(
-        any(needs_loading(item, every_kind=every_kind) for item in value)
-        if port in planned.many_ports
-        else needs_loading(value, every_kind=every_kind)
-        for port, value in step.inputs.items()
+    return (type(step.inputs) is Referring and not planned.takes_references) or (
+        type(step.scope) is Referring and planned.fixed is None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a step goes on with after its large values were read."""
+
+    parameters: BaseModel
+    inputs: Mapping[str, Any]
+    handed_on: bool
+    """References stand in the parameters."""
+
+
+async def read(step: Step, recorder: RunRecorder, environment: Environment) -> Read:
+    """Resolve the parameters and bring the inputs into the form the node takes; large values are read in a thread.
+
+    Raises: ExpressionError, InvalidError; NodeError `value.*`, `artifact.missing`.
+    """
+    if not has_references(step):
+        return Read(parameters_of(step), step.inputs, handed_on=False)
+    reader = environment.reader(recorder.run.organization_id)
+    return await asyncio.to_thread(_read, step, reader)
+
+
+def resolved(planned: PlannedNode, scope: LazyScope) -> tuple[dict[str, Any], bool]:
+    """Return the parameters with their expressions evaluated, and whether references were handed on in them."""
+    values: dict[str, Any] = {}
+    for scope.reading.keep, compiled in planned.by_keep:
+        values |= compiled.resolve(scope)
+    return values, scope.reading.handed_on
+
+
+def _read(step: Step, reader: Reader) -> Read:
+    planned = step.planned
+    handed_on = False
+    parameters = planned.fixed
+    if parameters is None and type(step.scope) is Referring:
+        values, handed_on = resolved(planned, reader.scope(step.scope))
+        parameters = validate_parameters(planned.spec, planned.node, {**values, **planned.literal})
+    elif parameters is None:
+        parameters = parameters_of(step)
+    inputs = step.inputs
+    if type(inputs) is Referring and not planned.takes_references:
+        # Nodes in the pool read tables themselves, and faster.
+        keep = Keep.TABLE if planned.node.execution is Execution.BLOCKING else Keep.NOTHING
+        inputs = {
+            port: [reader.whole(item, keep, made_here=port in inputs.own) for item in value]
+            if port in planned.many_ports
+            else reader.whole(value, keep, made_here=port in inputs.own)
+            for port, value in inputs.items()
+        }
+    return Read(parameters, inputs, handed_on)
 
 
 def run_inline(
@@ -186,15 +229,6 @@ def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
     return step.attempt - step.lost_attempts < retry.max_attempts and retry.retries(problem.code)
 
 
-async def load_scope(step: Step, recorder: RunRecorder, environment: Environment) -> None:
-    """Put the values in the place of references, so that expressions see them."""
-    organization_id = recorder.run.organization_id
-    step.scope = {
-        name: await load(value, environment, organization_id, every_kind=True)
-        for name, value in step.scope.items()
-    }
-
-
 def run_tamed(planned: PlannedNode, context: StepContext, parameters: BaseModel, inputs: Any) -> Any:
     """Run a synchronous node here. Raises: NodeError also for what is no ordinary exception."""
     try:
@@ -283,24 +317,10 @@ async def _cancelled(task: "asyncio.Task[Any]", key: str) -> None:
 
 async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) -> Any:
     planned = step.planned
-    organization_id = recorder.run.organization_id
-    if planned.fixed is None:
-        await load_scope(step, recorder, environment)
-    parameters = parameters_of(step)
-    inputs = step.inputs
-    if has_references(step):
-        tables = planned.node.execution is not Execution.BLOCKING
-        inputs = {
-            port: [await load(item, environment, organization_id, every_kind=tables) for item in value]
-            if port in planned.many_ports
-            else await load(value, environment, organization_id, every_kind=tables)
-            for port, value in inputs.items()
-        }
+    given = await read(step, recorder, environment)
+    parameters, inputs = given.parameters, given.inputs
     context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
     context.waiting_since, context.answer = step.waiting_since, step.answer
-    if isinstance(step.answer, CallEnd):
-        output = await load_output(step.answer.output, environment, organization_id)
-        context.answer = replace(step.answer, output=output)
     limit_s = planned.policies.timeout_s or environment.limits.step_timeout_s
     if planned.node.execution is Execution.ASYNC:
         return await bounded(planned.node.run(context, parameters, inputs), limit_s, step.key)

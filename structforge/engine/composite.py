@@ -3,15 +3,20 @@
 Invariant: results keep the order of the items, however many run side by side and in whatever order they end.
 """
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from structforge.domain.conditions import not_a_condition, truth
 from structforge.domain.errors import sentence
-from structforge.domain.expressions import CompiledValue, compile_value
+from structforge.domain.expressions import CompiledValue, Keep, compile_value
 from structforge.domain.policies import EachPolicy
 from structforge.engine.activation import NOTHING, Activation
-from structforge.engine.attempts import parameters_of
+from structforge.engine.attempts import read
+from structforge.engine.environment import Environment
+from structforge.engine.reading import Reader, Referring, refers
+from structforge.engine.recorder import RunRecorder
 from structforge.engine.step import Step
 from structforge.sdk.context import NodeError
 from structforge.sdk.control import LoopParameters
@@ -19,12 +24,39 @@ from structforge.sdk.control import LoopParameters
 MAX_ITEMS = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The condition of a loop after an iteration."""
+
+    until: CompiledValue
+    names: Mapping[str, Any]
+    where: str
+    """The parameter that holds it."""
+
+    @property
+    def reads(self) -> bool:
+        """Tell whether large values may have to be read for it."""
+        return isinstance(self.names, Referring)
+
+    def holds(self, reader: Reader | None = None) -> bool:
+        """Evaluate it, in a thread where it reads. Raises: ExpressionError; NodeError `if.not_boolean`, `value.*`."""
+        said = self.until.resolve(self.names if reader is None else reader.scope(self.names))
+        over = truth(said)
+        if over is None:
+            problem = not_a_condition(said, self.where)
+            raise NodeError(problem.code, problem.message, where=problem.where, hint=problem.hint)
+        return over
+
+
 class Loop:
     """The iterations of one loop step."""
 
-    def __init__(self, step: Step, parameters: LoopParameters, activation: Activation) -> None:
-        """Raises: NodeError when the items are no list."""
+    def __init__(
+        self, step: Step, parameters: LoopParameters, activation: Activation, *, refers: bool = False
+    ) -> None:
+        """`refers` says that there are references in the items. Raises: NodeError when the items are no list."""
         self.step = step
+        self._refers = refers
         self.activation = activation
         self.closed = False
         self.advancing = False
@@ -63,10 +95,26 @@ class Loop:
         self.running += 1
         return index, self._carry if self._until is not None else self._items[index]
 
-    def collect(self, index: int, carry: Any) -> None:
-        """Take what arrived at `again`, if anything did.
+    def refers(self, item: Any) -> bool:
+        """Tell whether there may be references to artifacts in the item of an iteration."""
+        return refers(item) if self._until is not None else self._refers
 
-        Raises: NodeError `loop.limit`, `if.not_boolean`; ExpressionError from the condition.
+    def judged_by(self, index: int, carry: Any) -> Judgement | None:
+        """Return what decides whether an iteration was the last one; None where only the items do."""
+        if self._until is None:
+            return None
+        names: Mapping[str, Any]
+        carry = None if carry is NOTHING else carry
+        names = {**self.step.scope, "result": carry, "index": index}
+        if isinstance(self.step.scope, Referring) or refers(carry):
+            own = self.step.scope.own if isinstance(self.step.scope, Referring) else frozenset()
+            names = Referring(names, own)
+        return Judgement(self._until, names, f"nodes.{self.step.planned.id}.parameters.until")
+
+    def collect(self, index: int, carry: Any, *, over: bool = False) -> None:
+        """Take what arrived at `again`, if anything did, and whether that was the last iteration.
+
+        Raises: NodeError `loop.limit`.
         """
         self.running -= 1
         if self._until is None:
@@ -74,11 +122,6 @@ class Loop:
                 self._results[index] = carry
             return
         self._carry = None if carry is NOTHING else carry
-        said = self._until.resolve({**self.step.scope, "result": self._carry, "index": index})
-        over = truth(said)
-        if over is None:
-            problem = not_a_condition(said, f"nodes.{self.step.planned.id}.parameters.until")
-            raise NodeError(problem.code, problem.message, where=problem.where, hint=problem.hint)
         self._over = over
         if not self._over and self._begun >= self._parameters.max_iterations:
             raise NodeError(
@@ -98,9 +141,10 @@ class Loop:
 class Each:
     """The elements of one step with an `each` policy."""
 
-    def __init__(self, step: Step, policy: EachPolicy, items: Any) -> None:
-        """Raises: NodeError when the items are no list."""
+    def __init__(self, step: Step, policy: EachPolicy, items: Any, *, refers: bool = False) -> None:
+        """`refers` says that there are references in the items. Raises: NodeError when the items are no list."""
         self.step = step
+        self.refers = refers
         self.closed = False
         self.running = 0
         self._items = _as_list(items, step)
@@ -139,9 +183,12 @@ class Each:
         return gathered or {self.step.planned.default_port: []}
 
 
-def make_loop(step: Step, activation: Activation) -> Loop:
-    """Begin a loop step whose scope is loaded. Raises: ExpressionError, InvalidError, NodeError."""
-    parameters = parameters_of(step)
+async def make_loop(
+    step: Step, activation: Activation, recorder: RunRecorder, environment: Environment
+) -> Loop:
+    """Begin a loop step. Raises: ExpressionError, InvalidError; NodeError, also `value.*`."""
+    given = await read(step, recorder, environment)
+    parameters = given.parameters
     if not isinstance(parameters, LoopParameters):
         raise NodeError(
             "loop.parameters",
@@ -151,12 +198,24 @@ def make_loop(step: Step, activation: Activation) -> Loop:
                 node_type=step.planned.node.type,
             ),
         )
-    return Loop(step, parameters, activation)
+    return Loop(step, parameters, activation, refers=given.handed_on)
 
 
-def make_each(step: Step, policy: EachPolicy) -> Each:
-    """Begin a step with an `each` policy whose scope is loaded. Raises: ExpressionError, NodeError."""
-    return Each(step, policy, compile_value(policy.items, "policies.each.items").resolve(step.scope))
+async def make_each(step: Step, policy: EachPolicy, recorder: RunRecorder, environment: Environment) -> Each:
+    """Begin a step with an `each` policy. Raises: ExpressionError; NodeError, also `value.*`."""
+    items = compile_value(policy.items, "policies.each.items")
+    if type(step.scope) is not Referring:
+        return Each(step, policy, items.resolve(step.scope))
+    reader = environment.reader(recorder.run.organization_id)
+    found, handed_on = await asyncio.to_thread(_items, items, step.scope, reader)
+    return Each(step, policy, found, refers=handed_on)
+
+
+def _items(items: CompiledValue, names: Mapping[str, Any], reader: Reader) -> tuple[Any, bool]:
+    scope = reader.scope(names)
+    scope.reading.keep = Keep.INNER
+    found = items.resolve(scope)
+    return found, scope.reading.handed_on
 
 
 def _as_list(items: Any, step: Step) -> list[Any]:

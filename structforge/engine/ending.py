@@ -3,6 +3,7 @@
 Invariant: the branch never hides what happened before it; what it was told once is what a recovered run believes.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from structforge.domain.errors import Problem
+from structforge.domain.expressions import Keep
 from structforge.domain.journal import StepHistory
 from structforge.domain.run import RunStatus
 from structforge.domain.values import decode_json
@@ -17,7 +19,7 @@ from structforge.engine.activation import Activation
 from structforge.engine.environment import Environment
 from structforge.engine.order import RunEnd
 from structforge.engine.planner import Plan, PlannedNode
-from structforge.engine.values import load
+from structforge.engine.reading import refers
 
 DEFAULT_FINALLY_S = 60.0
 MAX_OUTPUT_BYTES = 1 << 30
@@ -56,7 +58,9 @@ async def concluded(
     known = history.get(final.id) if final is not None else None
     if final is None or known is None or not known.settled or not known.outputs:
         return None
-    outcome = await load(known.outputs[final.default_port], environment, organization_id, every_kind=False)
+    told = known.outputs[final.default_port]
+    reader = environment.reader(organization_id)
+    outcome = await asyncio.to_thread(reader.whole, told, Keep.INNER) if refers(told) else told
     error = outcome.get("error")
     return RunEnd(RunStatus(outcome["status"]), error=Problem.from_json(error) if error else None)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from structforge.domain.errors import Problem
 from structforge.domain.journal import Acceptance, Commit, RunIdentity
+from structforge.engine.reading import VALUE_MEDIA_TYPE, Reader, ReadLimits, ReadValues, TableDecoder
 from structforge.sdk.context import (
     ArtifactAccess,
     ArtifactRef,
@@ -101,6 +102,8 @@ class EngineLimits:
     """A larger value of a port is stored as an artifact."""
     max_value_bytes: int = 256 * 1024 * 1024
     """A larger value fails its step."""
+    max_read_values: int = 10_000_000
+    """Values that the expressions and inputs of one step read into memory: cells of tables, 16 bytes of JSON each."""
     max_file_bytes: int = 100 * 1024 * 1024
     """A larger file is not read by nodes (blocking ones get the setting through the pool)."""
     step_timeout_s: float = 3_600.0
@@ -129,9 +132,11 @@ class Environment:
     """The folder of an organization's files."""
     http: HttpAccess
     processes: ProcessRunner
-    decoders: Mapping[str, Callable[[Path], Any]]
-    """Media type of an artifact that stands for a JSON value (a table) to the function that reads it."""
+    decoders: Mapping[str, TableDecoder]
+    """Media type of artifacts that are tables to how they are read."""
     limits: EngineLimits = EngineLimits()
+    read: ReadValues = field(default_factory=ReadValues)
+    """What was read lately of them."""
     callees: Callees = field(default_factory=NoCallees)
     resume_url: Callable[[UUID, UUID, str], str] = lambda organization_id, run_id, step_key: ""
     """The address at which a waiting step is answered."""
@@ -140,9 +145,10 @@ class Environment:
     databases: Callable[[UUID], DatabaseAccess] = no_databases
     """The databases behind an organization's connections."""
 
-
-VALUE_MEDIA_TYPE = "application/vnd.structforge.value+json"
-"""The engine's own: a JSON value too large to stand in a row. Nodes and expressions see the value itself."""
+    def reader(self, organization_id: UUID, *, most: int | None = None) -> Reader:
+        """Return what reads large values of an organization for one step or one answer, at most so many."""
+        limits = ReadLimits(most or self.limits.max_read_values, self.limits.max_value_bytes)
+        return Reader(self.artifacts(organization_id), self.decoders, self.read, limits, organization_id)
 
 
 def is_stored_value(ref: ArtifactRef) -> bool:

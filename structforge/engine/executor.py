@@ -31,6 +31,7 @@ from structforge.engine.environment import Environment
 from structforge.engine.iterations import Iterations, prepare
 from structforge.engine.order import RunEnd, RunOrder
 from structforge.engine.planner import Plan, PlannedNode
+from structforge.engine.reading import Referring, marked
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.records import record_outcome, record_waiting
 from structforge.engine.recovery import Declared, Resumption, resume
@@ -79,7 +80,7 @@ class Executor:
         self._concluded: RunEnd | None = None
         self._history = dict(order.history or {})
         self._scopes = Scopes(plan, order, recorder, environment)
-        self._iterations = Iterations(plan, self._history, self)
+        self._iterations = Iterations(plan, self._history, self, recorder, environment)
         self._max_parallel = min(
             plan.document.settings.max_parallel or environment.limits.max_parallel,
             environment.limits.max_parallel,
@@ -302,7 +303,7 @@ class Executor:
         self, activation: Activation, planned: PlannedNode, key: str, history: StepHistory, owner: Loop | None
     ) -> None:
         """Take a durable outcome over instead of running the step."""
-        ports = history.outputs or DEAD
+        ports = marked(history.outputs or DEAD)
         if history.status is StepStatus.FAILED and not ports:
             problem = Problem.from_json(dict(history.error or {"code": "step.failed", "message": "Failed."}))
             self._give_up(Step(planned, key, {}, {}, activation, owner), problem)
@@ -326,6 +327,10 @@ class Executor:
         return False
 
     # How steps end.
+
+    def spawn(self, step: Step, work: Coroutine[Any, Any, Any], ended: Ended) -> None:
+        """Do something of a step beside the others; `ended` gets the step and the result."""
+        self._spawn(step, work, ended)
 
     def end_with(self, step: Step, ports: Mapping[str, Any]) -> None:
         """End a step with a result that no node gave just now."""
@@ -354,6 +359,8 @@ class Executor:
         """A disabled node hands its first live input on, so that a branch can be tried without it."""
         now = datetime.now(UTC)
         ports = {step.planned.default_port: next(iter(step.inputs.values()))} if step.inputs else DEAD
+        if type(step.inputs) is Referring:
+            ports = Referring(ports)
         data = encode_json(dict(ports)) if ports else None
         self.end(step, Outcome(StepStatus.SKIPPED, ports, data, None, now, now))
 

@@ -3,17 +3,20 @@
 Invariant: a composite that was given up begins nothing more, and ends once. What runs is the executor's affair.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Protocol
 
-from structforge.domain.errors import StructForgeError
+from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.journal import StepHistory
 from structforge.domain.run import StepStatus
 from structforge.engine.activation import DEAD, Activation
-from structforge.engine.attempts import describe, load_scope
-from structforge.engine.composite import Composite, Each, Loop, closed, make_each, make_loop
+from structforge.engine.attempts import describe
+from structforge.engine.composite import Composite, Each, Judgement, Loop, closed, make_each, make_loop
 from structforge.engine.environment import Environment
 from structforge.engine.planner import Plan
+from structforge.engine.reading import Reader, Referring
 from structforge.engine.recorder import RunRecorder
 from structforge.engine.records import record_start
 from structforge.engine.step import Outcome, Step, failure
@@ -34,6 +37,9 @@ class Stepping(Protocol):
     def end_with(self, step: Step, ports: Mapping[str, Any]) -> None:
         """End a step with a result that no node gave just now."""
 
+    def spawn(self, step: Step, work: Coroutine[Any, Any, Any], ended: Callable[[Step, Any], None]) -> None:
+        """Do something of a step beside the others; `ended` gets the step and the result."""
+
     def cancel(self, wanted: Callable[[Step], bool]) -> None:
         """Interrupt steps, and end their waiting."""
 
@@ -41,8 +47,17 @@ class Stepping(Protocol):
 class Iterations:
     """The loops and lists of one execution."""
 
-    def __init__(self, plan: Plan, history: Mapping[str, StepHistory], steps: Stepping) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        history: Mapping[str, StepHistory],
+        steps: Stepping,
+        recorder: RunRecorder,
+        environment: Environment,
+    ) -> None:
         self._plan = plan
+        self._recorder = recorder
+        self._environment = environment
         self._history = history
         self._steps = steps
         self._owners: dict[Activation, Loop] = {}
@@ -66,9 +81,7 @@ class Iterations:
         """Take the result of an iteration in which nothing is left."""
         loop = self._owners.pop(activation, None)
         if loop is not None and not loop.closed:
-            self._collect(loop, activation.index, activation.carry)
-            if not loop.advancing:
-                self._advance_guarded(loop)
+            self._judge(loop, activation.index, activation.carry)
 
     def element_ended(self, step: Step, ports: Mapping[str, Any]) -> None:
         """Take the result of one element."""
@@ -104,23 +117,59 @@ class Iterations:
         planned = loop.step.planned
         region = self._plan.regions[planned.index]
         prefix = f"{loop.step.key}[{index}]/"
-        activation = Activation(self._plan, region, loop.activation, prefix=prefix, item=item, index=index)
+        activation = Activation(
+            self._plan,
+            region,
+            loop.activation,
+            prefix=prefix,
+            item=item,
+            index=index,
+            refers=loop.refers(item),
+        )
         if region.straight:
             activation.carry = item
         if not region.members:
-            self._collect(loop, index, activation.carry)
+            self._judge(loop, index, activation.carry)
             return
         self._owners[activation] = loop
         self._steps.take(activation, *activation.start())
         if not activation.remaining:
             self.over(activation)
 
-    def _collect(self, loop: Loop, index: int, carry: Any) -> None:
+    def _judge(self, loop: Loop, index: int, carry: Any) -> None:
+        """Decide whether the loop goes on after an iteration, and let it."""
+        judgement = loop.judged_by(index, carry)
+        if judgement is not None and judgement.reads:
+            reader = self._environment.reader(self._recorder.run.organization_id)
+            self._steps.spawn(loop.step, _judged(judgement, reader), partial(self._go_on, loop, index, carry))
+            return
         try:
-            loop.collect(index, carry)
+            over = judgement is not None and judgement.holds()
         except StructForgeError as error:
-            self.close(loop)
-            self._steps.end(loop.step, failure(loop.step, error.problem))
+            self._fail(loop, error.problem)
+        else:
+            self._collect(loop, index, carry, over)
+
+    def _go_on(self, loop: Loop, index: int, carry: Any, step: Step, over: bool | Problem) -> None:
+        if loop.closed:
+            return
+        if isinstance(over, Problem):
+            self._fail(loop, over)
+        else:
+            self._collect(loop, index, carry, over)
+
+    def _collect(self, loop: Loop, index: int, carry: Any, over: bool) -> None:
+        try:
+            loop.collect(index, carry, over=over)
+        except StructForgeError as error:
+            self._fail(loop, error.problem)
+            return
+        if not loop.advancing:
+            self._advance_guarded(loop)
+
+    def _fail(self, loop: Loop, problem: Problem) -> None:
+        self.close(loop)
+        self._steps.end(loop.step, failure(loop.step, problem))
 
     def _begin_element(self, each: Each, index: int, item: Any) -> None:
         whole = each.step
@@ -137,7 +186,18 @@ class Iterations:
         for port in whole.planned.node.input_ports(whole.planned.spec.parameters)[:1]:
             inputs[port.name] = [item] if port.many else item
         scope = {**whole.scope, "item": item, "index": index}
+        if each.refers or type(whole.inputs) is Referring:
+            inputs = Referring(inputs)
+        if each.refers or type(whole.scope) is Referring:
+            scope = Referring(scope, whole.scope.own if isinstance(whole.scope, Referring) else frozenset())
         self._steps.begin(Step(whole.planned, key, inputs, scope, None, each, index), history)
+
+
+async def _judged(judgement: Judgement, reader: Reader) -> bool | Problem:
+    try:
+        return await asyncio.to_thread(judgement.holds, reader)
+    except Exception as error:  # What goes wrong with a condition is told like a failed step.
+        return describe(error)[0]
 
 
 async def prepare(
@@ -147,12 +207,11 @@ async def prepare(
     if history is not None:
         step.attempt, step.started_at = history.attempt, history.started_at or step.started_at
     try:
-        await load_scope(step, recorder, environment)
         each, activation = step.planned.policies.each, step.activation
         if step.planned.node.loop and activation is not None:
-            composite: Composite = make_loop(step, activation)
+            composite: Composite = await make_loop(step, activation, recorder, environment)
         elif each is not None:
-            composite = make_each(step, each)
+            composite = await make_each(step, each, recorder, environment)
     except Exception as error:  # A wrong list is an outcome like any other.
         return failure(step, describe(error)[0])
     if history is None:

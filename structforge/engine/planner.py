@@ -3,7 +3,7 @@
 Invariant: a plan is immutable and shared by all runs of its version in this process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
-from structforge.domain.expressions import CompiledValue, compile_value
+from structforge.domain.expressions import CompiledValue, Keep, compile_value
 from structforge.domain.graph import AGAIN_PORT, Graph
 from structforge.domain.policies import Policies
 from structforge.domain.run import Effect, Execution
 from structforge.domain.validation.parameters import resolved_problems
 from structforge.domain.workflow import Edge, NodeSpec, WorkflowDocument
 from structforge.sdk.node import Node
-from structforge.sdk.parameters import literal_fields
+from structforge.sdk.parameters import kept_by_reference, literal_fields
 from structforge.sdk.registry import NodeRegistry
 from structforge.sdk.shapes import RegisteredShape
 
@@ -103,6 +103,10 @@ class PlannedNode:
     literal: Mapping[str, Any]
     """Parameters in which nothing is resolved (code, row expressions)."""
     compiled: CompiledValue
+    by_keep: tuple[tuple[Keep, CompiledValue], ...]
+    """The same by what becomes of large values in them: most are read, some handed on as references."""
+    takes_references: bool
+    """Its inputs arrive as references when they are large."""
     fixed: BaseModel | None
     """The validated parameters when no expression can change them."""
     referenced: tuple[int, ...]
@@ -304,6 +308,8 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
         out_edges=tuple(layout.outgoing[index]),
         literal=literal,
         compiled=compiled,
+        by_keep=_by_keep(parameters, node, literal_names),
+        takes_references=node.takes_references(spec.parameters),
         fixed=fixed,
         referenced=tuple(sorted({position[ref.name] for ref in references if ref.name in position})),
         names=frozenset(ref.name for ref in references),
@@ -318,6 +324,17 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
             and not node.loop
         ),
     )
+
+
+def _by_keep(
+    parameters: Mapping[str, Any], node: Node[Any], literal: Collection[str]
+) -> tuple[tuple[Keep, CompiledValue], ...]:
+    kept = kept_by_reference(node.Parameters)
+    groups: dict[Keep, dict[str, Any]] = {}
+    for name, value in parameters.items():
+        if name not in literal:
+            groups.setdefault(Keep(kept.get(name, "nothing")), {})[name] = value
+    return tuple((keep, compile_value(values)) for keep, values in groups.items())
 
 
 def validate_parameters(spec: NodeSpec, node: Node[Any], values: Mapping[str, Any]) -> BaseModel:

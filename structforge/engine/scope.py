@@ -4,6 +4,7 @@ Invariant: a reference is resolved in the same iteration first, then outward; a 
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from structforge.domain.expressions import Skipped
@@ -11,6 +12,7 @@ from structforge.engine.activation import Activation
 from structforge.engine.environment import Environment
 from structforge.engine.order import RunOrder
 from structforge.engine.planner import Plan, PlannedNode
+from structforge.engine.reading import Referring, refers
 from structforge.engine.recorder import RunRecorder
 
 
@@ -34,20 +36,32 @@ class Scopes:
     def of(self, activation: Activation, planned: PlannedNode) -> Mapping[str, Any]:
         """Return what a node's expressions see in an activation."""
         names = dict(self._names)
+        referring = "inputs" in planned.names and self._input_refers
+        own = []
         at: Activation | None = activation
         while at is not None and at.parent is not None:
-            names.setdefault("item", at.item)
-            names.setdefault("index", at.index)
+            if "item" not in names:
+                names["item"], names["index"] = at.item, at.index
+                referring = referring or at.refers
             at = at.parent
         if self._plan.receivers and "run" in planned.names:
             names["run"] = {**self._names["run"], "resume": self._resume_urls(activation)}
         for index in planned.referenced:
             node = self._plan.nodes[index]
             try:
-                names[node.id] = activation.value_of(index)
+                names[node.id], refers_too = activation.seen(index)
             except KeyError:
                 names[node.id] = Skipped(node.id)
-        return names
+                continue
+            if refers_too:
+                referring = True
+                if not node.node.trigger:
+                    own.append(node.id)
+        return Referring(names, frozenset(own)) if referring else names
+
+    @cached_property
+    def _input_refers(self) -> bool:
+        return refers(self._names["inputs"])
 
     def _resume_urls(self, activation: Activation) -> dict[str, str]:
         """Return the addresses of the steps that wait for a request in this iteration and around it."""

@@ -5,13 +5,15 @@ Invariant: what a later step sees in memory is exactly what a recovered run read
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.values import decode_json, journal_safe, journal_safe_bytes
-from structforge.engine.environment import VALUE_MEDIA_TYPE, Environment, is_stored_value
+from structforge.engine.environment import Environment
+from structforge.engine.reading import VALUE_MEDIA_TYPE, Referring
+from structforge.engine.summaries import summary_of
 from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
 
 MAX_TEXT = 10_000
@@ -51,6 +53,7 @@ def _store_large(ports: Mapping[str, Any], environment: Environment, organizatio
     limits = environment.limits
     store = environment.artifacts(organization_id)
     kept: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
     for port, value in ports.items():
         safe, data = journal_safe_bytes(value)
         if len(data) > limits.max_value_bytes:
@@ -66,9 +69,14 @@ def _store_large(ports: Mapping[str, Any], environment: Environment, organizatio
                 hint="Write it to a file and pass the file on, or filter it earlier.",
             )
         if len(data) > limits.inline_value_bytes:
-            safe = store.put(data, media_type=VALUE_MEDIA_TYPE).as_json()
+            if _MARK in data:
+                _collect(safe, inside)
+            ref = store.put(data, media_type=VALUE_MEDIA_TYPE)
+            safe = replace(ref, meta={"summary": list(summary_of(safe))}).as_json()
         kept[port] = safe
-    return _encoded(*journal_safe_bytes(kept))
+    encoded = _encoded(*journal_safe_bytes(kept))
+    # What stands inside a stored value is in use as it is itself.
+    return replace(encoded, artifacts=(*encoded.artifacts, *inside.values()))
 
 
 def _encoded(ports: Any, data: bytes) -> Encoded:
@@ -76,7 +84,7 @@ def _encoded(ports: Any, data: bytes) -> Encoded:
         return Encoded(ports, data)
     found: dict[str, dict[str, Any]] = {}
     _collect(ports, found)
-    return Encoded(ports, data, tuple(found.values()))
+    return Encoded(Referring(ports) if found else ports, data, tuple(found.values()))
 
 
 def references_in(data: bytes) -> tuple[dict[str, Any], ...]:
@@ -94,38 +102,6 @@ def _collect(value: Any, found: dict[str, dict[str, Any]]) -> None:
     elif isinstance(value, list):
         for child in value:
             _collect(child, found)
-
-
-def needs_loading(value: Any, *, every_kind: bool) -> bool:
-    """Tell whether `load` would read an artifact: the engine's own values, or with `every_kind` tables too."""
-    ref = ArtifactRef.from_json(value)
-    return ref is not None and (every_kind or is_stored_value(ref))
-
-
-async def load(value: Any, environment: Environment, organization_id: UUID, *, every_kind: bool) -> Any:
-    """Return the JSON value that a reference stands for; a reference to a mere file stays as it is.
-
-    The engine's own large values always; with `every_kind` also those of the decoders, such as tables.
-    """
-    ref = ArtifactRef.from_json(value)
-    if ref is None:
-        return value
-    store = environment.artifacts(organization_id)
-    if is_stored_value(ref):
-        limit = environment.limits.max_value_bytes
-        return await asyncio.to_thread(lambda: decode_json(store.path(ref).read_bytes(), max_bytes=limit))
-    decoder = environment.decoders.get(ref.media_type) if every_kind else None
-    return value if decoder is None else await asyncio.to_thread(lambda: decoder(store.path(ref)))
-
-
-async def load_output(value: Any, environment: Environment, organization_id: UUID) -> Any:
-    """Return a run's output with the large values in it: itself, or the values of its last nodes."""
-    if isinstance(value, dict) and ArtifactRef.from_json(value) is None:
-        return {
-            name: await load(one, environment, organization_id, every_kind=False)
-            for name, one in value.items()
-        }
-    return await load(value, environment, organization_id, every_kind=False)
 
 
 def safe_problem(problem: Problem) -> Problem:

@@ -1,5 +1,6 @@
 """Nodes that shape single values: set fields."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from structforge.sdk import Example, Inputs, Node, NodeContext, NodeError, Parameters, Port, Result, parameter
@@ -11,6 +12,7 @@ class SetFieldsParameters(Parameters):
         title="Fields",
         description="Name and value of each field. A value may be an expression and keeps its type.",
         widget="key_values",
+        by_reference="all",
     )
     keep_input: bool = parameter(
         False,
@@ -51,6 +53,10 @@ class SetFields(Node[SetFieldsParameters]):
             title="Start from nothing", parameters={"fields": {"limit": 10}}, inputs={}, output={"limit": 10}
         ),
     )
+
+    def takes_references(self, parameters: Mapping[str, Any]) -> bool:
+        """See `Node`. What only triggers is not read."""
+        return parameters.get("keep_input", False) is False
 
     def run(self, context: NodeContext, parameters: SetFieldsParameters, inputs: Inputs) -> Result:
         """Return the fields, over the input's when asked. Raises: NodeError `set.not_an_object`."""

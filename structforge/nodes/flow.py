@@ -345,6 +345,10 @@ class Merge(Node[MergeParameters]):
     def fires_on_first(self, parameters: Mapping[str, Any]) -> bool:
         return parameters.get("mode") == "first"
 
+    def takes_references(self, parameters: Mapping[str, Any]) -> bool:
+        """See `Node`. Only lists that are joined are looked into."""
+        return parameters.get("mode", "all") in ("all", "first")
+
     def run(self, context: NodeContext, parameters: MergeParameters, inputs: Inputs) -> Result:
         """Return the merged value. Raises: NodeError `merge.not_a_list`, `merge.no_key`."""
         values = list(inputs["in"])

@@ -59,6 +59,7 @@ class ReturnParameters(Parameters):
         description="What the run returns, be it null; left out, the node's input is returned.",
         widget="json",
         placeholder="{{ summary }}",
+        by_reference="all",
     )
 
 
@@ -78,6 +79,7 @@ class ReturnEarly(Node[ReturnParameters]):
     inputs = (Port("in", "any", "Input", "Returned when no output is given.", required=False),)
     outputs = (Port("out", "any", "Output", "What the run returned; nothing runs behind it."),)
     ends_run = True
+    by_reference = True
     Parameters = ReturnParameters
     examples = (Example(title="A value from the cache", parameters={"value": "{{ cached.answer }}"}),)
 

@@ -80,6 +80,7 @@ class Report(Node[ReportParameters]):
         Port("in", "any", "After", "The report is written once these have ended.", required=False, many=True),
     )
     outputs = (Port("out", "object", "Report", "`markdown` and `title`."),)
+    by_reference = True
     Parameters = ReportParameters
     examples = (
         Example(

@@ -23,6 +23,7 @@ class RespondParameters(Parameters):
         description="A text is sent as it is, anything else as JSON, null too; left out, the node's input is sent.",
         widget="json",
         placeholder="{{ result }}",
+        by_reference="all",
     )
 
 
@@ -44,6 +45,7 @@ class Respond(Node[RespondParameters]):
     inputs = (Port("in", "any", "Input", "Arrives when the answer is to be sent.", required=False),)
     outputs = ()
     ends_run = True
+    by_reference = True
     Parameters = RespondParameters
     examples = (Example(title="Created", parameters={"status": 201, "body": {"id": 7}}),)
 

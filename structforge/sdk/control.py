@@ -70,6 +70,7 @@ class LoopParameters(Parameters):
         title="Items",
         description="The list to go through; each iteration sees its element as `item` and its place as `index`.",
         show_if={"mode": "for_each"},
+        by_reference="inner",
     )
     concurrency: int = parameter(
         1,

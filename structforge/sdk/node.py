@@ -106,6 +106,10 @@ class Node(ABC, Generic[P]):
         """
         return parameters
 
+    def takes_references(self, parameters: Mapping[str, Any]) -> bool:
+        """Tell whether inputs arrive as artifact references when large, for these (unresolved) parameters."""
+        return self.by_reference
+
     def fires_on_first(self, parameters: Mapping[str, Any]) -> bool:
         """Tell whether the step is ready at its first live edge, not when all edges are settled."""
         return False

@@ -14,6 +14,8 @@ Widget = Literal[
     "row_expression", "list", "credential", "password", "connection", "workflow",
 ]  # fmt: skip
 
+Kept = Literal["table", "inner", "all"]
+
 
 class Parameters(BaseModel):
     """Base of every parameter model. Unknown names are refused; values are validated after expressions are
@@ -47,6 +49,7 @@ def parameter(
     advanced: bool = False,
     show_if: dict[str, Any] | None = None,
     stands_for: str = "",
+    by_reference: Kept | None = None,
     **constraints: Any,
 ) -> Any:
     """Declare one parameter, as `pydantic.Field` does, with what the form needs.
@@ -54,7 +57,8 @@ def parameter(
     `expressions=False` keeps `{{ }}` in the text as it is: the engine resolves nothing in it (row
     expressions, code). `show_if` hides the field unless the named parameters have these values. `stands_for`
     names the input port whose value the parameter replaces: once it is given, no edge has to lead there.
-    `constraints` go to `pydantic.Field`.
+    `by_reference` says what may arrive as the reference of an artifact in the place of large data: `all` of it, what
+    stands `inner` in a list or an object, or a `table` that is the whole value. `constraints` go to `pydantic.Field`.
     """
     extra: dict[str, Any] = {"x-expressions": expressions}
     if widget:
@@ -69,6 +73,8 @@ def parameter(
         extra["x-show-if"] = show_if
     if stands_for:
         extra["x-stands-for"] = stands_for
+    if by_reference:
+        extra["x-by-reference"] = by_reference
     factory = constraints.pop("default_factory", None)
     if factory is not None:
         return Field(
@@ -97,6 +103,23 @@ def literal_fields(model: type[BaseModel]) -> frozenset[str]:
         for name, field in model.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-expressions") is False
     )
+
+
+def kept_by_reference(model: type[BaseModel]) -> dict[str, Kept]:
+    """Return by name the top-level parameters that take references; one that stands for a port takes tables."""
+    found: dict[str, Kept] = {}
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and (kept := _kept(extra)) is not None:
+            found[name] = kept
+    return found
+
+
+def _kept(extra: dict[str, Any]) -> Kept | None:
+    if extra.get("x-stands-for"):
+        return "table"
+    kept: Kept | None = extra.get("x-by-reference")
+    return kept
 
 
 def stand_ins(model: type[BaseModel]) -> dict[str, tuple[str, str]]:

@@ -26,7 +26,7 @@ from structforge.domain.errors import (
     sentence,
 )
 from structforge.domain.values import JsonValue, decode_json, encode_json
-from structforge.engine.environment import VALUE_MEDIA_TYPE
+from structforge.engine.reading import VALUE_MEDIA_TYPE
 from structforge.nodes.tables import json_cells
 from structforge.sdk import TABLE_MEDIA_TYPE
 from structforge.services.files import FileService, StoredFile

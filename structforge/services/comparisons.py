@@ -1,7 +1,7 @@
 """Comparing two runs: the same step, another outcome.
 
-Invariant: both runs are the principal's organization's; what is compared is what the journal holds, so a large value
-that was stored as an artifact differs exactly when its content does.
+Invariant: both runs are the principal's organization's; a large value that was stored as an artifact differs exactly
+when its content does, and the difference is shown in its data.
 """
 
 from dataclasses import dataclass
@@ -80,19 +80,31 @@ class ComparisonService:
         keys = [*before, *(key for key in after if key not in before)]
         for key in keys:
             found = _compare(key, before.get(key), after.get(key))
+            if found is not None and found.changes:
+                found = await self._by_data(principal, key, before.get(key), after.get(key))
             if found is not None:
                 different.append(found)
         return Comparison(
             first, second, left.version_id == right.version_id, len(keys) - len(different), tuple(different)
         )
 
+    async def _by_data(
+        self, principal: Principal, key: str, left: StepRow | None, right: StepRow | None
+    ) -> StepComparison | None:
+        """Compare what stands in the outputs, not how it is stored."""
+        outputs = [None if row is None else row.outputs for row in (left, right)]
+        old, new = await self._runs.shown(principal, outputs)
+        return _compare(key, left, right, (old, new))
+
 
 def _outcomes(steps: Any) -> dict[str, StepRow]:
     return {row.step_key: row for row in steps if row.settled}
 
 
-def _compare(key: str, left: StepRow | None, right: StepRow | None) -> StepComparison | None:
-    old, new = (None if row is None else row.outputs for row in (left, right))
+def _compare(
+    key: str, left: StepRow | None, right: StepRow | None, outputs: tuple[Any, Any] | None = None
+) -> StepComparison | None:
+    old, new = outputs or (None if row is None else row.outputs for row in (left, right))
     found = list(islice(changes(old, new), MAX_CHANGES + 1))
     statuses = (left.status if left else None, right.status if right else None)
     # A step that was taken over did succeed: the same outcome by another way.

@@ -1,12 +1,12 @@
 """What expressions of a draft would see: the last known values of the nodes before one, and what a text makes of them.
 
-Invariant: read-only; works with bounded copies of results (`MAX_VALUE_BYTES` a node, `PREVIEW_WORK` an evaluation),
+Invariant: read-only; works with bounded copies of results (`PREVIEW_VALUES` a look, `PREVIEW_WORK` an evaluation),
 off the event loop, so no text typed in an editor holds up the process.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -18,14 +18,14 @@ from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import StructForgeError
-from structforge.domain.expressions import ExpressionError, parse
+from structforge.domain.expressions import ExpressionError, Keep, parse
 from structforge.domain.graph import Graph
 from structforge.domain.validation import parse_document
 from structforge.domain.values import JsonValue, encode_json, readable_json
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.engine.environment import Environment
-from structforge.engine.values import load
-from structforge.sdk import ArtifactRef
+from structforge.engine.reading import Reader, refers
+from structforge.sdk import NodeError
 from structforge.services.absent import workflow_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.draft_nodes import DraftNodes
@@ -35,7 +35,10 @@ from structforge.storage.tables import RunRow, StepRow
 RUNS_LOOKED_AT = 10
 NODES_LOOKED_AT = 60
 """The nearest nodes before the one whose values are read."""
-MAX_VALUE_BYTES = 2_000_000
+PREVIEW_VALUES = 500_000
+"""Values that are read for one look."""
+SAMPLE_ROWS = 50
+"""So many rows of a table stand for all of them where only their form counts."""
 PREVIEW_WORK = 400_000
 PREVIEW_CHARACTERS = 1_200
 MAX_PREVIEWS_AT_ONCE = 2
@@ -89,7 +92,11 @@ class ExpressionValues:
         """Return what a node of the draft can name. Raises: NotFoundError; ForbiddenError."""
         document, graph = await self._draft(principal, workflow_id)
         names = _before(graph, node_id)[:NODES_LOOKED_AT]
-        return await self._around(principal, workflow_id, document, graph, node_id, names)
+        around = await self._around(principal, workflow_id, document, graph, node_id, names)
+        reader = self._reader(principal.organization_id)
+        async with self._gate:
+            values = await asyncio.to_thread(_samples, around.values, reader)
+        return replace(around, values=values)
 
     async def preview(self, principal: Principal, workflow_id: UUID, node_id: str, text: str) -> Preview:
         """Evaluate a text as a parameter of a node. Raises: NotFoundError; ForbiddenError."""
@@ -108,8 +115,12 @@ class ExpressionValues:
             unknown += [name for name in ("item", "index") if name in wanted and name not in around.values]
         if unknown:
             return Preview("unknown", names=tuple(unknown))
+        reader = self._reader(principal.organization_id)
         async with self._gate:
-            return await asyncio.to_thread(_evaluated, text, around.values)
+            return await asyncio.to_thread(_evaluated, text, around.values, reader)
+
+    def _reader(self, organization_id: UUID) -> Reader:
+        return self.environment.reader(organization_id, most=PREVIEW_VALUES)
 
     async def _draft(self, principal: Principal, workflow_id: UUID) -> tuple[WorkflowDocument, Graph]:
         authorize(principal, Permission.WORKFLOW_READ)
@@ -143,7 +154,7 @@ class ExpressionValues:
             remembered = await DraftNodes(session).all(principal.organization_id, workflow_id)
         # What a draft's run would get: a pinned value stands before any result.
         found |= {row.node_id: row.pinned for row in remembered if row.pinned and row.node_id in wanted}
-        loaded = await self._loaded(principal.organization_id, specs, found)
+        loaded = self._first_ports(specs, found)
         values = {name: value for name, value in loaded.items() if name in names}
         values["inputs"] = {} if run is None else run.input
         values["run"] = {
@@ -154,42 +165,39 @@ class ExpressionValues:
         spec = specs.get(node_id)
         each = spec.policies.each if spec else None
         for loop in loops:  # The innermost last: its element is the one that is seen.
-            await self._put_element(values, _loop_items(specs[loop], document, loaded), loaded)
+            items = _loop_items(specs[loop], document, loaded)
+            await self._put_element(principal.organization_id, values, items, loaded)
             if "item" in values and loop in names:
                 values[loop] = {"item": values["item"], "index": 0}
         if each is not None:
-            await self._put_element(values, each.items, loaded)
+            await self._put_element(principal.organization_id, values, each.items, loaded)
         incoming = {edge.target_port: edge.source for edge in document.edges if edge.target == node_id}
         values |= {name: loaded[name] for name in incoming.values() if name in loaded}
         nodes = tuple(specs[name] for name in names)
         return Surroundings(nodes, values, bool(loops) or each is not None, incoming)
 
-    async def _put_element(self, values: dict[str, Any], items: Any, loaded: Mapping[str, Any]) -> None:
-        if isinstance(items, str):
-            async with self._gate:
-                items = await asyncio.to_thread(_listed, items, {**loaded, **values})
+    async def _put_element(
+        self, organization_id: UUID, values: dict[str, Any], items: Any, loaded: Mapping[str, Any]
+    ) -> None:
+        names = {**loaded, **values}
         values.pop("item", None)
         values["index"] = 0
-        if isinstance(items, list) and items:
-            values["item"] = items[0]
+        async with self._gate:
+            found = await asyncio.to_thread(_first_item, items, names, self._reader(organization_id))
+        if found:
+            values["item"] = found[0]
 
-    async def _loaded(
-        self, organization_id: UUID, specs: Mapping[str, NodeSpec], found: Mapping[str, Mapping[str, Any]]
+    def _first_ports(
+        self, specs: Mapping[str, NodeSpec], found: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, Any]:
-        loaded = {}
+        """Return what expressions see of each node, as it travelled."""
+        values = {}
         for name, outputs in found.items():
             node = self.environment.registry.get(specs[name].type) if name in specs else None
             ports = node.output_ports(specs[name].parameters) if node else ()
             first = ports[0].name if ports else ""
-            value = outputs[first] if first in outputs else next(iter(outputs.values()))
-            ref = ArtifactRef.from_json(value)
-            if ref is not None and (ref.size_bytes or 0) > MAX_VALUE_BYTES:
-                continue
-            try:
-                loaded[name] = await load(value, self.environment, organization_id, every_kind=True)
-            except (StructForgeError, OSError):
-                continue  # Its bytes are gone: as if it had not run.
-        return loaded
+            values[name] = outputs[first] if first in outputs else next(iter(outputs.values()))
+        return values
 
 
 def _before(graph: Graph, node_id: str) -> list[str]:
@@ -254,18 +262,44 @@ def _loop_items(spec: NodeSpec, document: WorkflowDocument, loaded: Mapping[str,
     return loaded.get(feeding[0].source) if feeding else None
 
 
-def _listed(text: str, values: Mapping[str, Any]) -> JsonValue:
+def _first_item(items: Any, names: Mapping[str, Any], reader: Reader) -> list[Any]:
+    """Return the first item of a list, or of what an expression gives, in a list; an empty one where there is none."""
     try:
-        return parse(text).evaluate(values, PREVIEW_WORK)
-    except ExpressionError:
-        return None
+        if isinstance(items, str):
+            scope = reader.scope(names)
+            scope.reading.keep = Keep.ALL
+            items = parse(items).evaluate(scope, PREVIEW_WORK)
+        lazy = reader.open(items)
+        if lazy is not None:
+            items = lazy.part(0, 1)
+    except (StructForgeError, OSError):
+        return []  # As if it had not run: its bytes are gone, or it is too large to look into.
+    return items[:1] if isinstance(items, list) else []
 
 
-def _evaluated(text: str, values: Mapping[str, Any]) -> Preview:
+def _samples(values: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    """Return the values with the beginning of large tables in them, and without what is too large to look into."""
+    samples = {}
+    for name, value in values.items():
+        try:
+            lazy = reader.open(value)
+            table = lazy is not None and lazy.columns is not None
+            samples[name] = lazy.part(0, SAMPLE_ROWS) if lazy is not None and table else reader.whole(value)
+        except (StructForgeError, OSError):
+            continue
+    return samples
+
+
+def _evaluated(text: str, values: Mapping[str, Any], reader: Reader) -> Preview:
     try:
-        value = parse(text).evaluate(values, PREVIEW_WORK)
+        names = values if not any(refers(value) for value in values.values()) else reader.scope(values)
+        value = parse(text).evaluate(names, PREVIEW_WORK)
     except ExpressionError as error:
         return _error(error)
+    except (NodeError, OSError) as error:
+        if isinstance(error, NodeError) and error.problem.code != "value.too_much_to_read":
+            return Preview("error", message=error.problem.message, hint=error.problem.hint)
+        return Preview("large")
     kind, size = _kind(value)
     shown = value if isinstance(value, str) else _json(value)
     return Preview("value", kind, size, shown[:PREVIEW_CHARACTERS], len(shown) > PREVIEW_CHARACTERS)

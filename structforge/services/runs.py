@@ -37,11 +37,11 @@ from structforge.engine.environment import Environment
 from structforge.engine.execution import Execution
 from structforge.engine.order import RunOrder
 from structforge.engine.recorder import RunRecorder
-from structforge.engine.values import load_output
 from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventHub, EventPublisher
 from structforge.services.absent import run_not_found
 from structforge.services.admission import Admission
 from structforge.services.audit import actor_of, audit_deed
+from structforge.services.shown_values import MAX_OUTPUT_BYTES, ShownValues
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
@@ -52,7 +52,6 @@ from structforge.storage.tables import LogRow, RunRow, StepRow
 RECHECK_S = 2.0
 """A waiting caller looks at the table this often, in case an event was lost."""
 IDEMPOTENCY_TTL = timedelta(hours=24)
-MAX_OUTPUT_BYTES = 1 << 30
 
 Mode = Literal["sync", "async"]
 Ask = Callable[[AsyncConnection[Any], UUID, UUID], Awaitable[Answered]]
@@ -112,6 +111,7 @@ class RunService:
         self._database = database
         self._journal = journal
         self._environment = environment
+        self._shown = ShownValues(environment)
         self._targets = targets
         self._hub = hub
         self._publisher = publisher
@@ -234,8 +234,18 @@ class RunService:
     async def whole_output(self, principal: Principal, result: StartResult) -> JsonValue:
         """Return what a run gave with the large values in it that are stored apart."""
         output = decode_json(result.output or b"null", max_bytes=MAX_OUTPUT_BYTES)
-        value: JsonValue = await load_output(output, self._environment, principal.organization_id)
-        return value
+        return await self._shown.whole(principal.organization_id, output)
+
+    async def with_values(self, principal: Principal, result: StartResult) -> StartResult:
+        """Return a result as its caller sees it: with the data that is stored apart."""
+        if result.output is None:
+            return result
+        output = await self._shown.shown_bytes(principal.organization_id, result.output)
+        return result if output is result.output else replace(result, output=output)
+
+    async def shown(self, principal: Principal, value: Any) -> Any:
+        """Return what a run or a step gave as its readers see it."""
+        return await self._shown.shown(principal.organization_id, value)
 
     async def _row(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:

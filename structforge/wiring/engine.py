@@ -14,7 +14,8 @@ from structforge.domain.workflow import WorkflowDocument
 from structforge.engine import faults
 from structforge.engine.environment import EngineLimits, Environment
 from structforge.engine.plans import PlanCache
-from structforge.nodes.tables import load_table_json
+from structforge.engine.reading import TableDecoder
+from structforge.nodes.tables import table_rows, table_shape
 from structforge.plugins import load_registry
 from structforge.runtime.callees import CalleeService
 from structforge.runtime.events import EventHub, EventPublisher, connect_async, connect_subscriber
@@ -32,6 +33,9 @@ from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifac
 from structforge.storage.engine_pool import EnginePool, connection_string, make_engine_pool
 from structforge.storage.journal import PostgresJournal
 from structforge.storage.versions import load_document
+
+TABLES = TableDecoder(table_rows, table_shape)
+"""How expressions and people see tables that travel as artifacts."""
 
 
 @dataclass
@@ -114,9 +118,11 @@ def build_engine(
             files=partial(_files_of, settings.files_dir),
             http=http,
             processes=processes,
-            decoders={TABLE_MEDIA_TYPE: load_table_json},
+            decoders={TABLE_MEDIA_TYPE: TABLES},
             databases=databases.of,
-            limits=EngineLimits(inline_value_bytes=settings.inline_value_max_bytes),
+            limits=EngineLimits(
+                inline_value_bytes=settings.inline_value_max_bytes, max_read_values=settings.read_values_max
+            ),
             callees=callees,
             resume_url=resume_url(settings),
             ring=bell.ring,

@@ -19,8 +19,9 @@ from structforge.engine.order import RunEnd, RunOrder
 from structforge.engine.planner import make_plan
 from structforge.engine.recorder import RunRecorder
 from structforge.runtime.processes import ProcessPool
-from structforge.sdk import NodeRegistry
+from structforge.sdk import TABLE_MEDIA_TYPE, NodeRegistry
 from structforge.sdk.testing import FakeHttp, FolderArtifacts
+from structforge.wiring.engine import TABLES
 from tests.support.memory_journal import MemoryJournal, decode, events_of, history_of, steps_of
 
 RUN = RunIdentity(UUID(int=7), UUID(int=8), UUID(int=9), datetime(2026, 11, 24, tzinfo=UTC).date())
@@ -103,7 +104,7 @@ class Workshop:
             files=lambda organization: folder,
             http=FakeHttp(),
             processes=processes,
-            decoders={},
+            decoders={TABLE_MEDIA_TYPE: TABLES},
             limits=EngineLimits(),
         )
 

@@ -69,9 +69,9 @@ async def list_runs(
 @router.get("/runs/{run_id}", response_model=RunDetailPublic, summary="Get a run")
 async def get_run(services: Services, principal: Signed, run_id: UUID) -> Response:
     """Return a run with its input, output and error."""
-    return JsonResponse(
-        RunDetailPublic.model_validate(await services.runs.get(principal, run_id)).model_dump()
-    )
+    run = RunDetailPublic.model_validate(await services.runs.get(principal, run_id))
+    run.output = await services.runs.shown(principal, run.output)
+    return JsonResponse(run.model_dump())
 
 
 @router.get("/runs/{run_id}/steps", response_model=StepList, summary="List a run's steps")
@@ -86,6 +86,9 @@ async def list_steps(
     rows = await services.runs.steps(principal, run_id, offset=offset, limit=limit + 1)
     items = [StepPublic.of(row) for row in rows[:limit]]
     following = offset + limit if len(rows) > limit else None
+    outputs = await services.runs.shown(principal, [item.outputs for item in items])
+    for item, shown in zip(items, outputs, strict=True):
+        item.outputs = shown
     return JsonResponse(StepList(items=items, next_offset=following).model_dump())
 
 

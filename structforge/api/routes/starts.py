@@ -50,7 +50,7 @@ async def start_run(request: Request, services: ApiServices, workflow_id: UUID) 
     value = decode_json(data, max_bytes=services.body_max_bytes) if data else {}
     order = read_order(value, services.sync_limit_s, key, data)
     result = await services.runs.start(principal, workflow_id, order)
-    return answer(result)
+    return answer(await services.runs.with_values(principal, result))
 
 
 def read_order(value: JsonValue, sync_limit_s: float, key: str | None, data: bytes) -> StartRequest:

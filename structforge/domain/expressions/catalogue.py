@@ -28,6 +28,9 @@ NOTES: dict[str, FunctionNote] = {
     "bool": FunctionNote("", "'yes' | bool", True),
     "capitalize": FunctionNote("", "'hello World' | capitalize", "Hello world"),
     "center": FunctionNote("width", "'hi' | center(6)", "  hi  "),
+    "columns": FunctionNote(
+        "", "[{'city': 'Oslo', 'n': 1}, {'n': 2, 'of': 3}] | columns", ["city", "n", "of"]
+    ),
     "count": FunctionNote("", "[1, 2] | count", 2),
     "days_between": FunctionNote("other", "'2025-03-01' | days_between('2025-03-08')", 7),
     "default": FunctionNote("fallback, replace_empty=false", "none | default(0, true)", 0),

@@ -32,6 +32,8 @@ class Keep(Enum):
 
     NOTHING = "nothing"
     """They are read: the result is data."""
+    TABLE = "table"
+    """A table that is the result itself is handed on as a reference; everything else is read."""
     INNER = "inner"
     """The result itself is read; what stands inside it is handed on as references."""
     ALL = "all"
@@ -127,9 +129,12 @@ class Reading:
 
     def result(self, value: Any) -> Any:
         """Return what leaves the evaluation."""
-        if self.keep is Keep.INNER and isinstance(value, Lazy):
+        keep = self.keep
+        if keep is Keep.INNER and isinstance(value, Lazy):
             value = self.content(value)
-        return self.whole(value) if self.keep is Keep.NOTHING else self._referring(value)
+        if keep is Keep.TABLE and isinstance(value, Lazy) and value.columns is not None:
+            keep = Keep.ALL
+        return self._referring(value) if keep in (Keep.INNER, Keep.ALL) else self.whole(value)
 
     def at(self, value: Lazy, key: object) -> Any:
         """Return a row of a table, or a field or an item of another value. Raises: Absent."""
@@ -207,6 +212,10 @@ class Reading:
     def _outside(self, value: Any) -> Any:
         return self.content(value) if isinstance(value, Lazy) else value
 
+    def holds(self, value: Any) -> bool:
+        """Tell whether a list or an object has lazy values inside."""
+        return id(value) in self._holders
+
     def _is_lazy(self, value: Any) -> bool:
         return isinstance(value, Lazy) or id(value) in self._holders
 
@@ -223,4 +232,3 @@ class Reading:
         if type(value) is dict:
             return {key: self._referring(item) for key, item in value.items()}
         return [self._referring(item) for item in value]
-
