@@ -1,0 +1,46 @@
+"""What can be chosen for reading CSV, and what was recognised of a file.
+
+Invariant: plain values, so that they stand in a version as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Ragged = Literal["error", "fill", "collect"]
+Repeated = Literal["error", "number"]
+ColumnKind = Literal["auto", "text", "integer", "decimal", "number", "boolean", "date", "datetime"]
+
+DELIMITERS = (",", ";", "\t", "|")
+"""Those that are recognised; the first wins a tie."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """The type a column is read as."""
+
+    type: ColumnKind = "auto"
+    pattern: str = ""
+    """How a date is written, such as `%d.%m.%Y`; nothing means ISO 8601."""
+    pinned: bool = False
+    """It was recognised in an earlier file: cells must be written as they were there."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions:
+    """How a CSV file is read."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    """The quote character; nothing when quotes mean nothing."""
+    decimal: str = "."
+    thousands: str = ""
+    has_header: bool = True
+    skip_lines: int = 0
+    footer_lines: int = 0
+    comment: str = ""
+    ragged: Ragged = "error"
+    repeated: Repeated = "error"
+    missing: tuple[str, ...] = ()
+    infer_types: bool = True
+    rules: Mapping[str, ColumnRule] = field(default_factory=dict)

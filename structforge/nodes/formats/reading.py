@@ -1,0 +1,210 @@
+"""A table from the bytes of a CSV file: what is recognised, what was pinned, what comes out.
+
+Invariant: a file that was pinned is read by the pinned rules, or fails and says which column differs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from structforge.domain.errors import sentence
+from structforge.nodes.formats.column_types import Kind, MisfitError, recognised_decimal_sign, typed
+from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions
+from structforge.nodes.formats.csv_structure import (
+    BadRow,
+    Header,
+    Source,
+    line_of_row,
+    lines_of_rows,
+    prepare,
+    read_header,
+    read_rows,
+)
+from structforge.nodes.formats.recognition import recognised_delimiter, spreadsheet_mark
+from structforge.sdk import NodeError
+
+AUTO = "auto"
+KINDS: tuple[Kind, ...] = ("text", "integer", "decimal", "number", "boolean", "date", "datetime")
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was recognised of a file; in a version it is pinned."""
+
+    format: str = "csv"
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    decimal: str = "."
+    has_header: bool = True
+    sheet: str = ""
+    columns: tuple[tuple[str, Kind], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the block as it stands in parameters."""
+        return {
+            "format": self.format,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "decimal": self.decimal,
+            "has_header": self.has_header,
+            "sheet": self.sheet,
+            "columns": [{"name": name, "type": kind} for name, kind in self.columns],
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Recognised":
+        """Read the block; what is not understood counts as not pinned."""
+        texts = {
+            name: body[name]
+            for name in ("format", "encoding", "delimiter", "decimal", "sheet")
+            if isinstance(body.get(name), str)
+        }
+        given = body.get("columns")
+        columns = tuple(
+            (column["name"], column["type"])
+            for column in (given if isinstance(given, list) else ())
+            if isinstance(column, dict)
+            and isinstance(column.get("name"), str)
+            and column.get("type") in KINDS
+        )
+        return cls(**texts, has_header=body.get("has_header") is not False, columns=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """A table out of a file."""
+
+    frame: pl.DataFrame
+    """Columns in their types; dates are ISO 8601 text."""
+    texts: pl.DataFrame
+    """The same cells as they stand in the file."""
+    recognised: Recognised
+    written: dict[str, str] = field(default_factory=dict)
+    bad: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of another length: `line`, `expected`, `found`, `text`."""
+
+
+def read_csv(
+    data: bytes, start: int, options: CsvOptions, source: str, *, pinned: Recognised | None = None
+) -> TableRead:
+    """Return the table of a CSV file that is UTF-8 from `start` on.
+
+    Delimiter and decimal sign may be `auto`. Raises: NodeError `file.*`.
+    """
+    options = _settled(data, start, options, pinned)
+    part = prepare(data, start, options, source)
+    header = read_header(part)
+    if pinned is not None and pinned.columns:
+        require_columns(header.names, pinned, source, where=f"line {header.line}")
+    rows = read_rows(part, header)
+    if options.decimal == AUTO:
+        sign = (
+            recognised_decimal_sign(rows.frame) if options.infer_types and options.thousands != "," else "."
+        )
+        options = replace(options, decimal="," if options.thousands == "." else sign)
+    rules = rules_of(options.rules, pinned, rows.frame.columns, source)
+    try:
+        found = typed(
+            rows.frame, rules, infer=options.infer_types, decimal=options.decimal, thousands=options.thousands
+        )
+    except MisfitError as error:
+        raise misfit(error, source, line_of_row(part, header, error.row)) from error
+    recognised = Recognised(
+        delimiter=options.delimiter,
+        decimal=options.decimal,
+        has_header=options.has_header,
+        columns=tuple(found.kinds.items()),
+    )
+    return TableRead(found.frame, rows.frame, recognised, found.written, _told(part, header, rows.bad))
+
+
+def rules_of(
+    chosen: Mapping[str, ColumnRule], pinned: Recognised | None, columns: list[str], source: str
+) -> dict[str, ColumnRule]:
+    """Return the rule of each column: the chosen one, else the pinned. Raises: NodeError `file.column_unknown`."""
+    unknown = [name for name in chosen if name not in columns]
+    if unknown:
+        raise NodeError(
+            "file.column_unknown",
+            sentence("A type is chosen for the column `{column}`, which {source} has not.", column=unknown[0], source=source),
+            where="parameters.types",
+            hint=sentence("Its columns are: {names}.", names=", ".join(f"`{name}`" for name in columns[:20])),
+        )  # fmt: skip
+    rules = {name: ColumnRule(kind, pinned=True) for name, kind in (pinned.columns if pinned else ())}
+    return rules | {name: rule for name, rule in chosen.items() if rule.type != "auto"}
+
+
+def require_columns(names: list[str], pinned: Recognised, source: str, *, where: str) -> None:
+    """Refuse a file whose columns are not the pinned ones. Raises: NodeError `file.not_as_pinned`."""
+    known = [name for name, _ in pinned.columns]
+    missing = [name for name in known if name not in names]
+    added = [name for name in names if name not in known]
+    if not missing and not added:
+        return
+    said = (
+        sentence("{source} has no column `{column}`, which it had when the workflow was published.",
+                 source=source, column=missing[0])
+        if missing
+        else sentence("{source} has the column `{column}`, which it had not when the workflow was published.",
+                      source=source, column=added[0])
+    )  # fmt: skip
+    raise NodeError(
+        "file.not_as_pinned",
+        said,
+        where=where,
+        hint="If the file is right, look at it in the node `Read file` and publish the workflow again.",
+        missing=missing[:100],
+        added=added[:100],
+    )
+
+
+def misfit(error: MisfitError, source: str, line: int) -> NodeError:
+    """Build the error of a cell that does not fit its column's type."""
+    facts = {"line": line, "column": error.column, "source": source, "type": error.rule.type}
+    cell = error.cell[:80]
+    if error.rule.pinned:
+        return NodeError(
+            "file.not_as_pinned",
+            sentence(
+                "Line {line} of {source} has `{cell}` in the column `{column}`, which was of type {type} when the "
+                "workflow was published.",
+                cell=cell,
+                **facts,
+            ),
+            where=f"line {line}",
+            hint="If the file is right, look at it in the node `Read file` and publish the workflow again.",
+            **facts,
+        )
+    return NodeError(
+        "file.column_type",
+        sentence("Line {line} of {source} has `{cell}` in the column `{column}`, which is no {type}.", cell=cell, **facts),
+        where=f"line {line}",
+        hint="Correct the cell, or choose another type or pattern for the column.",
+        **facts,
+    )  # fmt: skip
+
+
+def _settled(data: bytes, start: int, options: CsvOptions, pinned: Recognised | None) -> CsvOptions:
+    """Return the options with a delimiter, and with the decimal sign when it was pinned."""
+    if options.delimiter == AUTO:
+        mark = spreadsheet_mark(data, start)
+        if mark:
+            options = replace(options, skip_lines=max(options.skip_lines, 1))
+        delimiter = (pinned.delimiter if pinned else "") or mark or recognised_delimiter(data, start, options)
+        options = replace(options, delimiter=delimiter)
+    if options.decimal == AUTO and pinned is not None and pinned.decimal in (".", ","):
+        options = replace(options, decimal=pinned.decimal)
+    return options
+
+
+def _told(part: Source, header: Header, bad: list[BadRow]) -> list[dict[str, Any]]:
+    if not bad:
+        return []
+    lines = lines_of_rows(part, header, {row.index for row in bad})
+    width = len(header.names)
+    return [
+        {"line": lines.get(row.index, header.line), "expected": width, "found": row.count, "text": row.text}
+        for row in bad
+    ]
