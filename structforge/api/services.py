@@ -13,6 +13,7 @@ from structforge.services.comparisons import ComparisonService
 from structforge.services.connections import ConnectionService
 from structforge.services.draft_memory import DraftMemory
 from structforge.services.draft_runs import DraftRunService
+from structforge.services.file_previews import FilePreviews
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -46,6 +47,7 @@ class ApiServices:
     comparisons: ComparisonService
     nodes: NodeTypeService
     files: FileService
+    file_previews: FilePreviews
     artifact_views: ArtifactViews
     draft_memory: DraftMemory
     draft_runs: DraftRunService

@@ -21,6 +21,7 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
+from structforge.nodes.formats.file_names import entry_of, normal_name
 from structforge.sdk import NodeError
 from structforge.storage.artifacts import HASH, ArtifactStore
 from structforge.storage.database import Database
@@ -80,7 +81,7 @@ class FileService:
     async def list(self, principal: Principal) -> "list[FileEntry]":
         """Return the organization's files by path, at most `MAX_LISTED`."""
         authorize(principal, Permission.ARTIFACT_READ)
-        return await asyncio.to_thread(_entries, self._folder(principal.organization_id))
+        return await asyncio.to_thread(_entries, self.folder(principal.organization_id))
 
     async def get(self, principal: Principal, path: str) -> StoredFile:
         """Return an uploaded file. Raises: NotFoundError."""
@@ -91,7 +92,7 @@ class FileService:
         """Store a file as it arrives, in place of one of that path. Raises: InvalidError, TooLargeError."""
         authorize(principal, Permission.ARTIFACT_WRITE)
         target = self._target(principal.organization_id, path)
-        partial = target.with_name(f".{target.name[:60]}.{secrets.token_hex(6)}")
+        partial = target.with_name(f".{secrets.token_hex(12)}")
         await asyncio.to_thread(_make_folder, target)
         size_bytes = 0
         try:
@@ -115,7 +116,7 @@ class FileService:
             await asyncio.to_thread(_replace, partial, target)
         finally:
             await asyncio.to_thread(partial.unlink, missing_ok=True)
-        return FileEntry(path, size_bytes, datetime.now(UTC))
+        return FileEntry(normal_name(path), size_bytes, datetime.now(UTC))
 
     async def delete(self, principal: Principal, path: str) -> None:
         """Remove an uploaded file. Raises: NotFoundError."""
@@ -123,10 +124,12 @@ class FileService:
         found = await asyncio.to_thread(self._existing, principal.organization_id, path)
         await asyncio.to_thread(found.path.unlink, missing_ok=True)
 
-    def _folder(self, organization_id: UUID) -> Path:
+    def folder(self, organization_id: UUID) -> Path:
+        """Return where an organization's uploaded files are."""
         return self._root / str(organization_id)
 
     def _target(self, organization_id: UUID, path: str) -> Path:
+        path = normal_name(path)
         segments = path.split("/")
         try:
             storable = len(path.encode()) <= MAX_PATH_CHARACTERS
@@ -136,13 +139,14 @@ class FileService:
             raise InvalidError(
                 Problem(
                     "file.path_invalid",
-                    sentence("{path} is not a path of a file here.", path=repr(path[:80])),
+                    sentence("{path} is not a path of a file here.", path=f"`{path[:80]}`"),
                     "path",
                     "Use names without leading dots, control characters and backslashes, separated by `/`.",
                 )
             )
-        folder = self._folder(organization_id)
-        target = folder.joinpath(*segments)
+        folder = target = self.folder(organization_id)
+        for segment in segments:
+            target = entry_of(target, segment)
         # A link inside the folder (a workflow may have made one) must not lead out of it.
         if not target.resolve().is_relative_to(folder.resolve()):
             raise _no_such_file(path)
@@ -160,7 +164,7 @@ class FileService:
 
 def _no_such_file(path: str) -> NotFoundError:
     return NotFoundError(
-        Problem("file.not_found", sentence("There is no file {path}.", path=repr(path[:80])), "path")
+        Problem("file.not_found", sentence("There is no file {path}.", path=f"`{path[:80]}`"), "path")
     )
 
 
@@ -190,7 +194,8 @@ def _entries(folder: Path) -> list[FileEntry]:
         if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             facts = path.stat()
             changed = datetime.fromtimestamp(facts.st_mtime, UTC)
-            found.append(FileEntry(path.relative_to(folder).as_posix(), facts.st_size, changed))
+            name = normal_name(path.relative_to(folder).as_posix())
+            found.append(FileEntry(name, facts.st_size, changed))
             if len(found) == MAX_LISTED:
                 break
     return found

@@ -23,11 +23,12 @@ from structforge.domain.errors import (
     sentence,
 )
 from structforge.domain.validation import NodeShape, errors_of, parse_document, validate
-from structforge.domain.workflow import WorkflowDocument
+from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.interchange.own import Labels, WorkflowFile, check_labels
 from structforge.services.absent import workflow_not_found
 from structforge.services.audit import audit
 from structforge.services.connection_use import authorize_use, missing_connections
+from structforge.services.file_previews import FilePreviews
 from structforge.services.targets import CHANNEL
 from structforge.services.triggers import derive_triggers
 from structforge.storage.database import Database
@@ -89,9 +90,13 @@ class VersionDetail:
 class WorkflowService:
     """Workflows of all organizations; every method works in the principal's."""
 
-    def __init__(self, database: Database, shapes: Mapping[str, NodeShape]) -> None:
+    def __init__(
+        self, database: Database, shapes: Mapping[str, NodeShape], previews: FilePreviews | None = None
+    ) -> None:
+        """With `previews`, what is recognised of files is pinned into the versions that are published."""
         self._database = database
         self._shapes = shapes
+        self._previews = previews
 
     async def validate(self, principal: Principal, document: WorkflowDocument) -> list[Problem]:
         """Return everything that is wrong with a document in the organization, warnings included."""
@@ -219,13 +224,14 @@ class WorkflowService:
                     "note",
                 )
             )
+        pins = await self._pins(principal, workflow_id)
         async with self._database.transaction(principal.organization_id) as session:
             row = await Workflows(session).lock(principal.organization_id, workflow_id)
             if row is None:
                 raise workflow_not_found(workflow_id)
             if revision is not None and revision != row.draft_revision:
                 raise _stale(row, revision)
-            document = parse_document(row.draft)
+            document = _with_pins(parse_document(row.draft), pins)
             authorize_use(principal, document)
             await self._require_publishable(session, principal, document)
             versions = Versions(session)
@@ -248,6 +254,16 @@ class WorkflowService:
             )
             await _announce(session, workflow_id)
             return _version_detail(version)
+
+    async def _pins(self, principal: Principal, workflow_id: UUID) -> dict[str, tuple[NodeSpec, NodeSpec]]:
+        """Return the nodes of the draft that files are pinned in, as they are and pinned: before any lock is held."""
+        if self._previews is None:
+            return {}
+        async with self._database.transaction(principal.organization_id) as session:
+            draft = parse_document((await _workflow(session, principal, workflow_id)).draft)
+        pinned = await self._previews.pinned(principal, draft)
+        both = zip(draft.nodes, pinned.nodes, strict=True)
+        return {spec.id: (spec, changed) for spec, changed in both if spec is not changed}
 
     async def versions(
         self, principal: Principal, workflow_id: UUID, *, before: int | None = None, limit: int = 50
@@ -402,6 +418,14 @@ class WorkflowService:
             number = None if version is None else version.number
         problems = await self._problems(session, principal, document)
         return WorkflowDetail(_summary(row), document, number, tuple(problems))
+
+
+def _with_pins(document: WorkflowDocument, pins: Mapping[str, tuple[NodeSpec, NodeSpec]]) -> WorkflowDocument:
+    """Return the document with the pinned nodes; one that was changed meanwhile stays as it is."""
+    nodes = tuple(
+        pins[spec.id][1] if spec.id in pins and pins[spec.id][0] == spec else spec for spec in document.nodes
+    )
+    return document.model_copy(update={"nodes": nodes})
 
 
 async def _workflow(session: AsyncSession, principal: Principal, workflow_id: UUID) -> WorkflowRow:

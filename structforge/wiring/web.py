@@ -20,6 +20,7 @@ from structforge.services.comparisons import ComparisonService
 from structforge.services.connections import ConnectionService
 from structforge.services.draft_memory import DraftMemory
 from structforge.services.draft_runs import DraftRunService
+from structforge.services.file_previews import FilePreviews
 from structforge.services.files import FileService
 from structforge.services.identity import IdentityService
 from structforge.services.limits import LimitService
@@ -105,11 +106,12 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
     memory = DraftMemory(database, runs, shapes_of(engine.registry))
     engine.closing.push_async_callback(memory.close)
     files = FileService(database, store, settings.files_dir, max_bytes=settings.file_max_bytes)
+    previews = FilePreviews(files)
     identity = build_identity(settings, database, redis)
     return ApiServices(
         identity=identity,
         members=MemberService(database, identity),
-        workflows=WorkflowService(database, shapes_of(engine.registry)),
+        workflows=WorkflowService(database, shapes_of(engine.registry), previews),
         runs=runs,
         connections=ConnectionService(database, engine.databases, Cipher(keyring, CONNECTION_SECRET)),
         triggers=TriggerService(database, redis, targets, Cipher(keyring, TRIGGER_SECRET)),
@@ -128,6 +130,7 @@ def build_api(engine: WebEngine, runs: RunService, targets: Targets) -> ApiServi
         ),
         nodes=NodeTypeService(engine.registry),
         files=files,
+        file_previews=previews,
         artifact_views=ArtifactViews(files),
         draft_memory=memory,
         draft_runs=DraftRunService(database, engine.journal, targets, memory, engine.bell.ring),

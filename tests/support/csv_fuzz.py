@@ -13,7 +13,27 @@ from structforge.nodes.formats.csv_options import CsvOptions
 from structforge.nodes.formats.csv_structure import prepare, read_header, read_rows
 from structforge.sdk import NodeError
 
-PIECES = ("a", "b", "1", "é", " ", "#", "D", "D", "Q", "Q", "\n", "\n", "\r", "\r\n", "\r\r\n", "x" * 40, "QQ", "QDQ", "")
+PIECES = (
+    "a",
+    "b",
+    "1",
+    "é",
+    " ",
+    "#",
+    "D",
+    "D",
+    "Q",
+    "Q",
+    "\n",
+    "\n",
+    "\r",
+    "\r\n",
+    "\r\r\n",
+    "x" * 40,
+    "QQ",
+    "QDQ",
+    "",
+)
 DELIMITERS = (",", ";", "\t", "|", "§", ":")
 QUOTES = ('"', '"', '"', "'", "")
 
@@ -22,7 +42,9 @@ def random_file(dice: random.Random) -> tuple[str, CsvOptions]:
     """Return the text of a file and how to read it."""
     options = CsvOptions(delimiter=dice.choice(DELIMITERS), quote=dice.choice(QUOTES), has_header=False)
     pieces = [dice.choice(PIECES) for _ in range(dice.randint(1, 16))]
-    text = "".join({"D": options.delimiter, "Q": options.quote, "QQ": options.quote * 2}.get(p, p) for p in pieces)
+    text = "".join(
+        {"D": options.delimiter, "Q": options.quote, "QQ": options.quote * 2}.get(p, p) for p in pieces
+    )
     text = text.replace("QDQ", options.quote + options.delimiter + options.quote)
     return text, options
 

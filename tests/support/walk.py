@@ -51,7 +51,7 @@ async def walk(
             else:
                 inputs[edge.target_port] = value
         scope = {
-            other.id: _loaded(next(iter(results[other.id].values())), bench)
+            other.id: loaded(next(iter(results[other.id].values())), bench)
             if results.get(other.id)
             else Skipped(other.id)
             for other in document.nodes
@@ -73,7 +73,8 @@ async def walk(
     return results
 
 
-def _loaded(value: Any, bench: Bench) -> Any:
+def loaded(value: Any, bench: Bench) -> Any:
+    """Return the rows of a table that travels as an artifact, and any other value as it is."""
     ref = ArtifactRef.from_json(value)
     if ref is not None and ref.media_type == TABLE_MEDIA_TYPE:
         return load_table_json(bench.artifacts.path(ref))

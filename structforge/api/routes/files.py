@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from structforge.api.bodies import body_chunks
+from structforge.api.bodies import body_chunks, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.api.schemas.files import FileList, FilePublic
+from structforge.api.schemas.files import FileList, FilePreviewBody, FilePreviewPublic, FilePublic
 from structforge.services.files import StoredFile
 
 router = APIRouter(tags=["files"])
@@ -37,6 +37,15 @@ async def list_files(services: Services, principal: Signed) -> Response:
     """List the organization's uploaded files."""
     found = await services.files.list(principal)
     return JsonResponse(FileList(items=[FilePublic.of(entry) for entry in found]).model_dump())
+
+
+@router.post("/files/preview", response_model=FilePreviewPublic, summary="Look into a file")
+async def preview_file(
+    services: Services, principal: Signed, body: Annotated[FilePreviewBody, json_body(FilePreviewBody)]
+) -> Response:
+    """Return what the node `file.read` would recognise in a file, and its first rows."""
+    preview = await services.file_previews.preview(principal, body.file, body.parameters)
+    return JsonResponse(FilePreviewPublic.of(preview).model_dump())
 
 
 @router.put(

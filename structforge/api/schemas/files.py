@@ -6,8 +6,10 @@ Invariant: as in the package; what is not named here is not sent.
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from structforge.api.schemas.body import Body
+from structforge.services.file_previews import FilePreview
 from structforge.services.files import FileEntry
 
 
@@ -46,6 +48,43 @@ class TablePagePublic(BaseModel):
     matched: int
     """Rows that the search finds."""
     total: int
+
+
+class FilePreviewBody(Body):
+    """Which file to look into, and how the node would read it."""
+
+    file: str | dict[str, Any]
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class PreviewColumnPublic(BaseModel):
+    """A column of a file."""
+
+    name: str
+    type: Literal["integer", "decimal", "number", "text", "boolean", "date", "datetime"]
+    chosen: bool
+
+
+class FilePreviewPublic(BaseModel):
+    """What a file holds, as far as it was looked at."""
+
+    format: str
+    recognised: dict[str, Any]
+    columns: list[PreviewColumnPublic]
+    rows: list[list[str | None]]
+    text: str | None
+    sheets: list[str]
+    encodings: list[str]
+    rows_seen: int
+    size_bytes: int
+    complete: bool
+    problems: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, preview: FilePreview) -> "FilePreviewPublic":
+        """Make the answer."""
+        facts = {name: getattr(preview, name) for name in cls.model_fields}
+        return cls.model_validate({**facts, "problems": [problem.as_json() for problem in preview.problems]})
 
 
 class CutValuePublic(BaseModel):

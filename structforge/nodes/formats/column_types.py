@@ -10,9 +10,8 @@ from typing import Literal
 
 import polars as pl
 
-from structforge.nodes.formats.csv_options import ColumnRule
-
-Kind = Literal["text", "integer", "decimal", "number", "boolean", "date", "datetime"]
+from structforge.nodes.formats.csv_options import ColumnRule, Kind
+from structforge.sdk.table_cells import Written
 
 INTEGER = r"^(?:0|-?[1-9][0-9]{0,37})$"
 NUMBER = r"^(?:-?(?:[1-9][0-9]*|0\.[0-9]*[1-9]|[1-9][0-9]*\.(?:0|[0-9]*[1-9]))|0|0\.0)$"
@@ -46,8 +45,8 @@ class Typed:
 
     frame: pl.DataFrame
     kinds: dict[str, Kind]
-    written: dict[str, str] = field(default_factory=dict)
-    """Columns of numbers whose whole ones are written `3.0`."""
+    written: dict[str, Written] = field(default_factory=dict)
+    """How columns of numbers write whole ones; nothing where there is none."""
 
 
 class MisfitError(Exception):
@@ -76,20 +75,21 @@ def typed(
     automatic = (
         [name for name in frame.columns if rules.get(name, ColumnRule()).type == "auto"] if infer else []
     )
-    plain = frame.with_columns([_plain(pl.col(name), decimal, thousands) for name in automatic]) \
-        if decimal != "." or thousands else frame  # fmt: skip
+    plain = _signed(frame, automatic, decimal, thousands)
     kinds: dict[str, Kind] = dict.fromkeys(frame.columns, "text")
     kinds |= _recognised(plain, automatic)
-    written = _written_with_point(plain, [name for name in automatic if kinds[name] == "number"])
-    for name in [name for name in written if written[name] is None]:
+    written = _ways(plain, [name for name in automatic if kinds[name] == "number"])
+    for name in [name for name, way in written.items() if way == "both"]:
         kinds[name] = "text"
+    pinned = [name for name, rule in rules.items() if rule.pinned and rule.type == "number" and name in frame.columns]
+    written |= _ways(_signed(frame, pinned, decimal, thousands), pinned)
     changes = [_cast(plain.get_column(name), kinds[name]) for name in automatic if kinds[name] != "text"]
     for name, rule in rules.items():
         if name in frame.columns and rule.type not in ("auto", "text"):
             changes.append(_given(frame.get_column(name), rule, decimal, thousands))
-            kinds[name] = rule.type
-    whole = {name: way for name, way in written.items() if way}
-    return Typed(frame.with_columns(changes), kinds, whole)
+            kinds[name] = rule.kind
+    ways: dict[str, Written] = {name: way for name, way in written.items() if way == "3" or way == "3.0"}
+    return Typed(frame.with_columns(changes), kinds, ways)
 
 
 def recognised_decimal_sign(frame: pl.DataFrame) -> str:
@@ -171,13 +171,23 @@ def _holds(frame: pl.DataFrame, name: str, kind: Kind) -> pl.Expr:
     return cells.is_in(list(BOOLEANS)).all()
 
 
-def _written_with_point(frame: pl.DataFrame, names: list[str]) -> dict[str, str | None]:
-    """Return which way of writing whole numbers a column has; None where it has both."""
+def _signed(frame: pl.DataFrame, names: list[str], decimal: str, thousands: str) -> pl.DataFrame:
+    """Return the frame with the numbers of some columns written with a point and without groups."""
+    if decimal == "." and not thousands:
+        return frame
+    return frame.with_columns([_plain(pl.col(name), decimal, thousands) for name in names])
+
+
+def _ways(frame: pl.DataFrame, names: list[str]) -> dict[str, Written | Literal["both", ""]]:
+    """Return how columns write whole numbers."""
     if not names:
         return {}
     plain = frame.select([pl.col(name).str.contains(WHOLE).any() for name in names]).row(0, named=True)
     point = frame.select([pl.col(name).str.contains(WHOLE_POINT).any() for name in names]).row(0, named=True)
-    return {name: (None if plain[name] else "3.0") if point[name] else "" for name in names}
+    found: dict[tuple[bool, bool], Written | Literal["both", ""]] = {
+        (True, True): "both", (True, False): "3", (False, True): "3.0", (False, False): "",
+    }  # fmt: skip
+    return {name: found[bool(plain[name]), bool(point[name])] for name in names}
 
 
 def _cast(cells: pl.Series, kind: Kind) -> pl.Series:

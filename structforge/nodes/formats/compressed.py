@@ -84,7 +84,7 @@ def _beside(name: str) -> bool:
     return path.parts[0] == "__MACOSX" or path.name in (".DS_Store", "Thumbs.db")
 
 
-def _bounded(stream: IO[bytes], source: str, limit: int) -> bytes:
+def _bounded(stream: IO[bytes] | gzip.GzipFile, source: str, limit: int) -> bytes:
     content = stream.read(limit + 1)
     if len(content) > limit:
         raise NodeError(

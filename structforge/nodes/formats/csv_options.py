@@ -9,7 +9,8 @@ from typing import Literal
 
 Ragged = Literal["error", "fill", "collect"]
 Repeated = Literal["error", "number"]
-ColumnKind = Literal["auto", "text", "integer", "decimal", "number", "boolean", "date", "datetime"]
+Kind = Literal["text", "integer", "decimal", "number", "boolean", "date", "datetime"]
+ChosenKind = Literal["auto", "text", "integer", "decimal", "number", "boolean", "date", "datetime"]
 
 DELIMITERS = (",", ";", "\t", "|")
 """Those that are recognised; the first wins a tie."""
@@ -19,16 +20,21 @@ DELIMITERS = (",", ";", "\t", "|")
 class ColumnRule:
     """The type a column is read as."""
 
-    type: ColumnKind = "auto"
+    type: ChosenKind = "auto"
     pattern: str = ""
     """How a date is written, such as `%d.%m.%Y`; nothing means ISO 8601."""
     pinned: bool = False
     """It was recognised in an earlier file: cells must be written as they were there."""
 
+    @property
+    def kind(self) -> Kind:
+        """Return the type that was chosen; text where none was."""
+        return "text" if self.type == "auto" else self.type
+
 
 @dataclass(frozen=True, slots=True)
 class CsvOptions:
-    """How a CSV file is read."""
+    """How a CSV file is read; `delimiter` and `decimal` may be `auto`."""
 
     delimiter: str = ","
     quote: str = '"'

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from structforge.domain.errors import sentence
-from structforge.nodes.formats.column_types import Kind, MisfitError, recognised_decimal_sign, typed
-from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions
+from structforge.nodes.formats.column_types import MisfitError, recognised_decimal_sign, typed
+from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions, Kind
 from structforge.nodes.formats.csv_structure import (
     BadRow,
     Header,
@@ -24,6 +24,7 @@ from structforge.nodes.formats.csv_structure import (
 )
 from structforge.nodes.formats.recognition import recognised_delimiter, spreadsheet_mark
 from structforge.sdk import NodeError
+from structforge.sdk.tables import Table
 
 AUTO = "auto"
 KINDS: tuple[Kind, ...] = ("text", "integer", "decimal", "number", "boolean", "date", "datetime")
@@ -76,12 +77,11 @@ class Recognised:
 class TableRead:
     """A table out of a file."""
 
-    frame: pl.DataFrame
+    table: Table
     """Columns in their types; dates are ISO 8601 text."""
     texts: pl.DataFrame
     """The same cells as they stand in the file."""
     recognised: Recognised
-    written: dict[str, str] = field(default_factory=dict)
     bad: list[dict[str, Any]] = field(default_factory=list)
     """Rows of another length: `line`, `expected`, `found`, `text`."""
 
@@ -117,7 +117,8 @@ def read_csv(
         has_header=options.has_header,
         columns=tuple(found.kinds.items()),
     )
-    return TableRead(found.frame, rows.frame, recognised, found.written, _told(part, header, rows.bad))
+    table = Table(found.frame, written=found.written)
+    return TableRead(table, rows.frame, recognised, _told(part, header, rows.bad))
 
 
 def rules_of(
@@ -128,7 +129,10 @@ def rules_of(
     if unknown:
         raise NodeError(
             "file.column_unknown",
-            sentence("A type is chosen for the column `{column}`, which {source} has not.", column=unknown[0], source=source),
+            sentence(
+                "A type is chosen for the column `{column}`, which {source} has not.",
+                column=unknown[0], source=source,
+            ),
             where="parameters.types",
             hint=sentence("Its columns are: {names}.", names=", ".join(f"`{name}`" for name in columns[:20])),
         )  # fmt: skip
@@ -162,7 +166,9 @@ def require_columns(names: list[str], pinned: Recognised, source: str, *, where:
 
 def misfit(error: MisfitError, source: str, line: int) -> NodeError:
     """Build the error of a cell that does not fit its column's type."""
-    facts = {"line": line, "column": error.column, "source": source, "type": error.rule.type}
+    facts: dict[str, Any] = {
+        "line": line, "column": error.column, "source": source, "type": error.rule.type,
+    }  # fmt: skip
     cell = error.cell[:80]
     if error.rule.pinned:
         return NodeError(
@@ -179,7 +185,10 @@ def misfit(error: MisfitError, source: str, line: int) -> NodeError:
         )
     return NodeError(
         "file.column_type",
-        sentence("Line {line} of {source} has `{cell}` in the column `{column}`, which is no {type}.", cell=cell, **facts),
+        sentence(
+            "Line {line} of {source} has `{cell}` in the column `{column}`, which is no {type}.",
+            cell=cell, **facts,
+        ),
         where=f"line {line}",
         hint="Correct the cell, or choose another type or pattern for the column.",
         **facts,

@@ -47,11 +47,10 @@ def _sample(data: bytes, start: int, options: CsvOptions) -> str:
 
 
 def _rows(sample: str, options: CsvOptions) -> list[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if options.quote else csv.QUOTE_NONE
-    reader = csv.reader(
-        io.StringIO(sample, newline=""),
-        delimiter=options.delimiter,
-        quotechar=options.quote or None,
-        quoting=quoting,
+    lines = io.StringIO(sample, newline="")
+    reader = (
+        csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote)
+        if options.quote
+        else csv.reader(lines, delimiter=options.delimiter, quoting=csv.QUOTE_NONE)
     )
     return [row for row, _ in zip(reader, range(_SAMPLE_ROWS), strict=False)]
