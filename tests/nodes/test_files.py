@@ -107,7 +107,7 @@ def test_json_and_text_are_read_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["[NaN]", "[1e400]", '["\\u0000"]', '["\\ud800"]', "[" * 100_000, "1" * 5_000, "{", "[1,]"]
+    "content", ["[NaN]", '["\\u0000"]', '["\\ud800"]', "[" * 100_000, "1" * 5_000, "{", "[1,]"]
 )
 def test_json_outside_the_standard_is_an_error_that_names_the_file(content: str) -> None:
     problem = error_of(content, "data.json").problem

@@ -81,7 +81,11 @@ def typed(
     written = _ways(plain, [name for name in automatic if kinds[name] == "number"])
     for name in [name for name, way in written.items() if way == "both"]:
         kinds[name] = "text"
-    pinned = [name for name, rule in rules.items() if rule.pinned and rule.type == "number" and name in frame.columns]
+    pinned = [
+        name
+        for name, rule in rules.items()
+        if rule.pinned and rule.type == "number" and name in frame.columns
+    ]
     written |= _ways(_signed(frame, pinned, decimal, thousands), pinned)
     changes = [_cast(plain.get_column(name), kinds[name]) for name in automatic if kinds[name] != "text"]
     for name, rule in rules.items():

@@ -370,14 +370,14 @@ def _malformed(source: Source, place: int) -> NodeError:
     closed = re.compile(rb"%(q)s(?:[^%(q)s]|%(q)s%(q)s)*+%(q)s" % {b"q": quote}).match(
         source.data, place, source.end
     )
-    said = (
-        "The quote in line {line}, column {column} of {source} is not closed."
-        if closed is None
-        else "In line {line}, column {column} of {source} there is text behind the closing quote."
-    )
+    facts: dict[str, Any] = {"line": line, "column": column, "source": source.name}
     return NodeError(
         "file.csv_quote",
-        sentence(said, line=line, column=column, source=source.name),
+        sentence("The quote in line {line}, column {column} of {source} is not closed.", **facts)
+        if closed is None
+        else sentence(
+            "In line {line}, column {column} of {source} there is text behind the closing quote.", **facts
+        ),
         where=f"line {line}",
         hint="A quote inside a quoted text is doubled. If quotes mean nothing in this file, choose no quote character.",
         line=line,
