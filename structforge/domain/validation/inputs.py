@@ -10,11 +10,14 @@ from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator, FormatChecker
 
+from structforge.domain import moments
 from structforge.domain.errors import Problem, sentence
+from structforge.domain.moments import MomentError
 from structforge.domain.validation.findings import warning
+from structforge.domain.validation.schema_faults import ExactValidator, schema_sentence
 from structforge.domain.values import JsonValue, path_of
 
-_META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+_META = ExactValidator(Draft202012Validator.META_SCHEMA)
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are data: what looks like a keyword in there is none."""
 FORMATS = FormatChecker(("date",))
@@ -22,9 +25,9 @@ FORMATS = FormatChecker(("date",))
 _LIMITS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
-@FORMATS.checks("date-time", ValueError)
+@FORMATS.checks("date-time", MomentError)
 def _is_moment(value: object) -> bool:
-    return not isinstance(value, str) or ("T" in value and bool(datetime.fromisoformat(value)))
+    return not isinstance(value, str) or isinstance(moments.read(value), datetime)
 
 
 def input_problems(schema: dict[str, Any]) -> list[Problem]:
@@ -35,7 +38,7 @@ def input_problems(schema: dict[str, Any]) -> list[Problem]:
         problems = [
             Problem(
                 "inputs.invalid_schema",
-                sentence("The inputs are not a JSON Schema: {message}.", message=error.message[:300]),
+                sentence("The inputs are not a JSON Schema: {message}.", message=schema_sentence(error)),
                 _place(error.absolute_path),
                 "Follow JSON Schema, Draft 2020-12.",
             )
@@ -83,7 +86,7 @@ def field_warnings(schema: dict[str, Any]) -> Iterator[Problem]:
         if field.get("enum") == []:
             yield warning(
                 "inputs.no_choices",
-                sentence("{name} has no choices.", name=repr(name)),
+                sentence("{name} has no choices.", name=f"`{name}`"),
                 path_of(place, "enum"),
                 "Name some.",
             )
@@ -92,7 +95,7 @@ def field_warnings(schema: dict[str, Any]) -> Iterator[Problem]:
             if fault:
                 yield warning(
                     "inputs.unfit_default",
-                    sentence("The default of {name} does not fit: {fault}.", name=repr(name), fault=fault),
+                    sentence("The default of {name} does not fit: {fault}.", name=f"`{name}`", fault=fault),
                     path_of(place, "default"),
                     "Correct the default or the field.",
                 )
@@ -100,9 +103,9 @@ def field_warnings(schema: dict[str, Any]) -> Iterator[Problem]:
 
 def _fault_of(schema: dict[str, Any], name: str, value: JsonValue) -> str:
     try:
-        for fault in Draft202012Validator(schema, format_checker=FORMATS).iter_errors({name: value}):
+        for fault in ExactValidator(schema, format_checker=FORMATS).iter_errors({name: value}):
             if fault.absolute_path and fault.absolute_path[0] == name:
-                return str(fault.message)[:200]
+                return schema_sentence(fault)
     except RecursionError:
         pass  # A field that is defined by itself: the run says so.
     return ""
@@ -122,7 +125,7 @@ def with_defaults(schema: Mapping[str, Any], value: JsonValue) -> JsonValue:
 
 def validator_of(schema: dict[str, Any]) -> Draft202012Validator | None:
     """Return what checks inputs; none for an empty schema, which takes anything."""
-    return Draft202012Validator(schema, format_checker=FORMATS) if schema else None
+    return ExactValidator(schema, format_checker=FORMATS) if schema else None
 
 
 def wrong_inputs(validator: Draft202012Validator | None, value: JsonValue) -> list[Problem]:
@@ -133,7 +136,7 @@ def wrong_inputs(validator: Draft202012Validator | None, value: JsonValue) -> li
     return [
         Problem(
             "input.invalid",
-            sentence("{message}.", message=fault.message[:300]),
+            sentence("{message}.", message=schema_sentence(fault)),
             "input" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in fault.absolute_path),
             "The workflow's inputs say what it takes.",
         )
@@ -154,7 +157,7 @@ def _broken_references(schema: dict[str, Any]) -> Iterator[Problem]:
         if not _leads_somewhere(schema, target):
             yield Problem(
                 "inputs.unknown_reference",
-                sentence("The schema refers to {target}, and there is nothing.", target=repr(target[:200])),
+                sentence("The schema refers to {target}, and there is nothing.", target=f"`{target[:200]}`"),
                 place,
                 "Put the definition into $defs and refer to it with #/$defs/name.",
             )
@@ -214,14 +217,10 @@ def _unusable_keywords(schema: Any, place: str) -> Iterator[Problem]:
 def _pattern_problems(pattern: str, place: str) -> Iterator[Problem]:
     try:
         re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, RecursionError, OverflowError):
         yield Problem(
             "inputs.invalid_pattern",
-            sentence(
-                "The pattern {pattern} is not a regular expression: {error}.",
-                pattern=repr(pattern[:80]),
-                error=error,
-            ),
+            sentence("The pattern {pattern} is not a regular expression.", pattern=f"`{pattern[:80]}`"),
             place,
             "Correct it, or remove it.",
         )
