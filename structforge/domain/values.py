@@ -155,6 +155,17 @@ def number_fragment(item: object) -> orjson.Fragment:
     raise TypeError(f"{type(item).__name__} is not JSON")
 
 
+def settled_value(value: JsonValue) -> JsonValue:
+    """Return the value with its decimals as JSON gives them back; containers are copied."""
+    if isinstance(value, Decimal):
+        return settled(value)
+    if isinstance(value, list):
+        return [settled_value(item) for item in value]
+    if isinstance(value, dict):
+        return {key: settled_value(item) for key, item in value.items()}
+    return value
+
+
 def same_value(left: JsonValue, right: JsonValue) -> bool:
     """Tell whether two JSON values are equal: numbers by their exact value, true and 1 are not."""
     if isinstance(left, dict):

@@ -9,6 +9,7 @@ where a condition is needed. Columns with blanks in their names are written `row
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -238,7 +239,7 @@ class _Compiler:
         return f"{self.where}, character {node.lineno + 1}"
 
     def _constant(self, node: nodes.Const) -> pl.Expr:
-        value = node.value
+        value = float(node.value) if isinstance(node.value, Decimal) else node.value
         if value is not None and not isinstance(value, (str, int, float, bool)):
             raise self._refused(type(value).__name__, node)
         if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:

@@ -107,7 +107,7 @@ DEFAULTS: list[tuple[str, Any]] = [
     ("{{ empty | first | default(3) }}", 3),
     ("{{ first(empty).name | default(4) }}", 4),
     ("{{ nothing.field | default(5) }}", 5),
-    ("{{ nothing | default(6) }}", None),
+    ("{{ nothing | default(6) }}", 6),
     ("{{ nothing | default(6, true) }}", 6),
     ("{{ fetch_orders.body.items | default(7) }}", 3),
     ("{{ skipped is defined }}", False),

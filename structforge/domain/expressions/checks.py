@@ -4,11 +4,13 @@ Invariant: a test takes the work counter and plain JSON values and returns yes o
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Fault, kind_of
+from structforge.domain.numbers import is_number, whole
 from structforge.domain.values import JsonValue
 
 Test = Callable[..., bool]
@@ -22,8 +24,9 @@ def _kind(*kinds: type) -> Test:
 
 
 def _whole(value: JsonValue) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    number = whole(value)
+    if number is not None:
+        return number
     raise Fault(
         "expression.type", sentence("This test needs a whole number, not {value}.", value=kind_of(value))
     )
@@ -70,8 +73,18 @@ def _truthy(work: Work, value: JsonValue) -> bool:
     return bool(value)
 
 
-def _empty(work: Work, value: JsonValue) -> bool:
-    return value is None or value in ("", [], {})
+def is_empty(work: Work, value: JsonValue) -> bool:
+    """Tell whether a value is null, a text without characters, or a list or an object with nothing in it."""
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def contains(work: Work, value: JsonValue, part: JsonValue) -> bool:
+    """Tell whether a list has the item, an object the key, or a text the part."""
+    return operators.contained(part, value, work)
+
+
+def _number(work: Work, value: JsonValue) -> bool:
+    return is_number(value)
 
 
 def _present(work: Work, value: JsonValue) -> bool:
@@ -84,15 +97,15 @@ def _missing(work: Work, value: JsonValue) -> bool:
 
 TESTS: dict[str, Test] = {
     "boolean": _kind(bool),
-    "contains": lambda work, value, item: operators.contained(item, value, work),
+    "contains": contains,
     "defined": _present,
     "divisibleby": _divisible_by,
-    "empty": _empty,
+    "empty": is_empty,
     "eq": _by(operators.equal),
     "equalto": _by(operators.equal),
     "even": _even,
     "false": _false,
-    "float": _kind(float),
+    "float": _kind(float, Decimal),
     "ge": _by(operators.greater_or_equal),
     "greaterthan": _by(operators.greater),
     "gt": _by(operators.greater),
@@ -105,7 +118,7 @@ TESTS: dict[str, Test] = {
     "mapping": _kind(dict),
     "ne": _different,
     "none": _none,
-    "number": _kind(int, float),
+    "number": _number,
     "odd": _odd,
     "sequence": _kind(list, str),
     "string": _kind(str),

@@ -7,17 +7,20 @@ that nothing but `Fault` leaves an evaluation.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from jinja2 import nodes
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
+from structforge.domain.expressions.checks import is_empty
 from structforge.domain.expressions.functions import METHODS, Function, function_named, look_up, test_named
 from structforge.domain.expressions.lazy import Lazy
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Absent, Fault, Scope, Skipped, kind_of, suggestion
 from structforge.domain.expressions.syntax import ParsedExpression
+from structforge.domain.numbers import whole
 
 Evaluator = Callable[[Mapping[str, Any], Work], Any]
 Span = tuple[int, int]
@@ -41,7 +44,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any, Work], bool]] = {
     "in": operators.contained,
     "notin": lambda left, right, work: not operators.contained(left, right, work),
 }
-_MAY_BE_EMPTY = frozenset({"first", "last", "min", "max"})
+_MAY_BE_EMPTY = frozenset({"first", "last", "min", "max", "mean"})
 _ALL_METHODS = sorted({name for methods in METHODS.values() for name in methods})
 _UNEXPECTED = (TypeError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError)
 
@@ -79,12 +82,9 @@ def _wrong(error: BaseException, span: Span) -> NoReturn:
         raise error.located(*span)
     if isinstance(error, RecursionError | MemoryError):
         raise Fault("expression.too_large", "The value is too large or too deep.", "", *span) from error
-    raise Fault(
-        "expression.type",
-        sentence("This does not work on these values: {error}.", error=str(error)[:200]),
-        "",
-        *span,
-    ) from error
+    if isinstance(error, OverflowError):
+        raise Fault("expression.too_large", "The result is too large for a number.", "", *span) from error
+    raise Fault("expression.type", "This does not work on these values.", "", *span) from error
 
 
 class _Compiler:
@@ -102,6 +102,13 @@ class _Compiler:
 
     def _const(self, node: nodes.Const) -> Evaluator:
         value = node.value
+        if isinstance(value, Decimal):
+
+            def exactly(scope: Mapping[str, Any], work: Work) -> Decimal:
+                work.exact = True
+                return value
+
+            return exactly
         return lambda scope, work: value
 
     def _name(self, node: nodes.Name) -> Evaluator:
@@ -140,7 +147,7 @@ class _Compiler:
             holder, key = target(scope, work), index(scope, work)
             if isinstance(key, Lazy):
                 key = work.reading.whole(key)
-            if not isinstance(key, str | int):
+            if not isinstance(key, str) and whole(key) is None:
                 raise Fault(
                     "expression.type",
                     sentence("A position is a number or a text, not {key}.", key=kind_of(key)),
@@ -190,17 +197,21 @@ class _Compiler:
                     "",
                     *span,
                 )
-            if any(end is not None and type(end) is not int for end in ends) or ends[2] == 0:
+            places = [None if end is None else whole(end) for end in ends]
+            if (
+                any(end is not None and place is None for end, place in zip(ends, places, strict=True))
+                or places[2] == 0
+            ):
                 raise Fault(
                     "expression.type", "The bounds of a slice are whole numbers, the step not 0.", "", *span
                 )
             try:
                 if isinstance(holder, Lazy):
-                    return work.reading.sliced(holder, slice(*ends), work)
+                    return work.reading.sliced(holder, slice(*places), work)
                 work.charge(len(holder))
             except Fault as fault:
                 raise fault.located(*span) from None
-            part = holder[slice(*ends)]
+            part = holder[slice(*places)]
             return part if work.reading is None else work.reading.made(part)
 
         return take
@@ -311,14 +322,10 @@ class _Compiler:
             value = operand(scope, work)
             if isinstance(value, Lazy):
                 value = work.reading.whole(value)
-            if not isinstance(value, int | float):
-                raise Fault(
-                    "expression.type",
-                    sentence("A sign does not work on {value}.", value=kind_of(value)),
-                    "",
-                    *span,
-                )
-            return sign * value
+            try:
+                return operators.signed(value, sign)
+            except Fault as fault:
+                raise fault.located(*span) from None
 
         return signed
 
@@ -360,6 +367,8 @@ class _Compiler:
         self._refuse_unpacking(node, span)
         if name in ("default", "d"):
             return self._default(node, subjects, span)
+        if name == "case":
+            return self._case(node, subjects, span)
         try:
             function = function_named(name)
         except Fault as fault:
@@ -369,6 +378,26 @@ class _Compiler:
         _check_arguments(function, name, len(arguments), named, span)
         return _called(name, function, arguments, named, span)
 
+    def _case(self, node: nodes.Filter | nodes.Call, subjects: list[nodes.Expr], span: Span) -> Evaluator:
+        if node.kwargs or len(subjects) < 2:
+            raise Fault(
+                "expression.arguments",
+                "case takes tests and values in turn, and at last what holds otherwise.",
+                "Write case(x > 10, 'large', x > 5, 'medium', 'small').",
+                *span,
+            )
+        parts = [self.compile(subject) for subject in subjects]
+        choices = list(zip(parts[0::2], parts[1::2], strict=False))
+        otherwise = parts[-1] if len(parts) % 2 else None
+
+        def case(scope: Mapping[str, Any], work: Work) -> Any:
+            for test, value in choices:
+                if test(scope, work):
+                    return value(scope, work)
+            return None if otherwise is None else otherwise(scope, work)
+
+        return case
+
     def _default(self, node: nodes.Filter | nodes.Call, subjects: list[nodes.Expr], span: Span) -> Evaluator:
         named = {str(keyword.key): keyword.value for keyword in node.kwargs}
         extra = subjects[2:]
@@ -377,8 +406,8 @@ class _Compiler:
         if fallback is None or named or extra or not subjects:
             raise Fault(
                 "expression.arguments",
-                "default takes a value and what to use when it is missing.",
-                "Write x | default(0), or x | default(0, true) to replace empty values and null too.",
+                "default takes a value and what to use when it is missing or null.",
+                "Write x | default(0), or x | default(0, true) to replace what is empty too.",
                 *span,
             )
         subject, replacement, also_empty = (
@@ -395,7 +424,8 @@ class _Compiler:
                 if absent.start not in forgiven:
                     raise
                 return replacement(scope, work)
-            if not value and also_empty(scope, work):
+            nothing = not value if isinstance(value, Lazy) else is_empty(work, value)
+            if value is None or (nothing and also_empty(scope, work)):
                 return replacement(scope, work)
             return value
 
@@ -573,7 +603,7 @@ def _check_arguments(function: Function, name: str, count: int, named: dict[str,
         ]
         raise Fault(
             "expression.arguments",
-            sentence("Wrong arguments for {name}: {error}.", name=name, error=error),
+            sentence("{name} does not take these arguments.", name=name),
             sentence("It takes ({wanted}).", wanted=", ".join(wanted)),
             *span,
         ) from error

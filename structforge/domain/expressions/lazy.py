@@ -12,6 +12,7 @@ from typing import Any
 from structforge.domain.expressions.functions import FUNCTIONS, function_named, look_up
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Absent
+from structforge.domain.numbers import whole
 from structforge.domain.values import JsonValue
 
 _KINDS = frozenset(
@@ -19,9 +20,9 @@ _KINDS = frozenset(
      "string", "true", "truthy", "undefined"}
 )  # fmt: skip
 """Tests that look at the kind of a value and whether it is empty, at nothing inside it."""
-_SHALLOW = frozenset({"length", "count", "first", "last", "keys", "columns"})
+_SHALLOW = frozenset({"length", "count", "first", "last", "keys", "columns", "is_empty"})
 """Functions that do not look into the items of a list or the fields of an object."""
-_OF_ONE_FIELD = frozenset({"sum", "map", "join"})
+_OF_ONE_FIELD = frozenset({"sum", "mean", "map", "join"})
 """Functions whose result depends on one field of each row, when they are given an `attribute`."""
 _OF_A_ROW = frozenset({"min", "max"})
 """Functions that give the row which one field chooses."""
@@ -138,9 +139,10 @@ class Reading:
 
     def at(self, value: Lazy, key: object) -> Any:
         """Return a row of a table, or a field or an item of another value. Raises: Absent."""
-        if value.columns is None or not isinstance(key, int) or isinstance(key, bool):
+        number = whole(key)
+        if value.columns is None or number is None:
             return look_up(self.content(value) if value.columns is None else [None] * value.rows, key)
-        place = key + value.rows if key < 0 else key
+        place = number + value.rows if number < 0 else number
         if not 0 <= place < value.rows:
             raise Absent([None] * value.rows, key)
         return value.part(place, place + 1)[0]
@@ -193,11 +195,13 @@ class Reading:
                 return table.rows
             if name == "columns":
                 return list(table.columns or ())
+            if name == "is_empty":
+                return table.rows == 0
             if name in ("first", "last"):
                 return self.at(table, 0 if name == "first" else -1)
         elif name in _KINDS:
             return function(work, [None] * min(table.rows, 1), *rest, **named)
-        attribute = named.get("attribute", rest[0] if rest and name == "sum" else None)
+        attribute = named.get("attribute", rest[0] if rest and name in ("sum", "mean") else None)
         if name not in _OF_ONE_FIELD | _OF_A_ROW or not isinstance(attribute, str):
             return NotImplemented
         column = attribute.partition(".")[0]
@@ -205,7 +209,7 @@ class Reading:
             return NotImplemented
         narrow = table.part(0, table.rows, [column])
         found = function(work, narrow, *rest, **named)
-        if name in _OF_ONE_FIELD:
+        if name in _OF_ONE_FIELD or found is None:
             return found
         return self.at(table, next(place for place, row in enumerate(narrow) if row is found))
 

@@ -21,12 +21,14 @@ MAX_WORK = 10_000_000
 class Work:
     """Counts down the work of one evaluation."""
 
-    __slots__ = ("left", "reading")
+    __slots__ = ("exact", "left", "reading")
 
     def __init__(self, left: int = MAX_WORK, reading: Any = None) -> None:
         """`reading` reads the values of a `LazyScope`; none where the scope holds all of its data."""
         self.left = left
         self.reading = reading
+        self.exact = False
+        """An exact decimal was made, which may be in the result."""
 
     def charge(self, units: int) -> None:
         """Take units off. Raises: Fault `expression.too_much_work`."""

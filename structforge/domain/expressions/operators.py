@@ -1,19 +1,33 @@
 """Arithmetic, comparison and joining over JSON values, each bounded before it is computed.
 
-Invariant: operands are plain JSON values, results too; a text never acts as a format string.
+Invariant: operands are plain JSON values, results too; a text never acts as a format string. Integers and decimals are
+exact, a result is finite, and numbers compare by their exact value (docs/values.md).
 """
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import Work, bounded_integer
 from structforge.domain.expressions.problems import Fault, kind_of
-from structforge.domain.numbers import MAX_INTEGER_BITS
-from structforge.domain.values import JsonValue, encode_json
-
-Number = int | float
+from structforge.domain.numbers import (
+    EXACT,
+    MAX_INTEGER_BITS,
+    Number,
+    decimal_of,
+    divided_down,
+    exact,
+    is_bounded,
+    is_number,
+    quotient,
+    whole,
+    written,
+)
+from structforge.domain.values import JsonValue, encode_json, same_value
 
 
 def as_text(value: JsonValue, work: Work) -> str:
@@ -27,8 +41,8 @@ def as_text(value: JsonValue, work: Work) -> str:
         return "true"
     if value is False:
         return "false"
-    if isinstance(value, int | float):
-        text = str(value)
+    if isinstance(value, int | float | Decimal):
+        text = text_of_number(value)
         work.text(len(text))
         return text
     work.walk(value)
@@ -37,19 +51,51 @@ def as_text(value: JsonValue, work: Work) -> str:
     return text
 
 
-def _numbers(symbol: str, left: JsonValue, right: JsonValue) -> tuple[Any, Any]:
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left, right
+def text_of_number(value: Number) -> str:
+    """Return a number as JSON writes it."""
+    if isinstance(value, int):
+        return str(value)
+    return orjson.dumps(value).decode() if isinstance(value, float) else written(value)
+
+
+def finite(value: Any) -> Any:
+    """Return a number that JSON can hold. Raises: Fault for infinities, NaN, complex and huge numbers."""
+    if isinstance(value, int):
+        return bounded_integer(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value + 0.0  # There is one zero.
+    if isinstance(value, Decimal) and value.is_finite():
+        if is_bounded(value):
+            return value
+        raise Fault("expression.too_large", "The number would have more than 4,300 digits.")
+    raise Fault("expression.too_large", "The result is too large for a number.")
+
+
+def _operands(work: Work, symbol: str, left: JsonValue, right: JsonValue) -> tuple[Any, Any]:
+    """Return both numbers in one kind: integers, decimals, or floats when one of them is a float."""
+    if not is_number(left) or not is_number(right):
+        raise _no_numbers(symbol, left, right)
+    if isinstance(left, float) or isinstance(right, float):
+        return float(left), float(right)  # type: ignore[arg-type]
+    if isinstance(left, Decimal) or isinstance(right, Decimal):
+        work.exact = True
+        return decimal_of(left), decimal_of(right)  # type: ignore[arg-type]
+    return left, right
+
+
+def _no_numbers(symbol: str, left: JsonValue, right: JsonValue) -> Fault:
     hint = ""
     if symbol == "+" and (isinstance(left, str) or isinstance(right, str)):
-        hint = "Use ~ to join values as text, or | float to read a text as a number."
+        hint = "Use ~ to join values as text, or | number to read a text as a number."
     elif symbol == "%" and isinstance(left, str):
         hint = "Texts are not formatted with %. Use ~ to join text."
     elif isinstance(left, str) or isinstance(right, str):
-        hint = "Use | float or | int to read a text as a number."
+        hint = "Use | number, | decimal or | integer to read a text as a number."
     elif left is None or right is None:
-        hint = "Check for null first, as in (x or 0)."
-    raise Fault(
+        hint = "Say what null counts as, as in coalesce(x, 0)."
+    elif isinstance(left, bool) or isinstance(right, bool):
+        hint = "Use | integer to count true as 1."
+    return Fault(
         "expression.type",
         sentence(
             "{symbol} does not work on {left} and {right}.",
@@ -61,15 +107,6 @@ def _numbers(symbol: str, left: JsonValue, right: JsonValue) -> tuple[Any, Any]:
     )
 
 
-def finite(value: Any) -> Number:
-    """Return a number that JSON can hold. Raises: Fault for infinities, NaN, complex and huge integers."""
-    if isinstance(value, int):
-        return bounded_integer(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise Fault("expression.type", "The result is not a finite number.")
-
-
 def add(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Add numbers, join two texts or two lists."""
     if isinstance(left, str) and isinstance(right, str):
@@ -78,67 +115,105 @@ def add(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     if isinstance(left, list) and isinstance(right, list):
         work.items(len(left) + len(right))
         return left + right
-    a, b = _numbers("+", left, right)
-    return finite(a + b)
+    a, b = _operands(work, "+", left, right)
+    found: JsonValue = finite(EXACT.add(a, b) if isinstance(a, Decimal) else a + b)
+    return found
 
 
 def subtract(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Subtract numbers."""
-    a, b = _numbers("-", left, right)
-    return finite(a - b)
+    a, b = _operands(work, "-", left, right)
+    found: JsonValue = finite(EXACT.subtract(a, b) if isinstance(a, Decimal) else a - b)
+    return found
 
 
 def multiply(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Multiply numbers, or repeat a text or a list."""
-    if isinstance(right, str | list) and isinstance(left, int):
+    if isinstance(right, str | list):
         left, right = right, left
-    if isinstance(left, str) and isinstance(right, int):
-        work.text(len(left) * max(right, 0))
-        return left * right
-    if isinstance(left, list) and isinstance(right, int):
-        work.items(len(left) * max(right, 0))
-        return left * right
-    a, b = _numbers("*", left, right)
-    if isinstance(a, int) and isinstance(b, int) and a.bit_length() + b.bit_length() > MAX_INTEGER_BITS + 1:
+    times = whole(right)
+    if isinstance(left, str) and times is not None:
+        work.text(len(left) * max(times, 0))
+        return left * times
+    if isinstance(left, list) and times is not None:
+        work.items(len(left) * max(times, 0))
+        return left * times
+    a, b = _operands(work, "*", left, right)
+    if isinstance(a, int) and a.bit_length() + b.bit_length() > MAX_INTEGER_BITS + 1:
         raise Fault("expression.too_large", "The integer would have more than 4,300 digits.")
-    return finite(a * b)
+    found: JsonValue = finite(EXACT.multiply(a, b) if isinstance(a, Decimal) else a * b)
+    return found
 
 
-def _divisor(value: Any) -> Any:
-    if value == 0:
-        raise Fault("expression.type", "Division by zero.", "Check the divisor first: (a / b) if b else 0.")
-    return value
+def _check_divisor(value: Any) -> None:
+    if not value:
+        raise Fault(
+            "expression.type",
+            "Division by zero.",
+            "Check the divisor first: (a / b) if b else 0.",
+        )
 
 
 def divide(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
-    """Divide numbers; the result is a floating point number."""
-    a, b = _numbers("/", left, right)
-    return finite(a / _divisor(b))
+    """Divide numbers; the result is a floating point number, rounded once."""
+    a, b = _operands(work, "/", left, right)
+    _check_divisor(b)
+    found: JsonValue = finite(quotient(a, b))
+    return found
 
 
 def divide_down(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Divide numbers and round down."""
-    a, b = _numbers("//", left, right)
-    return finite(a // _divisor(b))
+    a, b = _operands(work, "//", left, right)
+    _check_divisor(b)
+    found: JsonValue = finite(divided_down(a, b)[0] if isinstance(a, Decimal) else a // b)
+    return found
 
 
 def remainder(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Return what is left of a division; the sign is the divisor's."""
-    a, b = _numbers("%", left, right)
-    return finite(a % _divisor(b))
+    a, b = _operands(work, "%", left, right)
+    _check_divisor(b)
+    found: JsonValue = finite(divided_down(a, b)[1] if isinstance(a, Decimal) else a % b)
+    return found
 
 
 def power(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
-    """Raise a number to a power."""
-    a, b = _numbers("**", left, right)
-    if isinstance(a, int) and isinstance(b, int):
-        if b > 0 and (abs(a).bit_length() - 1) * b > MAX_INTEGER_BITS:
-            raise Fault("expression.too_large", "The integer would have more than 4,300 digits.")
-        if b > MAX_INTEGER_BITS and abs(a) > 1:
-            raise Fault("expression.too_large", "The exponent is too large.")
+    """Raise a number to a power: exact for whole powers of integers and decimals."""
+    a, b = _operands(work, "**", left, right)
     if a == 0 and b < 0:
         raise Fault("expression.type", "Zero has no negative power.")
-    return finite(a**b)
+    times = whole(b)
+    if isinstance(a, int | Decimal) and times is not None and times >= 0:
+        found: JsonValue = finite(_exact_power(a, times))
+        return found
+    if a < 0 and times is None:
+        raise Fault("expression.type", "A negative number has no power with a fraction.")
+    result: JsonValue = finite(float(a) ** float(b))
+    return result
+
+
+def _exact_power(base: int | Decimal, times: int) -> int | Decimal:
+    size = len(base.as_tuple().digits) * 4 if isinstance(base, Decimal) else abs(base).bit_length() - 1
+    if times > MAX_INTEGER_BITS and abs(base) not in (0, 1):
+        raise Fault("expression.too_large", "The exponent is too large.")
+    if size * times > 4 * MAX_INTEGER_BITS or (isinstance(base, int) and size * times > MAX_INTEGER_BITS):
+        raise Fault("expression.too_large", "The integer would have more than 4,300 digits.")
+    if isinstance(base, int):
+        return base**times if abs(base) > 1 else int(abs(base) and (base if times % 2 else 1)) if times else 1
+    result = Decimal(1)
+    for _ in range(times if abs(base) not in (0, 1) else min(times, 2 - times % 2)):
+        result = EXACT.multiply(result, base)
+    return result
+
+
+def signed(value: JsonValue, sign: int) -> JsonValue:
+    """Return the number or its negative. Raises: Fault."""
+    if not is_number(value):
+        raise Fault("expression.type", sentence("A sign does not work on {value}.", value=kind_of(value)))
+    if sign > 0:
+        return value
+    return EXACT.minus(value) if isinstance(value, Decimal) else 0 - value  # type: ignore[operator]
 
 
 def equal(left: JsonValue, right: JsonValue, work: Work) -> bool:
@@ -152,20 +227,36 @@ def equal(left: JsonValue, right: JsonValue, work: Work) -> bool:
         work.walk(right)
     elif isinstance(left, str):
         work.charge(len(left))
-    return left == right
+    return same_value(left, right)
+
+
+def order_of(value: JsonValue) -> Any:
+    """Return what orders a value among others of its kind. Raises: Fault for null, true, false and objects."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return [order_of(item) for item in value]
+    if is_number(value):
+        return exact(value)  # type: ignore[arg-type]
+    raise Fault("expression.type", sentence("{value} has no order.", value=kind_of(value).capitalize()))
 
 
 def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[JsonValue, JsonValue, Work], bool]:
     def compare(left: JsonValue, right: JsonValue, work: Work) -> bool:
-        if isinstance(left, int | float) and isinstance(right, int | float):
+        if type(left) is type(right) and isinstance(left, int | float) and not isinstance(left, bool):
             return test(left, right)
+        if is_number(left) and is_number(right):
+            return test(order_of(left), order_of(right))
         if isinstance(left, str) and isinstance(right, str):
             work.charge(min(len(left), len(right)))
             return test(left, right)
         if isinstance(left, list) and isinstance(right, list):
             work.walk(left)
             work.walk(right)
-            return test(left, right)
+            try:
+                return test(order_of(left), order_of(right))
+            except TypeError:
+                pass  # A text beside a number somewhere inside.
         raise Fault(
             "expression.type",
             sentence(
@@ -173,7 +264,7 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[JsonValue, JsonValue
                 left=kind_of(left).capitalize(),
                 right=kind_of(right),
             ),
-            "Convert one of them with | float, | int or | string.",
+            "Convert one of them with | number, | integer or | text.",
         )
 
     return compare
@@ -186,17 +277,23 @@ greater_or_equal = _ordered(lambda a, b: a >= b)
 
 
 def contained(item: JsonValue, holder: JsonValue, work: Work) -> bool:
-    """Tell whether a list has the item, an object the key, or a text the part."""
-    if isinstance(holder, str) and isinstance(item, str):
-        work.charge(len(holder) + len(item))
-        return item in holder
+    """Tell whether a list has the item, an object the key, or a text the part; null is in no text."""
+    if isinstance(holder, str):
+        if item is None:
+            return False
+        if isinstance(item, str):
+            work.charge(len(holder) + len(item))
+            return item in holder
+        raise Fault(
+            "expression.type",
+            sentence("A text has parts that are texts, not {item}.", item=kind_of(item)),
+            "Use | text first.",
+        )
     if isinstance(holder, dict):
         return isinstance(item, str) and item in holder
     if isinstance(holder, list):
         work.charge(len(holder))
-        if isinstance(item, list | dict | str):
-            return any(equal(item, other, work) for other in holder)
-        return item in holder
+        return any(equal(item, other, work) for other in holder)
     raise Fault(
         "expression.type",
         sentence("Nothing can be in {holder}.", holder=kind_of(holder)),

@@ -7,6 +7,7 @@ Positions are character offsets into the whole text, end exclusive.
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from structforge.domain.errors import Problem, StructForgeError, sentence
 
@@ -115,7 +116,7 @@ def kind_of(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "a yes/no value"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return "a number"
     if isinstance(value, str):
         return "a text"

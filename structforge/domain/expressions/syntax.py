@@ -7,6 +7,7 @@ of its token in the whole text (Jinja2 knows only lines, so the tokens are given
 import bisect
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -16,6 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import ExpressionError
+from structforge.domain.numbers import read_number
 
 MAX_SOURCE_CHARS = 10_000
 """Longest expression between `{{` and `}}`."""
@@ -266,15 +268,15 @@ def _token(text: str, kind: str, value: str, start: int, end: int) -> Token:
     return Token(start, kind, converted)  # type: ignore[arg-type]  # Jinja2 itself puts numbers here.
 
 
-def _number(text: str, kind: str, digits: str, start: int, end: int) -> int | float:
+def _number(text: str, kind: str, digits: str, start: int, end: int) -> int | Decimal:
+    """Return the number of a literal; one with a fraction or an exponent is an exact decimal."""
+    number: int | Decimal | None
     try:
-        number = int(digits, 0) if kind == "integer" else float(digits)
-    except ValueError as error:
-        raise ExpressionError(
-            "expression.too_large", "The number has too many digits.", "", text, start, end
-        ) from error
-    if number in (float("inf"), float("-inf")):
-        raise ExpressionError("expression.too_large", "The number is too large.", "", text, start, end)
+        number = int(digits, 0) if kind == "integer" else read_number(digits)
+    except ValueError:
+        number = None
+    if number is None:
+        raise ExpressionError("expression.too_large", "The number has too many digits.", "", text, start, end)
     return number
 
 

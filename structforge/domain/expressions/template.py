@@ -21,7 +21,7 @@ from structforge.domain.expressions.limits import MAX_BUILT_WEIGHT, MAX_TEXT_CHA
 from structforge.domain.expressions.operators import as_text
 from structforge.domain.expressions.problems import Absent, ExpressionError, Fault
 from structforge.domain.expressions.syntax import read_segments
-from structforge.domain.values import MAX_DEPTH, UNBOUNDED, JsonValue, path_of, weigh
+from structforge.domain.values import MAX_DEPTH, UNBOUNDED, JsonValue, path_of, settled_value, weigh
 
 _CACHED_TEXT_CHARS = 2_000
 """Longer texts are compiled by their owner once and not kept here, which bounds the cache's memory."""
@@ -60,7 +60,7 @@ class Template:
                     raise Fault(
                         "expression.too_large", "The result is too large or too deep.", "", 0, len(self.text)
                     )
-                return value
+                return settled_value(value) if work.exact else value
             return self._joined(scope, work)
         except Absent as absent:
             raise self._error(absent.explained(scope)) from None
