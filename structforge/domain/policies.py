@@ -24,16 +24,20 @@ class RetryPolicy(BaseModel):
     multiplier: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Each further wait is this many times the one before."""
     max_backoff_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
-    """No wait is longer than this."""
+    """No wait is longer than this, whatever a server asks for by `Retry-After`."""
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Each wait is changed at random by up to this share, so that retries spread out."""
     on: tuple[str, ...] = ()
     """Error codes (or prefixes ending in `.`) that are retried; empty means all that are not marked final."""
 
-    def wait_s(self, failed_attempt: int) -> float:
-        """Return the seconds to wait after attempt `failed_attempt` (from 1) failed."""
+    def wait_s(self, failed_attempt: int, asked_s: float = 0.0) -> float:
+        """Return the seconds to wait after attempt `failed_attempt` (from 1) failed.
+
+        `asked_s` is what the other side asked for; it is waited for up to `max_backoff_s`.
+        """
         wait = min(self.backoff_s * self.multiplier ** (failed_attempt - 1), self.max_backoff_s)
-        return wait * (1 + random.uniform(-self.jitter, self.jitter)) if self.jitter else wait
+        wait = wait * (1 + random.uniform(-self.jitter, self.jitter)) if self.jitter else wait
+        return max(wait, min(asked_s, self.max_backoff_s))
 
     def retries(self, code: str) -> bool:
         """Tell whether an error of this code is tried again."""

@@ -191,7 +191,7 @@ async def run_attempts(
             await environment.callees.stop(recorder.run.organization_id, [called])
         if final or not _may_retry(step, retry, problem):
             return failure(step, problem)
-        wait_s = retry.wait_s(step.attempt - step.lost_attempts)
+        wait_s = retry.wait_s(step.attempt - step.lost_attempts, _asked_wait_s(problem))
         record_retry(step, recorder, problem, wait_s)
         if wait_s:
             recorder.submit()
@@ -227,6 +227,12 @@ async def _call(step: Step, call: Call, recorder: RunRecorder, environment: Envi
 
 def _may_retry(step: Step, retry: RetryPolicy, problem: Problem) -> bool:
     return step.attempt - step.lost_attempts < retry.max_attempts and retry.retries(problem.code)
+
+
+def _asked_wait_s(problem: Problem) -> float:
+    """Return how long the error asks to wait, as `Retry-After` does."""
+    asked = problem.details.get("retry_after_s")
+    return float(asked) if isinstance(asked, int | float) and not isinstance(asked, bool) else 0.0
 
 
 def run_tamed(planned: PlannedNode, context: StepContext, parameters: BaseModel, inputs: Any) -> Any:

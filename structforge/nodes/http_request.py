@@ -1,13 +1,13 @@
 """The HTTP request: one call of a web address through the guarded client."""
 
-import asyncio
-import json
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
-from structforge.domain.errors import InvalidError, sentence
-from structforge.domain.values import decode_json
+from structforge.domain.errors import sentence
+from structforge.nodes.http_answers import answer_headers, excerpt, read_answer, retry_after_s
+from structforge.nodes.http_bodies import BodyType, encode_body, plain_text
 from structforge.sdk import (
     Effect,
     Example,
@@ -27,9 +27,6 @@ RETRYABLE_STATUS = frozenset({408, 425, 429})
 """Beside every 5xx: what may be different the next time."""
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-EXCERPT_CHARACTERS = 500
-
-_TEXTUAL = ("text/", "application/xml", "application/javascript", "application/x-www-form-urlencoded")
 
 
 class HttpRequestParameters(Parameters):
@@ -49,27 +46,40 @@ class HttpRequestParameters(Parameters):
         description="Added to the URL; a list repeats its name, an empty value is left out.",
         widget="key_values",
     )
-    headers: dict[str, str] = parameter(
+    headers: dict[str, Any] = parameter(
         default_factory=dict,
         title="Headers",
-        description="Name and value of each header.",
+        description="Name and value of each header; one whose value is null is left out.",
         widget="key_values",
     )
-    body_type: Literal["none", "json", "text", "form"] = parameter(
-        "none", title="Body", description="How the body is sent.", widget="select", expressions=False
+    body_type: BodyType = parameter(
+        "auto",
+        title="Body",
+        description="How the content is sent; `auto`: a text as text, a file as it is, anything else as JSON.",
+        widget="select",
+        expressions=False,
     )
     body: Any = parameter(
         None,
         title="Content",
-        description="A JSON value, a text, or the fields of a form.",
+        description="A JSON value, a text, the fields of a form (`multipart`: files too), or a file.",
         widget="json",
-        show_if={"body_type": ["json", "text", "form"]},
+        show_if={"body_type": ["auto", "json", "text", "form", "multipart", "file"]},
     )
     response: Literal["auto", "json", "text", "file"] = parameter(
         "auto",
         title="Read the answer as",
         description="`auto` goes by the content type the server gives.",
         widget="select",
+        expressions=False,
+    )
+    encoding: str = parameter(
+        "",
+        title="Encoding",
+        description="Of an answer that declares none or a wrong one; empty goes by what it declares, else UTF-8.",
+        placeholder="windows-1252",
+        max_length=40,
+        advanced=True,
         expressions=False,
     )
     timeout_s: float = parameter(
@@ -91,9 +101,14 @@ class HttpRequestParameters(Parameters):
 class HttpRequest(Node[HttpRequestParameters]):
     """Calls a web address and gives its answer.
 
-    The output has `status`, `headers` (names in lower case) and `body`: a JSON value, a text, or a file when
-    the content is neither. A status of 400 or more is an error `http.status`, which carries the status and
-    the beginning of the answer; 408, 425, 429, 5xx and network failures are worth a retry, others are final.
+    The output has `status`, `headers` (names in lower case, `set-cookie` a list) and `body`: a JSON value, a text
+    in the encoding that the answer declares, a file when the content is neither, null when there is none. A status
+    of 400 or more is an error `http.status`, which carries the status and the beginning of the answer; 408, 425,
+    429, 5xx and network failures are worth a retry, others are final. A retry waits for as long as the server asks
+    by `Retry-After`, up to the longest wait of the retry policy.
+
+    What is given as content is sent, with every method, or refused with an error. Numbers keep all their digits
+    both ways. Headers are ASCII.
 
     `POST`, `PUT`, `PATCH` and `DELETE` carry the header `Idempotency-Key`, the same for every attempt of the
     step, so that the receiver can make a repeated request once. Only public addresses can be reached, and
@@ -124,10 +139,17 @@ class HttpRequest(Node[HttpRequestParameters]):
 
     async def run(self, context: NodeContext, parameters: HttpRequestParameters, inputs: Inputs) -> Result:
         """Return status, headers and body. Raises: NodeError `http.*`, `outbound.*`."""
-        content, content_type = _encoded_body(parameters)
-        headers = dict(parameters.headers)
-        present = {name.lower() for name in headers}
-        if content_type and "content-type" not in present:
+        headers = _headers(parameters.headers)
+        present = {name.lower(): value for name, value in headers.items()}
+        content, content_type = await encode_body(
+            context,
+            parameters.body_type,
+            parameters.body,
+            content_type=present.get("content-type", ""),
+        )
+        # The boundary of a form's parts is ours to say.
+        if content_type and ("content-type" not in present or parameters.body_type == "multipart"):
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers["Content-Type"] = content_type
         if parameters.method in UNSAFE_METHODS and "idempotency-key" not in present:
             headers["Idempotency-Key"] = context.idempotency_key
@@ -150,8 +172,16 @@ class HttpRequest(Node[HttpRequestParameters]):
             raise _status_error(parameters.method, place, response)
         return {
             "status": response.status_code,
-            "headers": response.headers,
-            "body": await _body(context, parameters, response),
+            "headers": answer_headers(response),
+            "body": await read_answer(
+                context,
+                response,
+                method=parameters.method,
+                url=parameters.url,
+                reading=parameters.response,
+                charset=parameters.encoding,
+                max_bytes=parameters.max_response_bytes,
+            ),
         }
 
 
@@ -160,7 +190,7 @@ def _with_query(url: str, query: dict[str, Any]) -> str:
     for name, value in query.items():
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
-                pairs.append((name, one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)))
+                pairs.append((name, plain_text(one)))
     if not pairs:
         return url
     address, hash_mark, fragment = url.partition("#")
@@ -168,76 +198,22 @@ def _with_query(url: str, query: dict[str, Any]) -> str:
     return f"{address}{joint}{urlencode(pairs, quote_via=quote)}{hash_mark}{fragment}"
 
 
-def _encoded_body(parameters: HttpRequestParameters) -> tuple[bytes | None, str]:
-    body = parameters.body
-    match parameters.body_type:
-        case "none":
-            return None, ""
-        case "json":
-            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), "application/json"
-        case "text":
-            text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-            return text.encode(), "text/plain; charset=utf-8"
-        case "form":
-            if not isinstance(body, dict):
-                raise NodeError(
-                    "http.form", "A form needs an object: field name to value.", where="parameters.body"
-                )
-            fields = [
-                (name, one if isinstance(one, str) else json.dumps(one, ensure_ascii=False))
-                for name, value in body.items()
-                for one in (value if isinstance(value, list) else [value])
-                if one is not None
-            ]
-            return urlencode(fields).encode(), "application/x-www-form-urlencoded"
-
-
-async def _body(context: NodeContext, parameters: HttpRequestParameters, response: HttpResponse) -> Any:
-    content = response.content
-    if not content and parameters.response != "file":
-        return None
-    media_type, _, options = response.headers.get("content-type", "").partition(";")
-    media_type = media_type.strip().lower()
-    kind = parameters.response
-    if kind == "auto":
-        if media_type == "application/json" or media_type.endswith("+json"):
-            kind = "json"
-        else:
-            kind = "text" if media_type.startswith(_TEXTUAL) or media_type.endswith("+xml") else "file"
-    if kind == "json":
-        try:
-            return decode_json(content, max_bytes=parameters.max_response_bytes)
-        except InvalidError as error:
+def _headers(given: dict[str, Any]) -> dict[str, str]:
+    """Return headers as texts: a number as JSON spells it, a list joined by commas. Raises: NodeError `http.header`."""
+    headers: dict[str, str] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
             raise NodeError(
-                "http.not_json",
-                sentence("The answer is not JSON: {message}", message=error.problem.message),
-                where=error.problem.where,
-                hint="Read the answer as text to see what it is.",
-                status=response.status_code,
-            ) from error
-    if kind == "text":
-        return _text(content, options)
-    name = urlsplit(parameters.url).path.rpartition("/")[2] or "answer"
-    ref = await asyncio.to_thread(
-        context.artifacts.put, content, media_type=media_type or "application/octet-stream", name=name[:200]
-    )
-    return ref.as_json()
-
-
-def _text(content: bytes, options: str) -> str:
-    charset = "utf-8"
-    for option in options.split(";"):
-        name, _, value = option.strip().partition("=")
-        if name.lower() == "charset" and value:
-            charset = value.strip("\"' ")
-    try:
-        return content.decode(charset)
-    except (UnicodeDecodeError, LookupError) as error:
-        raise NodeError(
-            "http.not_text",
-            sentence("The answer is not text in the encoding `{charset}`.", charset=charset[:40]),
-            hint="Read the answer as a file.",
-        ) from error
+                "http.header",
+                sentence("The value of the header `{name}` is an object, and a header is a text.", name=name),
+                where=f"parameters.headers.{name[:80]}",
+                hint="Name the field of it that is meant.",
+            )
+        if isinstance(value, list):
+            headers[name] = ", ".join(plain_text(one) for one in value if one is not None)
+        elif value is not None:
+            headers[name] = plain_text(value)
+    return headers
 
 
 def _status_error(method: str, place: str, response: HttpResponse) -> NodeError:
@@ -247,6 +223,8 @@ def _status_error(method: str, place: str, response: HttpResponse) -> NodeError:
     except ValueError:
         phrase = ""
     retryable = status in RETRYABLE_STATUS or status >= 500
+    asked_s = retry_after_s(response, datetime.now(UTC))
+    details: dict[str, Any] = {} if asked_s is None else {"retry_after_s": asked_s}
     return NodeError(
         "http.status",
         sentence(
@@ -262,7 +240,6 @@ def _status_error(method: str, place: str, response: HttpResponse) -> NodeError:
         else "Check the address, the credentials and the body.",
         final=not retryable,
         status=status,
-        body=response.content[: 4 * EXCERPT_CHARACTERS]
-        .decode("utf-8", "replace")
-        .replace("\0", "")[:EXCERPT_CHARACTERS],
+        body=excerpt(response),
+        **details,
     )

@@ -104,9 +104,19 @@ class HttpResponse(Protocol):
     @property
     def status_code(self) -> int: ...
     @property
-    def headers(self) -> dict[str, str]: ...
+    def headers(self) -> dict[str, str]:
+        """By name in lower case, without cookies."""
+        ...
+
     @property
     def content(self) -> bytes: ...
+    @property
+    def url(self) -> str:
+        """Where the answer came from, after redirects."""
+        ...
+
+    @property
+    def set_cookies(self) -> tuple[str, ...]: ...
 
 
 class HttpAccess(Protocol):

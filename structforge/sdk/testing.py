@@ -49,6 +49,8 @@ class FakeResponse:
     status_code: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes = b""
+    url: str = ""
+    set_cookies: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ context.
 """
 
 import asyncio
+import errno
 import ipaddress
 import re
 import socket
@@ -110,7 +111,13 @@ _OWN_HEADERS = frozenset(
 )
 _KEPT_ACROSS_ORIGINS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_REASONS = {
+    errno.ECONNREFUSED: "nothing answers at this port",
+    errno.EHOSTUNREACH: "the host cannot be reached",
+    errno.ENETUNREACH: "the network cannot be reached",
+    errno.ETIMEDOUT: "the host does not answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,8 @@ class OutboundResponse:
     content: bytes
     url: str
     """Where the answer came from, after redirects."""
+    set_cookies: tuple[str, ...] = ()
+    """Every `Set-Cookie`, which no comma can join."""
 
 
 def refusal(address: Address) -> str:
@@ -340,12 +349,8 @@ class OutboundClient:
             raise _connection_error(hop.url, error) from error
         finally:
             await response.aclose()
-        headers = {
-            name.lower(): response.headers[name]
-            for name in response.headers
-            if name.lower() not in ("content-encoding", "content-length", "transfer-encoding", "connection")
-        }
-        answer = OutboundResponse(response.status_code, headers, body, str(hop.url))
+        headers, cookies = _headers(response)
+        answer = OutboundResponse(response.status_code, headers, body, str(hop.url), cookies)
         return answer, location if follows else None
 
     async def _send(self, hop: _Hop) -> httpx.Response:
@@ -400,8 +405,9 @@ def parse_url(url: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise NodeError(
             "outbound.url",
-            sentence("`{url}` is not a URL: {error}.", url=url[:200], error=error),
+            sentence("`{url}` is not a URL.", url=url[:200]),
             where="url",
+            hint="Give an address such as https://example.org/.",
         ) from error
     if len(url) > MAX_URL_LENGTH:
         problem = sentence("The URL is longer than {most} characters.", most=MAX_URL_LENGTH)
@@ -440,6 +446,17 @@ def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
             problem = sentence("The header `{name}` is set by the client itself.", name=name)
         elif not _HEADER_NAME.fullmatch(name):
             problem = sentence("`{name}` is not a header name.", name=name[:80])
+        elif not value.isascii() and value.isprintable():
+            raise NodeError(
+                "http.header",
+                sentence(
+                    "The value of the header `{name}` holds characters that a header cannot: it is ASCII.",
+                    name=name,
+                ),
+                where=f"headers.{name[:80]}",
+                hint="Write other letters as the server expects them, most often by `urlencode`; in file names as "
+                "`filename*=UTF-8''M%C3%BCller.pdf`.",
+            )
         elif not _HEADER_VALUE.fullmatch(value):
             problem = sentence(
                 "The value of the header `{name}` holds characters that a header cannot.", name=name
@@ -447,7 +464,7 @@ def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
         else:
             continue
         raise NodeError("http.header", problem, where=f"headers.{name[:80]}")
-    return dict(headers)
+    return {name: value.strip() for name, value in headers.items()}
 
 
 def _redirected(hop: _Hop, status: int, location: str) -> _Hop:
@@ -545,9 +562,25 @@ class Inflate:
         return bytes(out)
 
 
+def _headers(response: httpx.Response) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the headers by name in lower case, and the cookies; each value is read as UTF-8, else as Latin-1."""
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for raw_name, raw_value in response.headers.raw:
+        name = raw_name.decode("latin-1").lower()
+        try:
+            value = raw_value.decode()
+        except UnicodeDecodeError:
+            value = raw_value.decode("latin-1")
+        if name == "set-cookie":
+            cookies.append(value)
+        elif name not in ("content-encoding", "content-length", "transfer-encoding", "connection"):
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers, tuple(cookies)
+
+
 def _connection_error(url: httpx.URL, error: httpx.HTTPError) -> NodeError:
-    reason = str(error) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return NodeError(
             "http.tls",
             sentence("The certificate of {url} cannot be trusted.", url=shown(url)),
@@ -557,11 +590,27 @@ def _connection_error(url: httpx.URL, error: httpx.HTTPError) -> NodeError:
         )
     return NodeError(
         "http.connection",
-        sentence("The connection to {url} failed: {reason}.", url=shown(url), reason=reason),
+        sentence("The connection to {url} failed: {reason}.", url=shown(url), reason=_reason(error)),
         where="url",
         hint="Check that the server runs and is reachable.",
         final=False,
     )
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """Return in our words what went wrong below."""
+    if isinstance(error, httpx.ProtocolError):
+        return sentence("its answer is not HTTP or was cut off")
+    if not isinstance(error, httpx.ConnectError):
+        return sentence("it was cut off")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return sentence("encryption could not be agreed on")
+        if isinstance(cause, OSError) and cause.errno in _REASONS:
+            return sentence(_REASONS[cause.errno])
+        cause = cause.__cause__ or cause.__context__
+    return sentence("it could not be opened")
 
 
 def _dns_error(host: str, where: str) -> NodeError:

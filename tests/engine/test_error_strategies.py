@@ -10,6 +10,7 @@ import pytest
 
 from structforge.engine.control import RunControl
 from structforge.runtime.processes import ProcessPool
+from structforge.sdk.testing import FakeHttp, FakeResponse
 from tests.support.eventually import eventually
 from tests.support.execution import Workshop, lines_of
 from tests.support.workflows import document, node
@@ -131,3 +132,17 @@ async def test_the_wait_between_attempts_grows_and_spreads(workshop: Workshop) -
     for wait_s, base in zip(told, (0.05, 0.1, 0.1), strict=True):
         assert base * 0.5 <= wait_s <= base * 1.5 + 0.001
     assert time.monotonic() - began >= sum(told) - 0.01
+
+
+async def test_the_next_attempt_waits_as_long_as_the_server_asks_within_the_limit(workshop: Workshop) -> None:
+    answers = [
+        FakeResponse(429, {"retry-after": "3600"}),
+        FakeResponse(503, {"retry-after": "0"}),
+        FakeResponse(200, {"content-type": "application/json"}, b"1"),
+    ]
+    workshop.environment.http = FakeHttp(lambda *sent: answers.pop(0))
+    retry = {"max_attempts": 3, "backoff_s": 0, "jitter": 0, "max_backoff_s": 0.05}
+    made = document(node("a", "http.request", url="https://api.example.org/", policies={"retry": retry}))
+    report = await workshop.run(made)
+    told = [e["wait_s"] for commit in report.commits for e in commit.events if e["type"] == "step.retrying"]
+    assert (report.status, told) == ("succeeded", [0.05, 0.0])

@@ -1,5 +1,6 @@
 """The HTTP request node: what it sends, how it reads answers, which failures are worth a retry."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -35,8 +36,21 @@ def test_the_query_is_added_to_the_url(url: str, query: dict[str, Any], sent: st
 @pytest.mark.parametrize(
     ("body_type", "body", "content", "media_type"),
     [
-        ("none", {"a": 1}, b"", None),
-        ("json", {"a": "é"}, '{"a": "é"}'.encode(), "application/json"),
+        ("none", None, b"", None),
+        ("auto", None, b"", None),
+        ("auto", {"a": 1}, b'{"a":1}', "application/json"),
+        ("auto", 0, b"0", "application/json"),
+        ("auto", "a", b"a", "text/plain; charset=utf-8"),
+        ("json", {"a": "é"}, '{"a":"é"}'.encode(), "application/json"),
+        (
+            "json",
+            [Decimal("0.12345678901234567890"), 12345678901234567890],
+            b"[0.1234567890123456789,12345678901234567890]",
+            "application/json",
+        ),
+        ("text", None, b"", "text/plain; charset=utf-8"),
+        ("text", {"a": 1}, b'{"a":1}', "text/plain; charset=utf-8"),
+        ("form", {"a": None, "ü": True}, b"%C3%BC=true", "application/x-www-form-urlencoded"),
         ("json", None, b"null", "application/json"),
         ("text", "plain", b"plain", "text/plain; charset=utf-8"),
         ("form", {"a": "x y", "b": [1, 2]}, b"a=x+y&b=1&b=2", "application/x-www-form-urlencoded"),
