@@ -25,6 +25,7 @@ from bench.measures import (
     replay,
     resume,
     start,
+    table,
     w40,
     webhook,
 )
@@ -45,6 +46,7 @@ class Part(StrEnum):
     IDLE_START = "IDLE_START"
     LOOP = "LOOP"
     REPLAY = "REPLAY"
+    TABLE = "TABLE"
     RESUME = "RESUME"
 
 
@@ -57,6 +59,7 @@ MEASURES = {
     Part.LOOP: loop.measure,
     Part.REPLAY: replay.measure,
     Part.QUEUE: queue.measure,
+    Part.TABLE: table.measure,
     Part.RESUME: resume.measure,
 }
 """What is measured on one running installation, in this order: what kills a worker comes last."""

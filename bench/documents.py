@@ -72,3 +72,54 @@ def interrupted_chain(steps: int) -> Document:
         for side in ("source", "target"):
             edge[side] = "wait" if edge[side] == before else edge[side]
     return made
+
+
+def table() -> Document:
+    """Return the workflow: read two files, filter, compute, aggregate by city and month, join, sort, write."""
+    nodes: list[Document] = [
+        {"id": "start", "type": "trigger.manual"},
+        {"id": "orders", "type": "file.read", "parameters": {"file": "orders.csv"}},
+        {"id": "cities", "type": "file.read", "parameters": {"file": "cities.csv"}},
+        {
+            "id": "large",
+            "type": "table.filter",
+            "parameters": {"conditions": [{"column": "qty", "operator": "greater", "value": 10}]},
+        },
+        {
+            "id": "amounts",
+            "type": "table.transform",
+            "parameters": {"compute": [{"column": "amount", "expression": "qty * price"}]},
+        },
+        {
+            "id": "months",
+            "type": "table.aggregate",
+            "parameters": {
+                "group_by": [{"column": "city"}, {"column": "day", "part": "year_month", "name": "month"}],
+                "measures": [
+                    {"function": "sum", "column": "amount", "name": "total"},
+                    {"function": "mean", "column": "rate", "name": "rate"},
+                    {"function": "count", "name": "orders"},
+                    {"function": "min", "column": "note", "name": "first_note"},
+                ],
+            },
+        },
+        {"id": "countries", "type": "table.join", "parameters": {"how": "left", "left_on": ["city"]}},
+        {
+            "id": "ranked",
+            "type": "table.sort",
+            "parameters": {"by": [{"column": "total", "descending": True}]},
+        },
+        {"id": "written", "type": "file.write", "parameters": {"name": "months.csv"}},
+    ]
+    edges: list[Document] = [
+        {"source": "start", "target": "orders"},
+        {"source": "start", "target": "cities"},
+        {"source": "orders", "target": "large"},
+        {"source": "large", "target": "amounts"},
+        {"source": "amounts", "target": "months"},
+        {"source": "months", "target": "countries", "target_port": "left"},
+        {"source": "cities", "target": "countries", "target_port": "right"},
+        {"source": "countries", "target": "ranked"},
+        {"source": "ranked", "target": "written"},
+    ]
+    return {"format": 1, "nodes": nodes, "edges": edges}

@@ -151,8 +151,21 @@ def _key(table: Table, key: GroupKey, where: str) -> Column:
     """Return the values to group by. Raises: NodeError `table.not_a_date`."""
     if key.part is None:
         return table.column(key.column)
-    part = date_part(table.frame, pl.col(key.column), key.part, where=where)
-    return Column(table.frame.select(part.alias(key.column)).get_column(key.column))
+    cells = table.frame.get_column(key.column)
+    different = cells.unique()
+    if 2 * len(different) > len(cells):
+        return Column(_part_of(cells, key.part, where))
+    try:
+        parts = _part_of(different, key.part, where)
+    except NodeError:
+        return Column(_part_of(cells, key.part, where))  # Which names the row.
+    return Column(cells.replace_strict(different, parts, return_dtype=parts.dtype))
+
+
+def _part_of(cells: pl.Series, part: DatePart, where: str) -> pl.Series:
+    frame = cells.to_frame()
+    found = date_part(frame, pl.col(cells.name), part, where=where)
+    return frame.select(found.alias(cells.name)).to_series()
 
 
 def _asked(figure: Measure, table: Table, where: str) -> Asked:

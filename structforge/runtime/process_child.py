@@ -20,9 +20,12 @@ from structforge.runtime.processes import HEADER, MAX_FRAME_BYTES, READY
 from structforge.sdk.context import ArtifactAccess, DatabaseAccess, HttpAccess, LogLevel, NodeError
 from structforge.sdk.node import Ports
 from structforge.sdk.registry import NodeRegistry
+from structforge.sdk.tables import RECENT
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 
 PR_SET_PDEATHSIG = 1
+RECENT_TABLES_BYTES = 256 * 1024 * 1024
+"""Tables of so many bytes together stay in the memory of a process for the steps that come next."""
 
 
 class ProcessContext:
@@ -114,6 +117,7 @@ def main() -> None:
     # A library that prints must not get between the answers.
     os.dup2(2, 1)
     registry = load_registry()
+    RECENT.keep(RECENT_TABLES_BYTES)
     sink.write(READY)
     sink.flush()
     serve(

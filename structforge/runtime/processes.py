@@ -7,16 +7,19 @@ A death counts against the node only as far as it says something about it. JSON 
 
 import asyncio
 import logging
+import re
 import signal
 import struct
 import sys
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from structforge.domain.errors import Problem, sentence
 from structforge.domain.values import decode_json, encode_json
 from structforge.engine.environment import LogSink, ProcessCall
-from structforge.sdk.context import NodeError
+from structforge.sdk.context import ARTIFACT_KEY, NodeError
 from structforge.sdk.node import Ports
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,10 @@ START_PATIENCE_S = 60.0
 """How long one call tries to get a process that has started."""
 START_PAUSE_S = 0.2
 END_S = 5.0
+REMEMBERED_ARTIFACTS = 64
+"""Of so many artifacts it is known which process has them in memory."""
+_MARK = f'"{ARTIFACT_KEY}"'.encode()
+_DIGEST = re.compile(rb'"hash":"([0-9a-f]{64})"')
 VM_STATISTICS = Path("/proc/vmstat")
 
 
@@ -43,6 +50,7 @@ class _Child:
         self._process = process
         self._ready = False
         self._starved = _starved()
+        self._handled: OrderedDict[str, None] = OrderedDict()
 
     @property
     def alive(self) -> bool:
@@ -55,6 +63,18 @@ class _Child:
         return (
             self._process.returncode == -signal.SIGKILL and starved is not None and starved == self._starved
         )
+
+    def handled(self, digests: Iterable[str]) -> None:
+        """Note artifacts that it read or made, which it may still have in memory."""
+        for digest in digests:
+            self._handled[digest] = None
+            self._handled.move_to_end(digest)
+        while len(self._handled) > REMEMBERED_ARTIFACTS:
+            self._handled.popitem(last=False)
+
+    def knows(self, digests: Iterable[str]) -> int:
+        """Return how many of the artifacts it read or made lately."""
+        return sum(digest in self._handled for digest in digests)
 
     async def ready(self) -> bool:
         """Wait until it has started; False when it died before."""
@@ -89,7 +109,7 @@ class ProcessPool:
     """Implements `engine.environment.ProcessRunner` with at most `size` processes, started when needed."""
 
     def __init__(self, size: int, artifacts_dir: Path, files_dir: Path, file_max_bytes: int) -> None:
-        self._free: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        self._free: list[_Child] = []
         self._room = asyncio.Semaphore(size)
         self._command = [
             sys.executable,
@@ -102,12 +122,12 @@ class ProcessPool:
 
     async def warm(self) -> None:
         """Start one process ahead of the first call; more would compete with the start of the web process."""
-        self._free.put_nowait(await self._start())
+        self._free.append(await self._start())
 
     async def close(self) -> None:
         """End the idle processes; busy ones end with their cancelled calls."""
-        while not self._free.empty():
-            await self._free.get_nowait().kill()
+        while self._free:
+            await self._free.pop().kill()
 
     async def run(self, call: ProcessCall, log: LogSink) -> Any:
         """Run a blocking node; see `ProcessRunner.run`."""
@@ -127,9 +147,10 @@ class ProcessPool:
         return _result(decode_json(answer, max_bytes=MAX_FRAME_BYTES), log)
 
     async def _ask(self, request: bytes) -> bytes:
+        digests = _digests(request)
         deaths = kills = 0
         while deaths < DEATHS_PER_CALL and kills < KILLS_PER_CALL:
-            child = await self._take()
+            child = await self._take(digests)
             try:
                 answer = await child.call(request)
             except (asyncio.IncompleteReadError, ConnectionError):
@@ -144,7 +165,8 @@ class ProcessPool:
                 await child.kill()
                 raise
             else:
-                self._free.put_nowait(child)
+                child.handled([*digests, *_digests(answer)])
+                self._free.append(child)
                 return answer
         raise NodeError(
             "step.process_died",
@@ -155,13 +177,16 @@ class ProcessPool:
             final=False,
         )
 
-    async def _take(self) -> _Child:
-        """Return a process that has started: one that dies before says nothing about the call."""
+    async def _take(self, digests: Sequence[str] = ()) -> _Child:
+        """Return a process that has started: one that dies before says nothing about the call.
+
+        One that knows most of these artifacts comes first, among equals the one that worked last.
+        """
         clock = asyncio.get_running_loop().time
         give_up, pause_s = clock() + START_PATIENCE_S, START_PAUSE_S
         while True:
-            fresh = self._free.empty()
-            child = await self._start() if fresh else self._free.get_nowait()
+            fresh = not self._free
+            child = await self._start() if fresh else self._best(digests)
             try:
                 if await child.ready() and child.alive:
                     return child
@@ -185,11 +210,20 @@ class ProcessPool:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 2.0)
 
+    def _best(self, digests: Sequence[str]) -> _Child:
+        place = max(range(len(self._free)), key=lambda index: (self._free[index].knows(digests), index))
+        return self._free.pop(place)
+
     async def _start(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         return _Child(process)
+
+
+def _digests(message: bytes) -> list[str]:
+    """Return the hashes of the artifacts that a call or an answer mentions."""
+    return [digest.decode() for digest in _DIGEST.findall(message)] if _MARK in message else []
 
 
 def _starved() -> int | None:

@@ -17,6 +17,7 @@ import polars as pl
 from structforge.domain.errors import sentence
 from structforge.domain.values import encode_json
 from structforge.sdk.context import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
+from structforge.sdk.table_cache import Recent
 from structforge.sdk.table_cells import (
     CellType,
     Mark,
@@ -106,6 +107,15 @@ class Table:
         """The type of each column, by name."""
         return {name: type_name(dtype, self.marks.get(name)) for name, dtype in self.frame.schema.items()}
 
+    @property
+    def size_bytes(self) -> int:
+        """The memory that its cells take."""
+        return int(self.frame.estimated_size())
+
+    def copy(self) -> "Table":
+        """Return the same table with a frame of its own, over the same cells: a plugin may change frames in place."""
+        return dataclasses.replace(self, frame=self.frame.clone())
+
     def column(self, name: str) -> Column:
         """Return one column."""
         return Column(self.frame.get_column(name), self.marks.get(name), self.written.get(name))
@@ -162,6 +172,10 @@ class Table:
         ]
 
 
+RECENT: Recent[Table] = Recent()
+"""Tables of artifacts that this process read or made lately; it keeps none unless it says how much."""
+
+
 def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> Table:
     """Return the table that a value is.
 
@@ -180,7 +194,12 @@ def read_table(context: NodeContext, value: Any, *, where: str = "input in") -> 
                 where=where,
                 hint="Read it with the node `Read file` first.",
             )
-        return load_table(context.artifacts.path(ref))
+        path = context.artifacts.path(ref)
+        kept = RECENT.get(path)
+        if kept is None:
+            kept = load_table(path)
+            RECENT.put(path, kept)
+        return kept.copy()
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
@@ -219,6 +238,7 @@ def table_result(context: NodeContext, table: Table | pl.DataFrame, *, name: str
     if rows is not None:
         return rows
     ref = context.artifacts.put(_parquet(table), media_type=TABLE_MEDIA_TYPE, name=f"{name}.parquet")
+    RECENT.put(context.artifacts.path(ref), table)
     return dataclasses.replace(ref, meta=_meta(table)).as_json()
 
 
@@ -235,8 +255,10 @@ def load_table(
         lazy = lazy.select([name for name in columns if name in known])
     if start or stop is not None:
         lazy = lazy.slice(start, None if stop is None else max(stop - start, 0))
-    table = Table.of(lazy.collect())
     said = _said(path)
+    frame = lazy.collect()
+    # What this version wrote is of the types of tables already.
+    table = Table(frame) if said else Table.of(frame)
     marks = {name: mark for name, mark in said.get("marks", {}).items() if name in table.columns}
     written = {name: way for name, way in said.get("written", {}).items() if name in table.columns}
     return dataclasses.replace(table, marks={**table.marks, **marks}, written=written)

@@ -74,6 +74,8 @@ class FileArtifactStore:
     def __init__(self, root: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._root = root
         self._max_bytes = max_bytes
+        self._settled: set[Path] = set()
+        """Folders whose way from the root is on disk; none is ever removed."""
 
     def put(self, organization_id: UUID, chunks: Iterable[bytes]) -> Stored:
         """See `ArtifactStore.put`."""
@@ -93,8 +95,11 @@ class FileArtifactStore:
         finally:
             Path(name).unlink(missing_ok=True)
         # Also when the file was there: whoever wrote it may not have come this far yet.
-        for folder in (target.parent, *target.parents[1:4], self._root.parent):
-            _sync_folder(folder)
+        _sync_folder(target.parent)
+        if target.parent not in self._settled:
+            for folder in (*target.parents[1:4], self._root.parent):
+                _sync_folder(folder)
+            self._settled.add(target.parent)
         return stored
 
     def path(self, organization_id: UUID, digest: str) -> Path:
