@@ -1,4 +1,4 @@
-"""TABLE: a CSV file of 1,000,000 rows, filtered, computed, aggregated by city and month, joined, sorted, written as CSV.
+"""TABLE: a CSV file of a million rows: filter, compute, aggregate by city and month, join, sort, write as CSV.
 
 The program runs it through the API with one worker, from request to answer, every step journaled and every table
 stored; the floor is one polars script that does the same and stores nothing. They take turns.

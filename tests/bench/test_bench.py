@@ -22,6 +22,7 @@ from bench.measures import (
     replay,
     resume,
     start,
+    table,
     w40,
     webhook,
 )
@@ -61,6 +62,7 @@ def test_every_part_measures_and_the_file_is_complete(stack: Stack, api: Api, tm
         "LOOP": loop.measure(stack, api, rounds=1, iterations=10),
         "REPLAY": replay.measure(stack, api, rounds=1, steps=10),
         "QUEUE": queue.measure(stack, api, rounds=1, runs=50),
+        "TABLE": table.measure(stack, api, rounds=1, rows=2_000),
         "RESUME": resume.measure(stack, api, rounds=1, steps=10),
         # START makes installations of its own; tests/cli starts those.
         "START": Result(
