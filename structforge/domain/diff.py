@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from structforge.domain.model_json import model_json
 from structforge.domain.values import JsonValue, canonical_json, path_of
 from structforge.domain.workflow import Edge, NodeSpec, WorkflowDocument
 
@@ -133,11 +134,11 @@ def _kept(edges: tuple[Edge, ...], kept: Counter[Edge]) -> list[Edge]:
 
 
 def _content(spec: NodeSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", exclude={"id"})
+    return model_json(spec, exclude={"id"})
 
 
 def _node_json(spec: NodeSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", exclude_defaults=True)
+    return model_json(spec, exclude_defaults=True)
 
 
 def _changes(old: JsonValue, new: JsonValue, path: str) -> Iterator[Change]:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.faults import fault_sentence, names_at
+from structforge.domain.model_json import model_json
 from structforge.domain.policies import Policies
 from structforge.domain.renaming import NOTHING, spec_with_names
 from structforge.domain.validation.references import RESERVED_IDS
@@ -232,7 +233,7 @@ def _known(model: type[BaseModel], fault: ErrorDetails) -> str:
 
 def edits_json(edits: Sequence[Edit]) -> list[dict[str, Any]]:
     """Return edits as JSON, defaults of nodes and edges left out."""
-    return [edit.model_dump(mode="json", exclude_defaults=True) | {"kind": edit.kind} for edit in edits]
+    return [model_json(edit, exclude_defaults=True) | {"kind": edit.kind} for edit in edits]
 
 
 def apply(
@@ -417,7 +418,7 @@ class _Draft:
                 if again.parameters[name] != value
             ]
             if again.policies != spec.policies:
-                each = spec.policies.model_dump(mode="json")["each"]
+                each = model_json(spec.policies)["each"]
                 undo.append(SetPolicy(id=spec.id, name="each", value=each))
             if spec.id == edit.id:
                 changed = changed.model_copy(update={"id": edit.to})
@@ -474,7 +475,7 @@ class _Draft:
 
     def _set_policy(self, edit: SetPolicy) -> list[Edit] | None:
         before = self._node(edit.id)
-        old = before.policies.model_dump(mode="json")
+        old = model_json(before.policies)
         try:
             policies = Policies.model_validate({**old, edit.name: edit.value})
         except ValidationError as error:
@@ -544,7 +545,7 @@ class _Draft:
         return None if before is None else [PutNote(note=before)]
 
     def _set_setting(self, edit: SetSetting) -> list[Edit] | None:
-        old = self._settings.model_dump(mode="json")
+        old = model_json(self._settings)
         try:
             settings = WorkflowSettings.model_validate({**old, edit.name: edit.value})
         except ValidationError as error:

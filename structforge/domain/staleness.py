@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from structforge.domain.model_json import model_json
 from structforge.domain.parts import Anatomy
 from structforge.domain.values import JsonValue, content_hash
 
@@ -46,7 +47,7 @@ def definition_hash(anatomy: Anatomy, node_id: str) -> str:
             for edge in anatomy.document.edges
             if edge.target == name
         )
-        body = spec.model_dump(mode="json", exclude={"title"})
+        body = model_json(spec, exclude={"title"})
         parts.append([body, *edges])
     return content_hash(parts)
 

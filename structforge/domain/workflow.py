@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from structforge.domain.limits import MAX_RUNS, WhenFull
+from structforge.domain.model_json import model_json
 from structforge.domain.policies import Policies
 from structforge.domain.values import content_hash
 
@@ -116,13 +117,11 @@ class WorkflowDocument(BaseModel):
 
     def meaning(self) -> dict[str, Any]:
         """Return the document as JSON without its layout, every default left out."""
-        return self.model_dump(mode="json", exclude={"layout"}, exclude_defaults=True) | {
-            "format": self.format
-        }
+        return model_json(self, exclude={"layout"}, exclude_defaults=True) | {"format": self.format}
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole document as JSON, defaults left out."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {"format": self.format}
+        return model_json(self, exclude_defaults=True) | {"format": self.format}
 
     def content_hash(self) -> str:
         """Return the SHA-256 of the canonical JSON of the meaning, as 64 hex digits."""

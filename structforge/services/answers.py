@@ -5,7 +5,6 @@ accepted is never lost, whatever the run does at that moment. Whom a question na
 further permission, and nobody else may; one that names nobody is for those who may steer runs.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from structforge.domain.errors import (
     Problem,
     sentence,
 )
+from structforge.domain.numbers import is_number
 from structforge.runtime.events import EventPublisher
 from structforge.services.absent import run_not_found
 from structforge.services.audit import audit
@@ -231,8 +231,7 @@ def _wrong(field: dict[str, Any], value: Any) -> str | None:
     if kind == "boolean":
         return None if isinstance(value, bool) else "This is neither true nor false."
     if kind == "number":
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return None if is_number else "This is no number."
+        return None if is_number(value) else "This is no number."
     if not isinstance(value, str):
         return "This is no text."
     if kind == "date":

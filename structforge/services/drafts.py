@@ -29,6 +29,7 @@ from structforge.domain.edits import (
     apply,
     edits_json,
 )
+from structforge.domain.model_json import model_json
 from structforge.domain.parts import Anatomy
 from structforge.domain.staleness import definition_hash
 from structforge.domain.validation import parse_document
@@ -193,7 +194,7 @@ def _touched(before: WorkflowDocument, applied: Applied) -> dict[str, Any]:
         known = {node.id: node for node in before.nodes}
         names |= {node.id for node in applied.document.nodes if known.get(node.id) != node}
     return {
-        node.id: node.model_dump(mode="json", exclude_defaults=True)
+        node.id: model_json(node, exclude_defaults=True)
         for node in applied.document.nodes
         if node.id in names
     }

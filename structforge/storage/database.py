@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -116,15 +117,21 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 def _sessions(conninfo: str, pool_size: int) -> AsyncEngine:
     return create_async_engine(
         "postgresql+psycopg://",
-        async_creator=partial(psycopg.AsyncConnection.connect, conninfo),
+        async_creator=partial(_connected, conninfo),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
         pool_recycle=IDLE_S,
-        json_serializer=_written_json,
-        json_deserializer=plain_json,
     )
+
+
+async def _connected(conninfo: str) -> psycopg.AsyncConnection[Any]:
+    """Connect; JSON is written and read with every digit, which SQLAlchemy's own options do not reach here."""
+    connection = await psycopg.AsyncConnection.connect(conninfo)
+    set_json_dumps(_written_json, connection)
+    set_json_loads(plain_json, connection)
+    return connection
 
 
 def _written_json(value: Any) -> str:

@@ -11,6 +11,7 @@ from reflex_components_core.base.error_boundary import ErrorBoundary  # type: ig
 
 from structforge.ui import routes
 from structforge.ui.components.page import broken
+from structforge.ui.exact import carry
 from structforge.ui.locale import CATALOGUES
 from structforge.ui.pages.compare import CompareState, compare_page
 from structforge.ui.pages.connections import ConnectionsState, connections_page
@@ -75,6 +76,7 @@ app = rx.App(
 )
 del app.app_wraps[5, "Overlay"]
 app.app_wraps[55, "ErrorBoundary"] = _broken_page
+carry(app)
 for feed in (*FEEDS, DRAFT_FEED):
     feed.attach(app)
     app.register_lifespan_task(feed.following)

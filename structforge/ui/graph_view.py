@@ -6,6 +6,7 @@ Invariant: a node whose type is not installed is shown too, with the ports its e
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from structforge.domain.model_json import model_json
 from structforge.domain.ports import PORT_TYPES, Port, connects
 from structforge.domain.validation.structure import ports_of
 from structforge.domain.values import encode_json
@@ -13,6 +14,7 @@ from structforge.domain.workflow import Edge, LayoutNote, NodeSpec, Position, Wo
 from structforge.sdk import NodeRegistry
 from structforge.sdk.shapes import RegisteredShape
 from structforge.ui.arrange import reading_order
+from structforge.ui.exact import exactly
 from structforge.ui.live import Message, Patch, missing
 
 NOTE_PREFIX = "note:"
@@ -88,7 +90,7 @@ def node_item(
         "off": spec.disabled,
         "missing": node is None,
         # What copying the node puts on the clipboard.
-        "payload": spec.model_dump(mode="json", exclude_defaults=True),
+        "payload": exactly(model_json(spec, exclude_defaults=True)),
     }
 
 

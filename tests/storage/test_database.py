@@ -1,6 +1,7 @@
 """Transactions: one organization each, all or nothing, and a plain answer when the server is gone."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -112,3 +113,13 @@ async def test_a_connection_cut_in_a_transaction_is_an_outage(database: Database
             async with database.owner_transaction() as owner:
                 await owner.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
             await session.execute(text("SELECT 1"))
+
+
+async def test_numbers_of_a_document_keep_every_digit(database: Database, ours: Tenant) -> None:
+    numbers = {"cents": Decimal("999999999999999.99"), "big": 12345678901234567890, "half": 0.5}
+    async with database.transaction(ours.id) as session:
+        session.add(WorkflowRow(organization_id=ours.id, name="digits", draft={**DRAFT, "inputs": numbers}))
+    async with database.transaction(ours.id) as session:
+        found = (await session.execute(select(WorkflowRow.draft))).scalar_one()
+    assert found["inputs"] == numbers
+    assert isinstance(found["inputs"]["cents"], Decimal)

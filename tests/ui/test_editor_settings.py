@@ -51,7 +51,7 @@ async def test_the_workflow_is_set_up_and_run_with_input(open_page: OpenPage, si
     # What is wrong is told at the field.
     await at_once.fill("-3")
     await at_once.press("Enter")
-    await expect(page.get_by_text("greater than or equal to 1").first).to_be_visible()
+    await expect(page.get_by_text("It must be at least 1").first).to_be_visible()
     inputs = panel.locator("[data-field=inputs]")
     await inputs.get_by_role("button", name="JSON Schema").click()
     await write(inputs.locator(".cm-content"), '{"type": "array"}')

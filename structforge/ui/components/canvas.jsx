@@ -6,6 +6,7 @@ import {
   Background, BaseEdge, Controls, EdgeLabelRenderer, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider,
   SelectionMode, applyEdgeChanges, applyNodeChanges, getBezierPath, useReactFlow, useStore,
 } from "@xyflow/react";
+import { writeJson } from "$/public/jsx/exact.jsx";
 import { post } from "$/public/jsx/outbox.jsx";
 import { Canvas, portText, titlesOf } from "$/public/jsx/canvas_context.jsx";
 import { Note, around, contents, sizeOf } from "$/public/jsx/canvas_notes.jsx";
@@ -453,7 +454,7 @@ function Inner({ graph, ops, channel, facts, labels, texts, said, accepts, marks
     const cards = chosen.filter((node) => node.type === "card");
     const ids = new Set(cards.map((node) => node.id));
     const notes = chosen.filter((node) => node.type === "note");
-    return JSON.stringify({
+    return writeJson({
       nodes: cards.map((node) => ({ ...node.data.payload, x: node.position.x, y: node.position.y })),
       edges: latest.current.edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target)).map(parseEdge),
       ...(notes.length ? { layout: { notes: notes.map(({ id, position, data }) => ({ id: id.slice(5), ...position, width: data.width, height: data.height, text: data.text, color: data.color, frame: data.frame })) } } : {}),

@@ -1,6 +1,7 @@
 // A small chart of a table: one column across, one number column up, as a line or as bars. Plain SVG.
 import { useEffect, useMemo, useState } from "react";
 import { cellText, columnsOf, getJson } from "$/public/jsx/data_table.jsx";
+import { isNumber, nearNumber } from "$/public/jsx/exact.jsx";
 import { Told, saidBy } from "$/public/jsx/told.jsx";
 
 const MOST = 500;
@@ -16,7 +17,7 @@ function ticks(low, high, count = 5) {
   return found;
 }
 
-const short = (value) => (typeof value === "number" ? value.toLocaleString(undefined, { maximumSignificantDigits: 5, notation: Math.abs(value) >= 1e6 ? "compact" : "standard" }) : cellText(value).slice(0, 14));
+const short = (value) => (isNumber(value) ? nearNumber(value).toLocaleString(undefined, { maximumSignificantDigits: 5, notation: Math.abs(nearNumber(value)) >= 1e6 ? "compact" : "standard" }) : cellText(value).slice(0, 14));
 
 export function DataChart({ rows = null, source = "", texts }) {
   const [remote, setRemote] = useState(null);
@@ -44,10 +45,10 @@ export function DataChart({ rows = null, source = "", texts }) {
   if (!numbers.length) return <p className="muted">{texts.noNumbers}</p>;
   const across = columns.some(({ name }) => name === choice.x) ? choice.x : (columns.find((column) => column.kind !== "number") ?? columns[0]).name;
   const up = numbers.some(({ name }) => name === choice.y) ? choice.y : (numbers.find(({ name }) => name !== across) ?? numbers[0]).name;
-  const points = data.map((row) => [row[across], row[up]]).filter(([, y]) => typeof y === "number" && Number.isFinite(y));
+  const points = data.map((row) => [row[across], row[up]]).filter(([, y]) => isNumber(y) && Number.isFinite(nearNumber(y)));
   const scale = columns.find(({ name }) => name === across).kind === "number" && kind === "line";
-  const xs = points.map(([x], at) => (scale ? (typeof x === "number" ? x : NaN) : at));
-  const ys = points.map(([, y]) => y);
+  const xs = points.map(([x], at) => (scale ? (isNumber(x) ? nearNumber(x) : NaN) : at));
+  const ys = points.map(([, y]) => nearNumber(y));
   const low = Math.min(...ys, kind === "bar" ? 0 : Infinity), high = Math.max(...ys, kind === "bar" ? 0 : -Infinity);
   const marks = ticks(low, high);
   const bottom = Math.min(low, ...marks), roof = Math.max(high, ...marks);
@@ -80,9 +81,9 @@ export function DataChart({ rows = null, source = "", texts }) {
         ))}
         {order.filter((_, n) => n % every === 0).map((at) => <text key={at} x={px(xs[at], at)} y={H - BOTTOM + 20} textAnchor="middle">{short(points[at][0])}</text>)}
         {kind === "line" && <polyline points={order.map((at) => `${px(xs[at], at)},${py(ys[at])}`).join(" ")} className="chart-line" />}
-        {kind === "line" && order.length <= 80 && order.map((at) => <circle key={at} cx={px(xs[at], at)} cy={py(ys[at])} r="3" className="chart-dot"><title>{`${cellText(points[at][0])}: ${cellText(ys[at])}`}</title></circle>)}
+        {kind === "line" && order.length <= 80 && order.map((at) => <circle key={at} cx={px(xs[at], at)} cy={py(ys[at])} r="3" className="chart-dot"><title>{`${cellText(points[at][0])}: ${cellText(points[at][1])}`}</title></circle>)}
         {kind === "bar" && order.map((at) => (
-          <rect key={at} x={px(0, at) - Math.max(1, gap * 0.38)} width={Math.max(1.5, gap * 0.76)} y={Math.min(py(ys[at]), py(Math.max(0, bottom)))} height={Math.max(1, Math.abs(py(ys[at]) - py(Math.max(0, bottom))))} className="chart-bar"><title>{`${cellText(points[at][0])}: ${cellText(ys[at])}`}</title></rect>
+          <rect key={at} x={px(0, at) - Math.max(1, gap * 0.38)} width={Math.max(1.5, gap * 0.76)} y={Math.min(py(ys[at]), py(Math.max(0, bottom)))} height={Math.max(1, Math.abs(py(ys[at]) - py(Math.max(0, bottom))))} className="chart-bar"><title>{`${cellText(points[at][0])}: ${cellText(points[at][1])}`}</title></rect>
         ))}
         <text x={(LEFT + W - RIGHT) / 2} y={H - 6} textAnchor="middle" className="chart-name">{across}</text>
       </svg>

@@ -1,6 +1,7 @@
 // A table of any length: only the rows in sight are drawn. Rows are given, or come by the page from an address that
 // answers {columns, rows, matched, total} and searches and sorts itself. Knows nothing of what the rows mean.
 import { useEffect, useMemo, useRef, useState } from "react";
+import { compareNumbers, digitsOf, isContainer, isNumber, readBody, writeJson } from "$/public/jsx/exact.jsx";
 import { Refusal, Told, saidBy } from "$/public/jsx/told.jsx";
 
 const ROW_PX = 30;
@@ -8,16 +9,15 @@ const PAGE = 100;
 const SPARE = 8;
 const SAMPLE = 60;
 
-// 15 digits are what a float holds for sure: 203.79999999999998 is 203.8.
+// Numbers with the digits they came with, what is nested as JSON.
 export function cellText(value) {
   if (value === null || value === undefined) return "";
-  if (typeof value === "object") return JSON.stringify(value);
-  return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(15))) : String(value);
+  return isContainer(value) ? writeJson(value) : digitsOf(value);
 }
 
 const kindOf = (values) => {
   const known = values.find((value) => value !== null && value !== undefined);
-  return typeof known === "number" ? "number" : typeof known === "boolean" ? "boolean" : known !== null && typeof known === "object" ? "other" : "text";
+  return isNumber(known) ? "number" : typeof known === "boolean" ? "boolean" : isContainer(known) ? "other" : "text";
 };
 
 export function columnsOf(rows) {
@@ -28,7 +28,7 @@ export function columnsOf(rows) {
 function compare(a, b) {
   const empty = (value) => value === null || value === undefined;
   if (empty(a) || empty(b)) return empty(a) - empty(b);
-  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (isNumber(a) && isNumber(b)) return compareNumbers(a, b);
   return cellText(a).localeCompare(cellText(b), undefined, { numeric: true });
 }
 
@@ -54,7 +54,7 @@ function useGiven(rows, search, sort) {
 
 export async function getJson(address) {
   const answer = await fetch(address, { headers: { accept: "application/json" }, credentials: "same-origin" });
-  const body = await answer.json().catch(() => ({}));
+  const body = await readBody(answer);
   if (!answer.ok) throw new Refusal(answer.status, body);
   return body;
 }

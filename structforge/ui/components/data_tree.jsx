@@ -1,5 +1,6 @@
 // A JSON value as a tree: parts open and close, long lists come in pieces, each place can be copied as a path.
 import { useMemo, useState } from "react";
+import { digitsOf, isContainer, isNumber } from "$/public/jsx/exact.jsx";
 
 const PIECE = 100;
 const DEEP = 2;
@@ -27,9 +28,9 @@ function matches(value, words) {
   const walk = (at, path, name) => {
     let inside = String(name).toLowerCase().includes(words);
     count += inside;
-    if (at !== null && typeof at === "object") {
+    if (isContainer(at)) {
       for (const [key, each] of Object.entries(at)) inside = walk(each, `${path}/${key}`, Array.isArray(at) ? "" : key) || inside;
-    } else if (String(at).toLowerCase().includes(words)) {
+    } else if (digitsOf(at).toLowerCase().includes(words)) {
       count += 1;
       inside = true;
     }
@@ -61,7 +62,7 @@ function Copy({ path, texts }) {
 
 function Leaf({ value, words }) {
   const [whole, setWhole] = useState(false);
-  if (typeof value !== "string") return <span className={`tree-${typeof value}`}><Marked text={String(value)} words={words} /></span>;
+  if (typeof value !== "string") return <span className={`tree-${isNumber(value) ? "number" : typeof value}`}><Marked text={digitsOf(value)} words={words} /></span>;
   const long = value.length > 300 && !whole;
   return (
     <span className="tree-string">
@@ -79,7 +80,7 @@ function Part({ name, value, path, place, depth, search, texts, special }) {
   const label = name === undefined ? null : <span className="tree-key"><Marked text={String(name)} words={words} />: </span>;
   const own = special?.(value);
   if (own) return <div className="tree-leaf" role="treeitem">{label}{own}<Copy path={path} texts={texts} /></div>;
-  if (value === null || typeof value !== "object") {
+  if (!isContainer(value)) {
     return <div className="tree-leaf" role="treeitem">{label}<Leaf value={value} words={words} /><Copy path={path} texts={texts} /></div>;
   }
   const list = Array.isArray(value);

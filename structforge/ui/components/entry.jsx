@@ -1,5 +1,6 @@
 // Ways to put something in: a search line that waits for a pause, a text edited in its place, a file to upload.
 import { useEffect, useRef, useState } from "react";
+import { readBody } from "$/public/jsx/exact.jsx";
 import { Told } from "$/public/jsx/told.jsx";
 
 const PAUSE_MS = 200;
@@ -95,7 +96,7 @@ export function FilePost({ url, maxBytes, texts, onDone }) {
       const data = file ? await file.arrayBuffer() : body;
       const post = async (to) => {
         const answer = await fetch(to, { method: "POST", credentials: "same-origin", headers: { "content-type": "application/json" }, body: data });
-        return [answer.ok, await answer.json().catch(() => ({}))];
+        return [answer.ok, await readBody(answer)];
       };
       let [fine, said] = await post(`${url}?check=true`);
       if (fine && said.valid) {

@@ -2,10 +2,12 @@
 // JSON beside it for what the list cannot show. Knows no words of the program around it.
 import { useContext, useEffect, useRef, useState } from "react";
 import { Told, tell } from "$/public/jsx/told.jsx";
-import { FormContext, JsonInput, below, useDraft, shown } from "$/public/jsx/inputs.jsx";
+import { digitsOf, isObject, typedNumber } from "$/public/jsx/exact.jsx";
+import { FormContext, below, useDraft, shown } from "$/public/jsx/inputs.jsx";
 import {
   KINDS, LIMITS, addField, beyondFields, canList, choicesOf, fieldsOf, freeName, isAt, moveField, putField, removeField, renameField, setChoices, setKeyword, setKind, setRequired,
 } from "$/public/jsx/schema_fields.jsx";
+import { JsonInput } from "$/public/jsx/typed.jsx";
 
 // What an expression can name without quotes.
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
@@ -14,7 +16,7 @@ const NUMERIC = new Set(["minLength", "maxLength", "minimum", "maximum", "minIte
 export function FieldBuilder(props) {
   const { id, value, path, problems, readOnly, labelledBy, onChange, onUnset, Control } = props;
   const { texts } = useContext(FormContext);
-  const schema = value && typeof value === "object" ? value : {};
+  const schema = isObject(value) ? value : {};
   const listable = canList(schema);
   const [asJson, setAsJson] = useState(false);
   const json = asJson || !listable;
@@ -189,7 +191,7 @@ function FieldBody({ id, schema, each, taken, path, place, readOnly, Control, pu
           <div className="field">
             <span className="label" id={`${id}-default-label`}>{texts.field_default}</span>
             {kind === "boolean" ? (
-              <select className="input" aria-labelledby={`${id}-default-label`} value={preset === undefined ? "" : String(preset)} disabled={readOnly} onChange={(event) => set("default", event.target.value === "" ? undefined : event.target.value === "true")}>
+              <select className="input" aria-labelledby={`${id}-default-label`} value={preset === undefined ? "" : digitsOf(preset)} disabled={readOnly} onChange={(event) => set("default", event.target.value === "" ? undefined : event.target.value === "true")}>
                 <option value="">–</option>
                 <option value="true">{texts.yes}</option>
                 <option value="false">{texts.no}</option>
@@ -229,8 +231,8 @@ function LineField({ id, label, path, value, readOnly, numeric, mono, onChange }
   const { texts } = useContext(FormContext);
   const [wrong, setWrong] = useState(false);
   const [text, change, flush] = useDraft(value, shown, (next) => {
-    const number = Number(next);
-    const bad = numeric && next.trim() !== "" && !Number.isFinite(number);
+    const number = typedNumber(next);
+    const bad = numeric && next.trim() !== "" && number === undefined;
     setWrong(bad);
     if (!bad) onChange(numeric && next.trim() !== "" ? number : next.trim() === "" ? "" : next);
   }, path);

@@ -4,10 +4,13 @@
 import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
 import { FieldBuilder } from "$/public/jsx/field_builder.jsx";
 import { post } from "$/public/jsx/outbox.jsx";
+import { isObject, sameValue } from "$/public/jsx/exact.jsx";
 import {
-  AnyInput, CLOSED, ChoiceInput, DateInput, FileInput, FormContext, JsonInput, NumberInput, Pairs, PickInput, RowTools, SelectInput,
-  Several, TextInput, below, boundsOf, isExpression, kindOf, moved, resolved, shown, starting, useDraft,
+  CLOSED, ChoiceInput, DateInput, FileInput, FormContext, NumberInput, PickInput, SelectInput, TextInput, below, boundsOf, isExpression, kindOf, resolved, shown,
+  starting, useDraft,
 } from "$/public/jsx/inputs.jsx";
+import { Pairs, RowTools, Several, moved } from "$/public/jsx/rows.jsx";
+import { AnyInput, JsonInput } from "$/public/jsx/typed.jsx";
 import { Told, useTell, withCode } from "$/public/jsx/told.jsx";
 
 function List({ id, schema, root, value, onChange, readOnly, literal, path, problems, labelledBy }) {
@@ -37,7 +40,7 @@ function Group({ id, schema, root, value, onChange, readOnly, literal, path, pro
   if (schema.nullable && (value === null || value === undefined)) {
     return readOnly ? <span className="muted">–</span> : <button type="button" className="btn small-btn" onClick={() => onChange(starting({ ...schema, default: undefined }, root))}>+ {texts.add}</button>;
   }
-  const inner = value && typeof value === "object" ? value : {};
+  const inner = isObject(value) ? value : {};
   const given = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, inner[name] ?? each.default]));
   return (
     <div className="form-group" id={id} role="group" aria-labelledby={labelledBy}>
@@ -62,9 +65,10 @@ function Control(props) {
   if (asText && CLOSED.has(kind)) return <TextInput {...props} schema={{ "x-placeholder": "{{ }}" }} />;
   if (kind === "fields") return <FieldBuilder {...props} Control={Control} />;
   if (kind === "checkbox") return <input id={id} type="checkbox" checked={Boolean(value ?? schema.default)} disabled={readOnly} aria-describedby={described} onChange={(event) => onChange(event.target.checked)} />;
-  const Widget = WIDGETS[kind];
+  const any = kind === "json" && schema.type === undefined;
+  const Widget = any ? undefined : WIDGETS[kind];
   if (Widget) return <Widget {...props} />;
-  if (kind === "any" || schema.mixed) return <AnyInput {...props} />;
+  if (any || kind === "any" || schema.mixed) return <AnyInput {...props} />;
   return <TextInput {...props} multiline={kind === "multiline" && schema["x-language"] !== "row-expression"} />;
 }
 
@@ -83,7 +87,7 @@ const Field = memo(function Field({ id, name, schema, inherited, root, value, on
   const described = [fault ? `${id}-fault` : "", help ?? ""].filter(Boolean).join(" ") || undefined;
   const title = titles?.[real.title] ?? real.title ?? name;
   const labels = bare ? { label: name } : { labelledBy: `${id}-label` };
-  const control = <Control {...labels} id={id} schema={real} inherited={inherited} root={root} value={value} onChange={onChange} onUnset={onUnset} readOnly={readOnly} literal={literal} problems={problems} path={path} invalid={Boolean(fault)} fault={found} described={described} asText={asText} onLines={onLines} />;
+  const control = <Control {...labels} id={id} schema={real} inherited={inherited} root={root} value={value} onChange={onChange} onUnset={onUnset} readOnly={readOnly} literal={literal} problems={problems} path={path} invalid={Boolean(fault)} fault={found} described={described} canUnset={!bare && !required} asText={asText} onLines={onLines} />;
   const inline = kind === "checkbox" && !asText;
   const flip = () => {
     if (asText) {
@@ -128,7 +132,7 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
   const [sent, setSent] = useState({});
   useEffect(() => {
     setSent((before) => {
-      const open = Object.entries(before).filter(([name, value]) => JSON.stringify(values?.[name]) !== JSON.stringify(value));
+      const open = Object.entries(before).filter(([name, value]) => (values?.[name] === undefined) !== (value === undefined) || !sameValue(values?.[name], value));
       return open.length === Object.keys(before).length ? before : Object.fromEntries(open);
     });
   }, [values]);

@@ -1,5 +1,6 @@
 // The widgets of a form made of a JSON Schema, one for each kind of value. Knows no words of the program around it.
 import { Suspense, createContext, lazy, useContext, useEffect, useRef, useState } from "react";
+import { compareNumbers, digitsOf, isNumber, readBody, sameValue, stepped, typedNumber, writeJson } from "$/public/jsx/exact.jsx";
 import { Told, useWorded } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));
@@ -11,7 +12,7 @@ export const FormContext = createContext({ texts: {} });
 export const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export const below = (path, key) => (typeof key === "number" ? `${path}[${key}]` : PLAIN_KEY.test(key) ? (path ? `${path}.${key}` : key) : `${path}[${JSON.stringify(key)}]`);
 export const isExpression = (value) => typeof value === "string" && value.includes("{{");
-export const shown = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 2));
+export const shown = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : writeJson(value, 2));
 
 export function resolved(schema, root) {
   let found = schema ?? {};
@@ -65,18 +66,19 @@ export function starting(schema, root) {
   if (real.type === "object") return Object.fromEntries((real.required ?? []).map((name) => [name, starting(real.properties[name], root)]));
   if (real.type === "array") return [];
   if (real.type === "boolean") return false;
-  if (real.type === "number" || real.type === "integer") return Math.max(real.minimum ?? 0, 0);
+  if (real.type === "number" || real.type === "integer") return real.minimum !== undefined && compareNumbers(real.minimum, 0) > 0 ? real.minimum : 0;
   return "";
 }
 
-// A text that stays the person's own while they type; what comes from outside waits until they stop.
-export function useDraft(value, toText, commit, path) {
+// A text that stays the person's own while they type; what comes from outside waits until they stop. Where it means what
+// is written already (`means(text, value)`), as 1.1 does where 1.10 was typed, that stays as it is.
+export function useDraft(value, toText, commit, path, means) {
   const { onBegin } = useContext(FormContext);
   const [text, setText] = useState(() => toText(value));
   const state = useRef({ typing: false, timer: 0, text, commit });
   state.current.commit = commit;
   useEffect(() => {
-    if (!state.current.typing) setText(toText(value));
+    if (!state.current.typing) setText((now) => (means?.(now, value) ? now : toText(value)));
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [JSON.stringify(value)]);
   const flush = () => {
@@ -119,9 +121,9 @@ function Evaluated({ path, text }) {
 
 const ASK_MS = 350;
 
-export function TextInput({ id, label, schema, value, onChange, readOnly, invalid, multiline, described, literal, path, labelledBy, onLines, toText = shown, fault }) {
+export function TextInput({ id, label, schema, value, onChange, readOnly, invalid, multiline, described, literal, path, labelledBy, onLines, toText = shown, means, fault }) {
   const { scope, help, helpTexts, onPreview, preview } = useContext(FormContext);
-  const [text, change, flush] = useDraft(value, toText, onChange, path);
+  const [text, change, flush] = useDraft(value, toText, onChange, path, means);
   const language = schema["x-language"] ?? "";
   const hidden = schema["x-widget"] === "password";
   const expression = !literal && text.includes("{{");
@@ -154,73 +156,34 @@ export function TextInput({ id, label, schema, value, onChange, readOnly, invali
   );
 }
 
-// JSON with `{{ }}` in its texts; what is no JSON is told and not sent, except where a whole text is an expression.
-export function JsonInput(props) {
-  const { texts } = useContext(FormContext);
-  const [wrong, setWrong] = useState("");
-  const commit = (next) => {
-    if (next.trim() === "") {
-      setWrong("");
-      return props.onUnset();
-    }
-    try {
-      props.onChange(JSON.parse(next));
-      setWrong("");
-    } catch (error) {
-      if (next.trim().startsWith("{{")) {
-        setWrong("");
-        props.onChange(next);
-      } else setWrong(`${texts.notJson} ${error.message}`);
-    }
-  };
-  const toText = (each) => (each === undefined || each === null ? "" : isExpression(each) ? each : JSON.stringify(each, null, 2));
-  return (
-    <>
-      <TextInput {...props} multiline schema={{ "x-language": "json", "x-placeholder": props.schema["x-placeholder"] ?? shown(props.schema.default ?? undefined) }} toText={toText} onChange={commit} invalid={Boolean(wrong) || props.invalid} />
-      {wrong && <p className="error" role="alert">{wrong}</p>}
-    </>
-  );
-}
-
-// A value of any type: JSON where it reads as JSON, text otherwise.
-export function AnyInput(props) {
-  const read = (text) => {
-    try {
-      const value = JSON.parse(text);
-      return typeof value === "string" ? text : value;
-    } catch {
-      return text;
-    }
-  };
-  const long = typeof props.value === "object" && props.value !== null;
-  return <TextInput {...props} multiline={long || props.multiline} schema={long ? { ...props.schema, "x-language": "json" } : props.schema} onChange={(text) => props.onChange(read(text))} />;
-}
-
 // ---- numbers, dates, choices ---------------------------------------------------------------------------------------
 
 export function boundsOf(schema, texts) {
   const low = schema.minimum ?? schema.exclusiveMinimum;
   const high = schema.maximum ?? schema.exclusiveMaximum;
   if (low === undefined && high === undefined) return "";
-  if (high === undefined) return texts.atLeast?.replace("{low}", low) ?? "";
-  return low === undefined ? (texts.atMost?.replace("{high}", high) ?? "") : `${low} – ${high}`;
+  if (high === undefined) return texts.atLeast?.replace("{low}", digitsOf(low)) ?? "";
+  return low === undefined ? (texts.atMost?.replace("{high}", digitsOf(high)) ?? "") : `${digitsOf(low)} – ${digitsOf(high)}`;
 }
 
+const meansNumber = (text, value) => {
+  const typed = typedNumber(text);
+  return typed !== undefined && isNumber(value) && compareNumbers(typed, value) === 0;
+};
+
 export function NumberInput({ path, id, label, labelledBy, schema, value, onChange, onUnset, readOnly, invalid, described }) {
-  const [text, change, flush] = useDraft(value, shown, (next) => {
-    if (next.trim() === "") return onUnset();
-    const number = Number(next);
-    onChange(Number.isFinite(number) ? number : next);
-  }, path);
+  // What is no number is sent as it stands: the server says so.
+  const [text, change, flush] = useDraft(value, shown, (next) => (next.trim() === "" ? onUnset() : onChange(typedNumber(next) ?? next)), path, meansNumber);
   const step = (by) => {
-    const low = schema.minimum ?? -Infinity, high = schema.maximum ?? Infinity;
-    const from = Number(text === "" ? (schema.default ?? 0) : text);
-    if (Number.isFinite(from)) change(String(Math.min(high, Math.max(low, from + by))));
+    const { minimum: low, maximum: high } = schema;
+    const next = typedNumber(stepped(digitsOf(typedNumber(text === "" ? shown(schema.default ?? 0) : text) ?? ""), by));
+    if (next === undefined) return;
+    change(digitsOf(low !== undefined && compareNumbers(next, low) < 0 ? low : high !== undefined && compareNumbers(next, high) > 0 ? high : next));
   };
   return (
     <input
       id={id} className="input num" inputMode="decimal" value={text} readOnly={readOnly} autoComplete="off" placeholder={shown(schema.default)} role="spinbutton"
-      aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} aria-valuemin={schema.minimum} aria-valuemax={schema.maximum} aria-valuenow={Number.isFinite(Number(text)) && text !== "" ? Number(text) : undefined}
+      aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} aria-valuemin={schema.minimum && digitsOf(schema.minimum)} aria-valuemax={schema.maximum && digitsOf(schema.maximum)} aria-valuenow={typedNumber(text) === undefined ? undefined : digitsOf(typedNumber(text))}
       onChange={(event) => change(event.target.value)} onBlur={flush}
       onKeyDown={(event) => {
         if (event.key === "Enter") flush();
@@ -239,7 +202,7 @@ export function DateInput({ id, label, labelledBy, schema, value, onChange, onUn
   return <input id={id} className="input num" type={type} value={String(value ?? schema.default ?? "").slice(0, type === "datetime-local" ? 16 : undefined)} readOnly={readOnly} aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} onChange={(event) => (event.target.value ? onChange(event.target.value) : onUnset())} />;
 }
 
-const choiceText = (each, names, worded) => names?.[String(each)] ?? worded(`choice:${each}`, String(each).replaceAll("_", " "));
+export const choiceText = (each, names, worded) => names?.[digitsOf(each)] ?? worded(`choice:${digitsOf(each)}`, digitsOf(each).replaceAll("_", " "));
 
 export function SelectInput({ id, label, labelledBy, schema, value, onChange, onUnset, readOnly, invalid, described }) {
   const { names } = useContext(FormContext);
@@ -247,11 +210,11 @@ export function SelectInput({ id, label, labelledBy, schema, value, onChange, on
   const empty = value === undefined || value === null;
   // A value that is no longer among the choices stays visible until another is chosen.
   const known = schema.enum.filter((each) => each !== null);
-  const stray = !empty && !known.includes(value) ? [value] : [];
+  const stray = !empty && !known.some((each) => sameValue(each, value)) ? [value] : [];
   return (
-    <select id={id} className="input" value={empty ? "" : String(value)} disabled={readOnly} aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} onChange={(event) => (event.target.value === "" ? onUnset() : onChange(known.find((each) => String(each) === event.target.value)))}>
+    <select id={id} className="input" value={empty ? "" : digitsOf(value)} disabled={readOnly} aria-label={label} aria-labelledby={labelledBy} aria-invalid={invalid || undefined} aria-describedby={described} onChange={(event) => (event.target.value === "" ? onUnset() : onChange(known.find((each) => digitsOf(each) === event.target.value)))}>
       {(empty || schema.nullable) && <option value="">{schema.default !== undefined && schema.default !== null ? choiceText(schema.default, names, worded) : "–"}</option>}
-      {[...known, ...stray].map((each) => <option key={String(each)} value={String(each)}>{choiceText(each, names, worded)}</option>)}
+      {[...known, ...stray].map((each) => <option key={digitsOf(each)} value={digitsOf(each)}>{choiceText(each, names, worded)}</option>)}
     </select>
   );
 }
@@ -261,11 +224,11 @@ export function ChoiceInput(props) {
   const { schema, value, onChange, readOnly } = props;
   const { names, texts } = useContext(FormContext);
   const worded = useWorded();
-  const numeric = typeof value === "number";
+  const numeric = isNumber(value);
   const now = value ?? schema.default;
   return (
     <div className="form-choice">
-      <select id={props.id} className="input" value={numeric ? "#" : String(now)} disabled={readOnly} aria-labelledby={props.labelledBy} aria-describedby={props.described} onChange={(event) => onChange(event.target.value === "#" ? 60 : event.target.value)}>
+      <select id={props.id} className="input" value={numeric ? "#" : digitsOf(now)} disabled={readOnly} aria-labelledby={props.labelledBy} aria-describedby={props.described} onChange={(event) => onChange(event.target.value === "#" ? 60 : event.target.value)}>
         {schema.choices.map((each) => <option key={each} value={each}>{choiceText(each, names, worded)}</option>)}
         <option value="#">{texts.seconds}</option>
       </select>
@@ -305,7 +268,7 @@ export function FileInput(props) {
   const [known, setKnown] = useState([]);
   const [state, setState] = useState("");
   const pick = useRef(null);
-  const read = () => files && fetch(files, { credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : { items: [] })).then((found) => setKnown(found.items.map((each) => each.path))).catch(() => {});
+  const read = () => files && fetch(files, { credentials: "same-origin" }).then((answer) => (answer.ok ? readBody(answer) : {})).then((found) => setKnown((found.items ?? []).map((each) => each.path))).catch(() => {});
   useEffect(() => {
     read();
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -315,7 +278,7 @@ export function FileInput(props) {
     setState(texts.uploading);
     try {
       const answer = await fetch(`${files}/${file.name.split("/").map(encodeURIComponent).join("/")}`, { method: "PUT", credentials: "same-origin", body: file });
-      const said = await answer.json().catch(() => ({}));
+      const said = await readBody(answer);
       if (!answer.ok) return setState(said.problems?.[0] ?? texts.uploadFailed);
       setState("");
       props.onChange(said.path ?? file.name);
@@ -333,7 +296,7 @@ export function FileInput(props) {
           {known.map((path) => <option key={path} value={path}>{path}</option>)}
         </select>
       )}
-      <AnyInput {...props} />
+      <TextInput {...props} />
       {!props.readOnly && files && (
         <div className="row tight">
           <button type="button" className="btn small-btn" onClick={() => pick.current.click()}>{texts.upload}</button>
@@ -342,78 +305,5 @@ export function FileInput(props) {
         </div>
       )}
     </>
-  );
-}
-
-// ---- lists and tables ----------------------------------------------------------------------------------------------
-
-export function RowTools({ index, count, label, onMove, onRemove, texts }) {
-  return (
-    <span className="form-item-tools">
-      <button type="button" className="btn ghost icon" disabled={index === 0} aria-label={`${texts.up} ${label}`} title={texts.up} onClick={() => onMove(index, index - 1)}>↑</button>
-      <button type="button" className="btn ghost icon" disabled={index === count - 1} aria-label={`${texts.down} ${label}`} title={texts.down} onClick={() => onMove(index, index + 1)}>↓</button>
-      <button type="button" className="btn ghost icon" aria-label={`${texts.remove} ${label}`} title={texts.remove} onClick={() => onRemove(index)}>×</button>
-    </span>
-  );
-}
-
-export const moved = (list, from, to) => {
-  const next = list.filter((_, at) => at !== from);
-  next.splice(to, 0, list[from]);
-  return next;
-};
-
-// Names with values. Rows without a name, or with one that is there already, wait here until they can be sent.
-export function Pairs({ id, value, onChange, readOnly, literal, path, problems, labelledBy }) {
-  const { texts } = useContext(FormContext);
-  const entries = Object.entries(value && typeof value === "object" && !Array.isArray(value) ? value : {});
-  const [draft, setDraft] = useState(null);
-  const rows = draft ?? entries;
-  const put = (next) => {
-    const names = next.map(([key]) => key);
-    const complete = next.filter(([key], at) => key.trim() && names.indexOf(key) === at);
-    setDraft(complete.length === next.length ? null : next);
-    onChange(Object.fromEntries(complete));
-  };
-  return (
-    <div className="form-rows" id={id} role="group" aria-labelledby={labelledBy}>
-      {rows.map(([key, each], index) => {
-        const here = below(path, key);
-        const again = rows.findIndex(([other]) => other === key) < index;
-        return (
-          <div className={`form-pair${each && typeof each === "object" ? " tall" : ""}`} key={index} data-field={here}>
-            <NameInput path={here} value={key} readOnly={readOnly} label={`${texts.name} ${index + 1}`} placeholder={texts.name} invalid={again} onChange={(name) => put(rows.map((row, at) => (at === index ? [name, row[1]] : row)))} />
-            <AnyInput schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
-            {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}
-            {again && <p className="error" role="alert">{texts.twice}</p>}
-            {problems?.[here]?.said && <p className="error" role="alert"><Told said={problems[here].said} /></p>}
-          </div>
-        );
-      })}
-      {!readOnly && <button type="button" className="btn small-btn" onClick={() => setDraft([...rows, ["", ""]])}>+ {texts.add}</button>}
-    </div>
-  );
-}
-
-function NameInput({ path, value, label, placeholder, readOnly, invalid, onChange }) {
-  const [text, change, flush] = useDraft(value, shown, onChange, path);
-  return <input className="input" value={text} readOnly={readOnly} aria-label={label} placeholder={placeholder} aria-invalid={invalid || undefined} autoComplete="off" spellCheck={false} onChange={(event) => change(event.target.value)} onBlur={flush} onKeyDown={(event) => event.key === "Enter" && flush()} />;
-}
-
-// Some of a few words.
-export function Several({ id, schema, value, onChange, readOnly, labelledBy }) {
-  const { names } = useContext(FormContext);
-  const worded = useWorded();
-  const chosen = Array.isArray(value) ? value : (schema.default ?? []);
-  const all = schema.items.enum;
-  return (
-    <div className="form-several" id={id} role="group" aria-labelledby={labelledBy}>
-      {all.map((each) => (
-        <label key={String(each)} className="row tight">
-          <input type="checkbox" checked={chosen.includes(each)} disabled={readOnly} onChange={(event) => onChange(all.filter((other) => (other === each ? event.target.checked : chosen.includes(other))))} />
-          {choiceText(each, names, worded)}
-        </label>
-      ))}
-    </div>
   );
 }

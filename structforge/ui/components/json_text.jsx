@@ -1,6 +1,7 @@
 // JSON in an editor, checked while it is typed; told when it is left, whether it is JSON or not. Knows no words of the
 // program around it.
 import { Suspense, lazy, useEffect, useId, useState } from "react";
+import { placeOfFault, readJson } from "$/public/jsx/exact.jsx";
 import { Told } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));
@@ -16,10 +17,10 @@ export function JsonText({ value = "", label, texts, readOnly, onSet }) {
   const changed = (next) => {
     setText(next);
     try {
-      JSON.parse(next);
+      readJson(next);
       setFault("");
-    } catch (error) {
-      setFault(String(error.message));
+    } catch {
+      setFault(placeOfFault(next, texts.jsonAt));
     }
   };
   return (

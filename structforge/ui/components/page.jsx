@@ -1,5 +1,6 @@
 // What a page needs of the browser itself: toasts, the document's language, a session kept fresh, the lost-connection strip.
 import { useEffect, useRef, useState } from "react";
+import { readBody } from "$/public/jsx/exact.jsx";
 import { Told } from "$/public/jsx/told.jsx";
 
 const seen = (what) => Number(sessionStorage.getItem(what) ?? 0);
@@ -23,7 +24,7 @@ const goOn = (url, seconds) =>
   inTurn(async () => {
     if (Date.now() - Number(localStorage.getItem("session-renewed") ?? 0) < seconds * 1000) return true;
     const answer = await fetch(url, { method: "POST", credentials: "same-origin" });
-    const on = answer.ok && (await answer.json()).signed_in;
+    const on = answer.ok && (await readBody(answer)).signed_in;
     if (on) localStorage.setItem("session-renewed", Date.now());
     return on;
   });

@@ -1,6 +1,7 @@
 // A question to a person: declared fields, a remark, and a button for each decision. Knows no words of the program
 // around it.
 import { memo, useEffect, useId, useState } from "react";
+import { placeOfFault, readJson, typedNumber } from "$/public/jsx/exact.jsx";
 import { Prose } from "$/public/jsx/prose.jsx";
 import { Told, useTell } from "$/public/jsx/told.jsx";
 
@@ -25,7 +26,7 @@ function Field({ field, value, problem, set, disabled, texts }) {
       </select>
     );
   } else if (field.type === "number") {
-    input = <input {...common} className="input" type="number" step="any" value={value ?? ""} onChange={(event) => set(event.target.value === "" ? undefined : Number(event.target.value))} />;
+    input = <input {...common} className="input num" inputMode="decimal" autoComplete="off" value={value ?? ""} onChange={(event) => set(event.target.value || undefined)} />;
   } else if (field.type === "date") {
     input = <input {...common} className="input" type="date" value={value ?? ""} onChange={(event) => set(event.target.value || undefined)} />;
   } else if (field.type === "json") {
@@ -57,19 +58,23 @@ export const Question = memo(function Question({ question, problems = {}, texts,
     const wrong = {};
     for (const field of question.fields) {
       const value = values[field.name];
-      if (field.type !== "json") fields[field.name] = value;
-      else if (value?.trim()) {
+      if (value === undefined) continue;
+      if (field.type === "number") {
+        // Every digit goes along; what is no number the server refuses in its words.
+        if (value.trim()) fields[field.name] = typedNumber(value) ?? value;
+      } else if (field.type !== "json") fields[field.name] = value;
+      else if (value.trim()) {
         try {
-          fields[field.name] = JSON.parse(value);
-        } catch (error) {
-          wrong[field.name] = `${texts.notJson} ${error.message}`;
+          fields[field.name] = readJson(value);
+        } catch {
+          wrong[field.name] = `${texts.notJson} ${placeOfFault(value, texts.jsonAt)}`;
         }
       }
     }
     setFaults(wrong);
     if (Object.keys(wrong).length) return;
     setSent(true);
-    onAnswer?.(question.key, decision, JSON.parse(JSON.stringify(fields)), comment);
+    onAnswer?.(question.key, decision, fields, comment);
   };
   const here = problems.key === question.key ? problems.fields ?? {} : {};
   return (

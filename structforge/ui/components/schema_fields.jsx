@@ -161,11 +161,14 @@ export function setKind(schema, name, kind, choices = []) {
   return putField(schema, name, withFittingDefault(next));
 }
 
+// How a number is written; exact.jsx holds one that a browser would change as an object of its digits.
+const digits = (value) => (typeof value === "number" ? String(value) : isObject(value) ? value["\u0000n"] : undefined);
+
 const FITS = {
   text: (value) => typeof value === "string",
   long: (value) => typeof value === "string",
-  number: (value) => typeof value === "number",
-  integer: Number.isInteger,
+  number: (value) => digits(value) !== undefined,
+  integer: (value) => Number.isInteger(value) || /^-?\d+(\.0*)?$/.test(digits(value)),
   boolean: (value) => typeof value === "boolean",
   choice: (value, field) => field.enum.includes(value),
   several: (value, field) => Array.isArray(value) && value.every((each) => field.items.enum.includes(each)),

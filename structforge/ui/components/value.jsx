@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "react";
 import { DataChart } from "$/public/jsx/data_chart.jsx";
 import { DataTable, cellText, columnsOf, getJson } from "$/public/jsx/data_table.jsx";
 import { DataTree, copyText, pathOf } from "$/public/jsx/data_tree.jsx";
+import { isContainer, isObject, writeJson } from "$/public/jsx/exact.jsx";
 import { LogView } from "$/public/jsx/logs.jsx";
 import { tabKeys } from "$/public/jsx/keyboard.jsx";
 import { Prose } from "$/public/jsx/prose.jsx";
@@ -13,7 +14,7 @@ const PICTURE = /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+$/;
 const PICTURE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const MARKDOWN = /(^|\n)(#{1,6} |[-*] |\d+\. |\|.+\||```)|\*\*[^*\n]+\*\*/;
 
-const isRow = (row) => row !== null && typeof row === "object" && !Array.isArray(row);
+const isRow = isObject;
 const isRows = (value) => Array.isArray(value) && value.length > 0 && value.every(isRow);
 const markdownOf = (value) => (isRow(value) && typeof value.markdown === "string" ? value.markdown : typeof value === "string" ? value : null);
 
@@ -49,7 +50,7 @@ function viewsOf(value) {
     return MARKDOWN.test(value) ? ["markdown", "text"] : ["text", "markdown"];
   }
   if (isRow(value) && typeof value.markdown === "string") return ["markdown", "tree", "text"];
-  return value !== null && typeof value === "object" ? ["tree", "text"] : ["text"];
+  return isContainer(value) ? ["tree", "text"] : ["text"];
 }
 
 export function sizeText(bytes) {
@@ -67,7 +68,9 @@ function save(name, text, type) {
 function csv(rows) {
   const names = columnsOf(rows).map(({ name }) => name);
   const quote = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return [names, ...rows.map((row) => names.map((name) => cellText(row[name])))].map((line) => line.map(quote).join(",")).join("\r\n");
+  // An empty text is quoted, so that it is none of the cells without a value.
+  const cell = (value) => (value === "" ? '""' : quote(cellText(value)));
+  return [names.map(quote), ...rows.map((row) => names.map((name) => cell(row[name])))].map((line) => line.join(",")).join("\r\n");
 }
 
 function Downloads({ name, value, artifact, table, texts }) {
@@ -85,14 +88,14 @@ function Downloads({ name, value, artifact, table, texts }) {
   return (
     <span className="downloads" role="group" aria-label={texts.download}>
       {isRows(value) && <button type="button" className="btn small-btn" onClick={() => save(`${name}.csv`, csv(value), "text/csv")}>CSV</button>}
-      {typeof value !== "string" && <button type="button" className="btn small-btn" onClick={() => save(`${name}.json`, JSON.stringify(value, null, 2), "application/json")}>JSON</button>}
+      {typeof value !== "string" && <button type="button" className="btn small-btn" onClick={() => save(`${name}.json`, writeJson(value, 2), "application/json")}>JSON</button>}
       {markdownOf(value) !== null && <button type="button" className="btn small-btn" onClick={() => save(`${name}.txt`, markdownOf(value), "text/plain")}>{texts.raw}</button>}
     </span>
   );
 }
 
 function Text({ value, query, texts }) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const text = typeof value === "string" ? value : writeJson(value, 2);
   const words = query.trim().toLowerCase();
   const lines = useMemo(() => (words ? text.split("\n").filter((line) => line.toLowerCase().includes(words)) : null), [text, words]);
   if (lines && !lines.length) return <p className="muted">{texts.noMatch}</p>;

@@ -10,8 +10,10 @@ from typing import Any
 
 import reflex as rx
 
+from structforge.domain.model_json import model_json
 from structforge.domain.values import readable_json
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.ui.exact import exactly
 from structforge.ui.field_edits import field_edit
 from structforge.ui.graph_view import NOTE_PREFIX
 from structforge.ui.pages.editor_draft import DraftState
@@ -122,9 +124,9 @@ def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
         "missing": node is None,
         "disabled": spec.disabled,
         "schema": node.Parameters.model_json_schema() if node else {},
-        "values": spec.parameters,
+        "values": exactly(spec.parameters),
         "raw": "" if node else readable_json(spec.parameters),
-        "policies": spec.policies.model_dump(mode="json", exclude_defaults=True),
+        "policies": model_json(spec.policies, exclude_defaults=True),
         "problems": at_fields(f"nodes.{spec.id}.parameters.", problems),
         "policy_problems": at_fields(f"nodes.{spec.id}.policies.", problems),
         "docs": node.documentation().removeprefix(node.summary()).strip() if node else "",

@@ -13,6 +13,7 @@ import reflex as rx
 from structforge.domain.errors import StructForgeError
 from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
+from structforge.ui.exact import exactly
 from structforge.ui.field_edits import WORKFLOW, field_edit
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_offers import OffersState
@@ -37,7 +38,7 @@ class SettingsState(rx.State):
     def _show(self, document: WorkflowDocument, problems: list[dict[str, Any]]) -> None:
         if not self.show_settings:
             return
-        values, found = workflow_values(document), settings_problems(problems)
+        values, found = exactly(workflow_values(document)), settings_problems(problems)
         # Assigned only when changed: an assignment is sent to the browser. The order of declared inputs counts.
         if encode_json(values) != encode_json(self.get_value("values")):
             self.values = values

@@ -14,6 +14,7 @@ import reflex as rx
 from structforge.api.entries import problem_fields
 from structforge.domain.errors import NotFoundError, StructForgeError
 from structforge.storage.repositories.runs import Group
+from structforge.ui.exact import exactly
 from structforge.ui.library import entered
 from structforge.ui.pages.run_questions import QuestionsState
 from structforge.ui.run_feed import RUN_FEED
@@ -135,7 +136,7 @@ class RunState(rx.State):
         except StructForgeError as error:
             view = problem_fields(error.problem.as_json())
         self.tries = view.pop("tries", [])
-        self.output = view
+        self.output = exactly(view)
 
     async def _follow(self, visitor: Visitor, run_id: UUID | None) -> None:
         sid = self.router.session.session_id
