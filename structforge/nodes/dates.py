@@ -1,14 +1,24 @@
-"""Dates in tables: ISO 8601 text in, parts out.
+"""Dates in the columns of tables: texts that `domain.moments` recognises in, ISO 8601 text or parts out.
 
-Invariant: a text that is no date is an error with its row, never a silent null. Table nodes and row
-expressions use it.
+Invariant: a text that is no date is an error with its row, never a silent null, and no offset is dropped; cells that
+are null or blank stay null. Ordinary spellings are computed for whole columns.
 """
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Literal, get_args
 
 import polars as pl
 
+from structforge.domain import moments
+from structforge.domain.date_patterns import read_by
 from structforge.domain.errors import sentence
+from structforge.domain.expressions.limits import Work
+from structforge.domain.expressions.problems import Fault
+from structforge.domain.moments import Moment, MomentError
+from structforge.nodes.row_language.cells import Cells, Kind, Split
+from structforge.nodes.row_language.moments import PARTS
+from structforge.nodes.row_language.operations import CellFault, Kernel, Operation, apply
 from structforge.sdk import NodeError
 
 DatePart = Literal[
@@ -16,91 +26,67 @@ DatePart = Literal[
 ]
 DATE_PARTS: tuple[DatePart, ...] = get_args(DatePart)
 
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d")
-_MOMENTS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
-_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
-
-
-def moment(text: pl.Expr, pattern: str = "") -> pl.Expr:
-    """Parse text to a moment without zone (zoned ones are turned into UTC); null where it is no date.
-
-    Without `pattern`: ISO 8601 and `YYYY/MM/DD`. A pattern uses strftime codes (`%d.%m.%Y`).
-    """
-    text = text.cast(pl.String)
-    if pattern:
-        return pl.coalesce(
-            text.str.to_datetime(pattern, strict=False, time_unit="us"),
-            text.str.to_date(pattern, strict=False).cast(pl.Datetime("us")),
-        )
-    return pl.coalesce(
-        *(text.str.to_date(form, strict=False).cast(pl.Datetime("us")) for form in _DAYS),
-        *(text.str.to_datetime(form, strict=False, time_unit="us") for form in _MOMENTS),
-        *(
-            text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(
-                None
-            )
-            for form in _ZONED
-        ),
-    )
-
-
-def part_of(when: pl.Expr, part: DatePart) -> pl.Expr:
-    """Return a part of a moment: whole numbers, or ISO text for `date` and `year_month`."""
-    match part:
-        case "year":
-            return when.dt.year().cast(pl.Int64)
-        case "quarter":
-            return when.dt.quarter().cast(pl.Int64)
-        case "month":
-            return when.dt.month().cast(pl.Int64)
-        case "year_month":
-            return when.dt.strftime("%Y-%m")
-        case "week":
-            return when.dt.week().cast(pl.Int64)
-        case "day":
-            return when.dt.day().cast(pl.Int64)
-        case "weekday":
-            return when.dt.weekday().cast(pl.Int64)
-        case "date":
-            return when.dt.strftime("%Y-%m-%d")
-        case "hour":
-            return when.dt.hour().cast(pl.Int64)
-        case "day_of_year":
-            return when.dt.ordinal_day().cast(pl.Int64)
-
 
 def date_part(frame: pl.DataFrame, column: pl.Expr, part: DatePart, *, where: str) -> pl.Expr:
-    """Return the expression of a part of the date in `column`. Raises: NodeError `table.not_a_date`."""
-    return part_of(checked_moment(frame, column, where=where), part)
-
-
-def checked_moment(frame: pl.DataFrame, column: pl.Expr, *, where: str, pattern: str = "") -> pl.Expr:
-    """Return the expression of the moment in `column`, after checking that each filled cell is a date.
-
-    Raises: NodeError `table.not_a_date` with the first row (from 1) and its value.
-    """
-    parsed = moment(column, pattern)
-    source = column.cast(pl.String)
-    wrong = (
-        frame.lazy()
-        .select(value=source, wrong=source.is_not_null() & (source != "") & parsed.is_null())
-        .with_row_index("row", offset=1)
-        .filter("wrong")
-        .head(1)
-        .collect()
+    """Return the expression of a part of the dates in a column. Raises: NodeError `table.not_a_date`."""
+    texts = frame.select(column).to_series()
+    return pl.lit(
+        _computed(texts, lambda text: moments.part_of(moments.read(text), part), PARTS[part], where)
     )
-    if wrong.height:
-        row, value = wrong.item(0, "row"), wrong.item(0, "value")
-        expected = (
-            f"the pattern `{pattern}`" if pattern else "a date such as `2024-03-01` or `2024-03-01T14:30:00Z`"
-        )
+
+
+def converted(
+    column: pl.Series, kind: Literal["date", "datetime"], *, pattern: str, lenient: bool, where: str
+) -> pl.Series:
+    """Return the dates of a column as ISO 8601 text: days, or days with time and the offset they have.
+
+    `lenient` gives null for what is no date. Raises: NodeError `table.not_a_date`.
+    """
+
+    def single(text: str) -> str | None:
+        try:
+            moment = read_by(text, pattern) if pattern else moments.read(text)
+            return _written(moment, kind)
+        except MomentError:
+            if lenient:
+                return None
+            raise
+
+    kernel = PARTS["date"] if kind == "date" and not pattern else None
+    return _computed(column, single, kernel, where)
+
+
+def _written(moment: Moment, kind: str) -> str:
+    if kind == "date":
+        return str(moments.part_of(moment, "date"))
+    moments.part_of(moment, "date")  # A time alone has no date to begin with.
+    assert isinstance(moment, date)
+    return moments.midnight(moment).isoformat()
+
+
+def _computed(
+    column: pl.Series, single: Callable[[str], Any], kernel: Kernel | None, where: str
+) -> pl.Series:
+    texts = column.cast(pl.String)
+    texts = texts.set((texts.str.strip_chars() == "").fill_null(False), None)
+
+    def of_text(work: Work, text: Any) -> Any:
+        if text is None:
+            return None
+        try:
+            return single(text)
+        except MomentError as error:
+            raise Fault("expression.type", error.message, error.hint) from error
+
+    try:
+        found = apply(Operation("date", of_text, kernel), [Cells(Kind.TEXT, texts)], len(texts))
+    except CellFault as error:
         raise NodeError(
             "table.not_a_date",
-            sentence(
-                "Row {row} has `{value}`, which is not {expected}.", row=row, value=value, expected=expected
-            ),
+            sentence("Row {row}: {problem}", row=error.index + 1, problem=error.fault.message),
             where=where,
-            hint="Clean the column first (`Transform`, cast with a pattern), or filter such rows out.",
-            row=row,
-        )
-    return parsed
+            hint=error.fault.hint,
+            row=error.index + 1,
+        ) from error
+    assert not isinstance(found, Split)
+    return found.series.alias(column.name)

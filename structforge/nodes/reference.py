@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from structforge.nodes import builtin, row_expressions
+from structforge.nodes import builtin
+from structforge.nodes.row_language import notes
 from structforge.sdk import Effect, Example, Execution, Node, NodeRegistry, Port
 from structforge.sdk.parameters import literal_fields
 
@@ -44,22 +45,8 @@ def pages(nodes: Iterable[Node[Any]]) -> dict[str, str]:
     lines += [f"| [{node.title}]({node.type}.md) | `{node.type}` | {node.summary()} |" for node in known]
     lines += ["", "Row expressions, used by the table nodes, have [a page of their own](row-expressions.md)."]
     written["README.md"] = "\n".join(lines) + "\n"
-    written["row-expressions.md"] = (
-        "# Row expressions\n\n"
-        "A row expression is a condition or a value over the columns of one row, written like an expression "
-        "without "
-        "`{{ }}`: `price * 1.2 if qty > 10 else price`.\n\n"
-        '- Columns are named as they are; one with blanks is written `row["unit price"]`.\n'
-        "- `+ - * / // % **` compute, `~` joins texts, `== != < <= > >= in not in` compare, `and or not` "
-        "combine.\n"
-        "- An empty cell stays empty through a computation. `city == none` asks for it, `coalesce(qty, 0)` "
-        "fills it. "
-        "Where a condition is needed, empty counts as false.\n"
-        "- Dates are ISO text (`2024-03-01`) and compare correctly; functions take `2024/03/01` too. A text "
-        "that is "
-        "no date is an error that names the row.\n\n"
-        f"{row_expressions.DOCUMENTATION}"
-    )
+    written["row-expressions.md"] = notes.page()
+    written["row-expressions.zh.md"] = notes.page(chinese=True)
     return written
 
 

@@ -2,13 +2,12 @@
 
 from typing import Literal
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from structforge.domain.errors import sentence
 from structforge.nodes import row_expressions
-from structforge.nodes.dates import checked_moment, moment
-from structforge.nodes.table_casts import cast_column
+from structforge.nodes.dates import converted
+from structforge.nodes.table_casts import cast_column, text_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
 from structforge.nodes.tables import Column, Table, table_result, with_columns_known
@@ -138,8 +137,8 @@ class Transform(Node[TransformParameters]):
             table = table.with_column(cast.column, made)
         for index, computed in enumerate(parameters.compute):
             where = f"parameters.compute[{index}].expression"
-            values = row_expressions.evaluate(table.frame, computed.expression, where=where)
-            table = table.with_column(computed.column, Column(values))
+            values = row_expressions.evaluate(table, computed.expression, where=where)
+            table = table.with_column(computed.column, values)
         if parameters.pick:
             table = with_columns_known(table, parameters.pick, where="parameters.pick")
             table = table.with_frame(table.frame.select(list(dict.fromkeys(parameters.pick))))
@@ -164,12 +163,5 @@ class Transform(Node[TransformParameters]):
 def _converted(table: Table, cast: Cast, lenient: bool, where: str) -> Column:
     if cast.type != "date" and cast.type != "datetime":
         return cast_column(table.column(cast.column), cast.type, lenient=lenient, where=where)
-    frame, cells = table.frame, pl.col(cast.column)
-    when = (
-        moment(cells, cast.pattern)
-        if lenient
-        else checked_moment(frame, cells, where=where, pattern=cast.pattern)
-    )
-    return Column(
-        frame.select((when.dt.date() if cast.type == "date" else when).alias(cast.column)).to_series()
-    )
+    texts = text_of(table.column(cast.column))
+    return Column(converted(texts, cast.type, pattern=cast.pattern, lenient=lenient, where=where))

@@ -116,10 +116,11 @@ class Filter(Node[FilterParameters]):
                 frame = frame.filter(combine(tests))
         except pl.exceptions.PolarsError as error:
             raise type_error(error, where="parameters.conditions") from error
+        table = table.with_frame(frame)
         if parameters.expression.strip():
-            frame = row_expressions.keep(frame, parameters.expression, where="parameters.expression")
-        context.log("info", f"kept {frame.height} of {before} rows")
-        return table_result(context, table.with_frame(frame))
+            table = row_expressions.keep(table, parameters.expression, where="parameters.expression")
+        context.log("info", f"kept {table.height} of {before} rows")
+        return table_result(context, table)
 
 
 class SortKey(BaseModel):

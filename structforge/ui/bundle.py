@@ -29,7 +29,7 @@ LOCK = "reflex.lock"
 # Modules that no page is made of: a change in them needs no new bundle.
 NO_PAGES = frozenset({"bundle.py", "edge.py", "live.py", "server.py", "services.py", "web_process.py"})
 # Outside the pages: what they show of it is in the bundle as data.
-BAKED_IN = ("domain/expressions", "domain/policies.py", "domain/ports.py", "nodes/row_expressions.py")
+BAKED_IN = ("domain/expressions", "domain/policies.py", "domain/ports.py", "nodes/row_language")
 CHATTER = re.compile(r"npm (silly|verbose|http|timing|info|warn)\b")
 KEEP = ("reflex.json", "routes.json")
 

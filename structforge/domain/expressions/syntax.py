@@ -6,6 +6,7 @@ of its token in the whole text (Jinja2 knows only lines, so the tokens are given
 
 import bisect
 import re
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -115,7 +116,8 @@ class ParsedExpression:
         return self.token_span(node.lineno)
 
     def _leftmost(self, node: nodes.Node) -> int:
-        start = node.lineno
+        # Jinja2 gives operands of comparisons no place of their own.
+        start: int = node.lineno if node.lineno is not None else sys.maxsize
         for child in node.iter_child_nodes():
             start = min(start, self._leftmost(child))
         return start

@@ -7,6 +7,8 @@ import { pickedCompletion } from "@codemirror/autocomplete";
 const WORDS = new Set(["and", "or", "not", "in", "is", "if", "else"]);
 const VALUES = new Set(["true", "false", "none", "True", "False", "None", "null"]);
 const PLAIN = /^[A-Za-z_][A-Za-z0-9_]*$/;
+// A column that an expression can name as it is; others are written `row["unit price"]`.
+const named = (label) => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(label) && !WORDS.has(label) && !VALUES.has(label) && label !== "row";
 const TOKEN = /\s+|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|\d+(?:\.\d+)?|[A-Za-z_][A-Za-z0-9_]*|./gsy;
 
 // Where expressions stand: `{from, to}` with the braces, `closed` when `}}` is there.
@@ -169,7 +171,7 @@ export function expressionCompletions({ getScope, getLanguage, getTexts, getSugg
     if (!region) {
       const word = context.matchBefore(/[\p{L}\p{N}_ .-]*$/u);
       const from = rowLanguage ? (context.matchBefore(/[A-Za-z_]\w*$/)?.from ?? context.pos) : (word?.from ?? context.pos);
-      const options = (getSuggestions?.() ?? []).map((label) => ({ label, type: "property", boost: 10 }));
+      const options = (getSuggestions?.() ?? []).map((label) => ({ label, type: "property", boost: 10, ...(rowLanguage && !named(label) ? { apply: `row[${JSON.stringify(label)}]` } : {}) }));
       if (rowLanguage) options.push(...(language.rowFunctions ?? []).map((label) => ({ label, type: "function", apply: insert(`${label}(`, ")") })));
       else if (context.explicit && scope.names) {
         options.push(...scope.names.map((entry) => ({ ...nameOption(entry), label: `{{ ${entry.label} }}`, boost: -10, apply: insert(`{{ ${entry.label}`, " }}") })));
