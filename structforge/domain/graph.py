@@ -126,6 +126,14 @@ class Graph:
             dict.fromkeys(link.target for link in self.outgoing[node] if port in (None, link.source_port))
         )
 
+    def ports_towards(self, source: int, target: int) -> frozenset[str]:
+        """Return the ports of a node from which links lead to another one, however far."""
+        return frozenset(
+            link.source_port
+            for link in self.outgoing[source]
+            if not self.leads_back(link) and (link.target == target or self.is_upstream(link.target, target))
+        )
+
     @cached_property
     def _onward(self) -> tuple[tuple[int, ...], ...]:
         """Targets of each node's links without those that lead back, one for each link."""

@@ -1,9 +1,10 @@
 """Port types: what may travel on an edge, and which output fits which input.
 
-Invariant: `any` connects to all, and a connection that is accepted here never fails for its type's name alone.
+Invariant: `any` connects to all, and a connection that is accepted here never fails for its type's name alone, but for
+what the elements of a list are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 PortType = Literal[
@@ -15,6 +16,7 @@ PORT_TYPES: tuple[PortType, ...] = get_args(PortType)
 
 _ACCEPTED_FROM: dict[str, frozenset[str]] = {
     "array": frozenset({"array", "table"}),
+    "table": frozenset({"array"}),
     "number": frozenset({"number", "integer"}),
     "artifact": frozenset({"artifact", "file"}),
 }
@@ -39,8 +41,14 @@ class Port:
     """Inputs only: title of the parameter that can be filled in when no edge ends here."""
 
 
+def listed(port: Port) -> Port:
+    """Return an output as it is when its node runs once for each element of a list: it gives a list."""
+    return replace(port, type="table" if port.type == "object" else "array")
+
+
 def connects(source: PortType, target: PortType) -> bool:
     """Tell whether an edge may lead from an output of type `source` to an input of type `target`."""
     if source == "any" or target == "any" or source == target:
         return True
+    # A list is a table when its elements are objects, which only the run knows.
     return source in _ACCEPTED_FROM.get(target, frozenset())

@@ -161,8 +161,11 @@ class Activation:
         """
         return self.seen(index)[0]
 
-    def seen(self, index: int) -> tuple[Any, bool]:
-        """Return the same, and whether there may be references to artifacts in it. Raises: KeyError."""
+    def seen(self, index: int, way: str | None = None) -> tuple[Any, bool]:
+        """Return the same, or what the port `way` gave, and whether there may be references to artifacts in it.
+
+        Raises: KeyError.
+        """
         planned = self._plan.nodes[index]
         at: Activation | None = self
         while at is not None:
@@ -176,6 +179,8 @@ class Activation:
         if not given:
             raise KeyError(planned.id)
         referring = type(given) is Referring
+        if way is not None and way in given:
+            return given[way], referring
         if planned.default_port in given:
             return given[planned.default_port], referring
         return next(iter(given.values())), referring

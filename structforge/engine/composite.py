@@ -12,6 +12,7 @@ from structforge.domain.conditions import not_a_condition, truth
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import CompiledValue, Keep, compile_value
 from structforge.domain.policies import EachPolicy
+from structforge.domain.ports import ERROR_PORT
 from structforge.engine.activation import NOTHING, Activation
 from structforge.engine.attempts import read
 from structforge.engine.environment import Environment
@@ -175,12 +176,22 @@ class Each:
         self._ports[index] = ports
 
     def ports(self) -> Mapping[str, Any]:
-        """Return for each port the list of what the elements gave there, in their order."""
-        gathered: dict[str, list[Any]] = {}
-        for index in range(len(self._items)):
-            for port, value in self._ports.get(index, {}).items():
+        """Return for each port the list of what the elements gave there, in their order.
+
+        The only output of a node has a place for every element: null where it failed. An error tells its element.
+        """
+        planned = self.step.planned
+        own = planned.node.output_ports(planned.spec.parameters)
+        gathered: dict[str, list[Any]] = {planned.default_port: []} if len(own) <= 1 else {}
+        for index, item in enumerate(self._items):
+            given = self._ports.get(index, {})
+            if len(own) == 1 and planned.default_port not in given:
+                gathered[planned.default_port].append(None)
+            for port, value in given.items():
+                if port == ERROR_PORT and isinstance(value, dict) and ERROR_PORT not in {one.name for one in own}:
+                    value = {**value, "index": index, "item": item}
                 gathered.setdefault(port, []).append(value)
-        return gathered or {self.step.planned.default_port: []}
+        return gathered or {planned.default_port: []}
 
 
 async def make_loop(

@@ -190,7 +190,7 @@ class Iterations:
             inputs = Referring(inputs)
         if each.refers or type(whole.scope) is Referring:
             scope = Referring(scope, whole.scope.own if isinstance(whole.scope, Referring) else frozenset())
-        self._steps.begin(Step(whole.planned, key, inputs, scope, None, each, index), history)
+        self._steps.begin(Step(whole.planned, key, inputs, scope, None, each, index, item), history)
 
 
 async def _judged(judgement: Judgement, reader: Reader) -> bool | Problem:

@@ -111,6 +111,8 @@ class PlannedNode:
     """The validated parameters when no expression can change them."""
     referenced: tuple[int, ...]
     """Indexes of the nodes its expressions name."""
+    ways: Mapping[int, str]
+    """Of those, where only one of their ports leads here: that port, whose value their name stands for."""
     names: frozenset[str]
     """Every name its expressions read."""
     many_ports: frozenset[str]
@@ -215,6 +217,8 @@ class _Layout:
         loop_ids = {spec.id for spec in document.nodes if registry[spec.type].loop}
         graph = Graph.of(document, loop_ids)
         by_document = graph.topological_order()
+        self._graph = graph
+        self._by_document = by_document
         self.order = [document.nodes[number] for number in by_document]
         self.position = {spec.id: index for index, spec in enumerate(self.order)}
         renamed = {number: index for index, number in enumerate(by_document)}
@@ -270,6 +274,11 @@ class _Layout:
             self.outgoing[source].append(OutEdge(edge.source_port, gate, EdgeKind.GATE))
             self.settling[gate] += 1
 
+    def way(self, source: int, target: int) -> str | None:
+        """Return the only port of a node that leads to another one; None where there are several or none."""
+        ports = self._graph.ports_towards(self._by_document[source], self._by_document[target])
+        return next(iter(ports)) if len(ports) == 1 else None
+
     def region(self, loop: int | None) -> Region:
         """Describe what `loop` repeats, the `finally` branch (`FINAL`), or the top level."""
         members = tuple(self.members[loop])
@@ -297,6 +306,7 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
     others = [policies.each.items] if policies.each else []
     others += [value for value in literal.values() if node.loop and isinstance(value, str)]
     references = compiled.references + compile_value(list(others)).references
+    referenced = tuple(sorted({position[ref.name] for ref in references if ref.name in position}))
     return PlannedNode(
         index=index,
         spec=spec,
@@ -311,7 +321,8 @@ def _plan_node(index: int, layout: _Layout, registry: NodeRegistry) -> PlannedNo
         by_keep=_by_keep(parameters, node, literal_names),
         takes_references=node.takes_references(spec.parameters),
         fixed=fixed,
-        referenced=tuple(sorted({position[ref.name] for ref in references if ref.name in position})),
+        referenced=referenced,
+        ways={other: way for other in referenced if (way := layout.way(other, index)) is not None},
         names=frozenset(ref.name for ref in references),
         many_ports=frozenset(port.name for port in node.input_ports(spec.parameters) if port.many),
         fires_first=node.fires_on_first(spec.parameters),

@@ -49,7 +49,7 @@ class Scopes:
         for index in planned.referenced:
             node = self._plan.nodes[index]
             try:
-                names[node.id], refers_too = activation.seen(index)
+                names[node.id], refers_too = activation.seen(index, planned.ways.get(index))
             except KeyError:
                 names[node.id] = Skipped(node.id)
                 continue

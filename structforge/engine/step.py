@@ -4,7 +4,7 @@ Invariant: an outcome has a definite status, and a failure's live ports are what
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,14 @@ from structforge.domain.errors import Problem
 from structforge.domain.journal import Commit
 from structforge.domain.ports import ERROR_PORT
 from structforge.domain.run import StepStatus
-from structforge.domain.values import encode_json
+from structforge.domain.values import UNBOUNDED, encode_json, weigh
 from structforge.engine.activation import DEAD, Activation
 from structforge.engine.planner import PlannedNode
+from structforge.engine.reading import refers
 from structforge.engine.values import Encoded
+
+MAX_TOLD_WEIGHT = 1_000
+"""Weight of an element that an error tells."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +37,8 @@ class Step:
     """The loop or list (`engine.composite`) it is a part of."""
     element: int | None = None
     """Its place in the list of an `each` policy."""
+    item: Any = None
+    """The element itself."""
     waiting_since: datetime | None = None
     """When it first asked to wait."""
     answer: Any = None
@@ -103,6 +109,8 @@ def failure(step: Step, problem: Problem) -> Outcome:
         problem = Problem(
             problem.code, problem.message, f"nodes.{step.planned.id}", problem.hint, problem.details
         )
+    if step.element is not None:
+        problem = replace(problem, details={**problem.details, **_element(step)})
     ports: Mapping[str, Any] = DEAD
     if policies.on_error == "continue":
         ports = {step.planned.default_port: policies.error_value}
@@ -116,6 +124,12 @@ def failure(step: Step, problem: Problem) -> Outcome:
         step.started_at,
         datetime.now(UTC),
     )
+
+
+def _element(step: Step) -> dict[str, Any]:
+    """Return which element of a list a failure is about; a large one is only numbered."""
+    small = weigh(step.item, MAX_TOLD_WEIGHT) != UNBOUNDED and not refers(step.item)
+    return {"index": step.element, "item": step.item} if small else {"index": step.element}
 
 
 def skipped(now: datetime) -> Outcome:

@@ -1,13 +1,13 @@
 """Rules between nodes: ids, ports, edges, cycles, loop regions, branches that meet, triggers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from structforge.domain.errors import Problem, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.graph import DONE_PORT, Graph, Link
-from structforge.domain.ports import ERROR_PORT, Port, connects
+from structforge.domain.ports import ERROR_PORT, Port, connects, listed
 from structforge.domain.validation.findings import at_edge, at_node, warning
 from structforge.domain.validation.references import RESERVED_IDS
 from structforge.domain.validation.shapes import NodeShape
@@ -418,8 +418,14 @@ def _awaits_input(structure: Structure, node: int) -> bool:
 
 
 def ports_of(spec: NodeSpec, shape: NodeShape) -> NodePorts:
-    """Return the ports of a node; the error port is added when the policy opens it."""
+    """Return the ports of a node; the error port is added when the policy opens it. With `each` they give lists."""
     outputs = {port.name: port for port in shape.output_ports(spec.parameters)}
     if spec.policies.on_error == "port" and not shape.trigger:
         outputs.setdefault(ERROR_PORT, Port(ERROR_PORT, "object"))
-    return NodePorts({port.name: port for port in shape.input_ports(spec.parameters)}, outputs)
+    inputs = {port.name: port for port in shape.input_ports(spec.parameters)}
+    if spec.policies.each is not None:
+        outputs = {name: listed(port) for name, port in outputs.items()}
+        for name in list(inputs)[:1]:
+            # What arrives there is the element; the edge only says when.
+            inputs[name] = replace(inputs[name], type="any")
+    return NodePorts(inputs, outputs)
