@@ -182,15 +182,16 @@ class Each:
         """
         planned = self.step.planned
         own = planned.node.output_ports(planned.spec.parameters)
+        # A node may have a port of its own that is called so.
+        errors = ERROR_PORT if planned.policies.on_error == "port" else ""
         gathered: dict[str, list[Any]] = {planned.default_port: []} if len(own) <= 1 else {}
         for index, item in enumerate(self._items):
             given = self._ports.get(index, {})
             if len(own) == 1 and planned.default_port not in given:
                 gathered[planned.default_port].append(None)
             for port, value in given.items():
-                if port == ERROR_PORT and isinstance(value, dict) and ERROR_PORT not in {one.name for one in own}:
-                    value = {**value, "index": index, "item": item}
-                gathered.setdefault(port, []).append(value)
+                told = {**value, "index": index, "item": item} if port == errors else value
+                gathered.setdefault(port, []).append(told)
         return gathered or {planned.default_port: []}
 
 
