@@ -19,7 +19,9 @@ from structforge.domain.journal import CallEnd
 from structforge.domain.policies import RetryPolicy
 from structforge.domain.run import Execution, RunStatus
 from structforge.domain.values import journal_safe_bytes
+from structforge.engine import crashes
 from structforge.engine.context import StepContext
+from structforge.engine.crashes import Scene
 from structforge.engine.environment import Environment, ProcessCall
 from structforge.engine.planner import PlannedNode, validate_parameters
 from structforge.engine.reading import Reader, Referring
@@ -27,7 +29,6 @@ from structforge.engine.recorder import RunRecorder
 from structforge.engine.records import record_retry, record_start
 from structforge.engine.step import Outcome, Returned, Step, Waiting, failure, success
 from structforge.engine.values import (
-    crash_problem,
     encode,
     safe_problem,
     store_large,
@@ -42,10 +43,20 @@ CANCEL_GRACE_S = 1.0
 """A cancelled node gets so long to end."""
 
 
-def describe(error: Exception) -> tuple[Problem, bool]:
+def describe(error: Exception, scene: Scene | None = None) -> tuple[Problem, bool]:
     """Turn what an attempt raised into a problem that any journal can hold, and tell whether retrying cannot help."""
     problem, final = _described(error)
+    if problem.code == crashes.CODE and scene is not None:
+        problem = crashes.located(problem, scene)
     return safe_problem(problem), final
+
+
+def failed(step: Step, recorder: RunRecorder, error: Exception) -> tuple[Problem, bool]:
+    """Describe what went wrong with a step."""
+    planned = step.planned
+    run_id, node = recorder.run.run_id, planned.node
+    scene = Scene(planned.id, node.type, node.title, run_id, step.key, step.attempt, step.doing)
+    return describe(error, scene)
 
 
 def _described(error: Exception) -> tuple[Problem, bool]:
@@ -59,8 +70,7 @@ def _described(error: Exception) -> tuple[Problem, bool]:
         return Problem(
             "step.timeout", "The step took longer than it may.", hint="Raise its time limit."
         ), False
-    logger.exception("node failed unexpectedly", exc_info=error)
-    return crash_problem(error), False
+    return crashes.crash_problem(error), False
 
 
 def parameters_of(step: Step) -> BaseModel:
@@ -139,12 +149,14 @@ def run_inline(
     try:
         parameters = parameters_of(step)
         context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
+        step.doing = "run"
         result = run_tamed(planned, context, parameters, step.inputs)
+        step.doing = "result"
         returns = type(result) is Return
         ports = {planned.default_port: result.value} if returns else ports_of(step, result)
         encoded = encode(ports, environment.limits.inline_value_bytes)
     except Exception as error:  # Whatever a node raises has to end in an outcome.
-        return failure(step, describe(error)[0])
+        return failure(step, failed(step, recorder, error)[0])
     if encoded is None:
         return ports
     return Returned(success(step, encoded)) if returns else success(step, encoded)
@@ -158,7 +170,7 @@ async def finish_large(
         outcome = success(step, await store_large(ports, environment, recorder.run.organization_id))
         return Returned(outcome) if step.planned.node.ends_run else outcome
     except Exception as error:  # The same promise as in `run_inline`.
-        return failure(step, describe(error)[0])
+        return failure(step, failed(step, recorder, error)[0])
 
 
 async def run_attempts(
@@ -172,7 +184,9 @@ async def run_attempts(
             step.started_at = datetime.now(UTC)
             await record_start(step, recorder)
         try:
+            step.doing = "parameters"
             result = await _attempt(step, recorder, environment)
+            step.doing = "result"
             if type(result) is Wait:
                 return waiting(result)
             if type(result) is Call:
@@ -184,7 +198,7 @@ async def run_attempts(
                 encoded = await store_large(ports, environment, recorder.run.organization_id)
             return Returned(success(step, encoded)) if returns else success(step, encoded)
         except Exception as error:  # Whatever a node raises has to end in an outcome.
-            problem, final = describe(error)
+            problem, final = failed(step, recorder, error)
         if step.waiting_since is not None and step.answer is None:
             # It gave up before the run that it called, if it did, was over.
             called = child_id(recorder.run.run_id, step.key, step.attempt)
@@ -308,8 +322,8 @@ async def _tamed(work: Awaitable[Any]) -> Any:
 
 
 def _wild(error: BaseException) -> NodeError:
-    problem = crash_problem(error)
-    return NodeError(problem.code, problem.message, hint=problem.hint, final=False)
+    problem = crashes.crash_problem(error)
+    return NodeError(problem.code, problem.message, hint=problem.hint, final=False, **problem.details)
 
 
 async def _cancelled(task: "asyncio.Task[Any]", key: str) -> None:
@@ -325,6 +339,7 @@ async def _attempt(step: Step, recorder: RunRecorder, environment: Environment) 
     planned = step.planned
     given = await read(step, recorder, environment)
     parameters, inputs = given.parameters, given.inputs
+    step.doing = "run"
     context = StepContext(recorder.run, step.key, step.attempt, environment, recorder)
     context.waiting_since, context.answer = step.waiting_since, step.answer
     limit_s = planned.policies.timeout_s or environment.limits.step_timeout_s

@@ -12,7 +12,7 @@ from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.journal import StepHistory
 from structforge.domain.run import StepStatus
 from structforge.engine.activation import DEAD, Activation
-from structforge.engine.attempts import describe
+from structforge.engine.attempts import describe, failed
 from structforge.engine.composite import Composite, Each, Judgement, Loop, closed, make_each, make_loop
 from structforge.engine.environment import Environment
 from structforge.engine.planner import Plan
@@ -213,7 +213,7 @@ async def prepare(
         elif each is not None:
             composite = await make_each(step, each, recorder, environment)
     except Exception as error:  # A wrong list is an outcome like any other.
-        return failure(step, describe(error)[0])
+        return failure(step, failed(step, recorder, error)[0])
     if history is None:
         await record_start(step, recorder, intent=False)
     return composite

@@ -47,6 +47,8 @@ class Step:
     lost_attempts: int = 0
     """Attempts that a crash interrupted: they do not count against the retry policy."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    doing: str = "parameters"
+    """What its attempt is at, for a failure nobody foresaw: `parameters`, `run` or `result`."""
 
 
 @dataclass(frozen=True, slots=True)

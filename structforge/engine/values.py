@@ -138,12 +138,3 @@ def _safe_text(text: object) -> str:
     if not isinstance(text, str):
         text = f"({type(text).__name__})"
     return text.replace("\0", "\\0").encode("utf-8", "replace").decode()[:MAX_TEXT]
-
-
-def crash_problem(error: BaseException) -> Problem:
-    """Describe a failure nobody foresaw, without a stack trace and without its arguments' secrets."""
-    return Problem(
-        "step.crashed",
-        sentence("The node failed unexpectedly: {name}.", name=type(error).__name__),
-        hint="This is a fault of the node, not of your data; the system log has the details.",
-    )

@@ -353,7 +353,7 @@ class Merge(Node[MergeParameters]):
         """Return the merged value. Raises: NodeError `merge.not_a_list`, `merge.no_key`."""
         values = list(inputs["in"])
         if parameters.mode == "first":
-            return values[0]
+            return values[0] if values else None
         if parameters.mode == "all":
             return values
         for index, value in enumerate(values):

@@ -7,13 +7,11 @@ JSON. Node authors and the tests of the built-in nodes use it; the program itsel
 import asyncio
 import hashlib
 import inspect
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -24,6 +22,7 @@ from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.validation.parameters import resolved_problems
 from structforge.domain.workflow import NodeSpec
 from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
+from structforge.sdk.control import Call, Return, Wait
 from structforge.sdk.node import Node, Ports
 from structforge.sdk.shapes import RegisteredShape
 
@@ -31,6 +30,8 @@ RUN_ID = UUID("00000000-0000-7000-8000-000000000001")
 ORGANIZATION_ID = UUID("00000000-0000-7000-8000-000000000002")
 BENCH_ID = "node"
 """Id of the node that is run."""
+RETURNED = "out"
+"""Where an outcome has what a node without outputs returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Outcome:
     """What one run of a node gave."""
 
     ports: dict[str, Any]
-    """Live output port to JSON value."""
+    """Live output port to JSON value; none when the node asks to wait or calls a workflow."""
     log: tuple[LogLine, ...]
     context: FakeContext
 
@@ -290,6 +291,11 @@ def _check_inputs(node: Node[Any], parameters: Mapping[str, Any], inputs: Mappin
 
 def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) -> dict[str, Any]:
     names = [port.name for port in node.output_ports(parameters)]
+    if isinstance(result, Wait | Call):
+        return {}
+    if isinstance(result, Return):
+        # A node that ends the run needs no port for what it returns.
+        names, result = (names or [RETURNED]), result.value
     ports = dict(result.values) if isinstance(result, Ports) else {names[0]: result}
     for name, value in ports.items():
         if name not in names:
@@ -299,20 +305,18 @@ def _checked_ports(node: Node[Any], parameters: Mapping[str, Any], result: Any) 
                 )
             )
         try:
-            json.dumps(value, allow_nan=False, default=_exact)
-        except (TypeError, ValueError) as error:
+            journal_safe(value)
+        except InvalidError as error:
             raise InvalidError(
                 Problem(
                     "result.not_json",
-                    sentence("The value of port `{name}` is not JSON: {error}.", name=name, error=error),
+                    sentence(
+                        "The value of port `{name}` is not JSON: {error}",
+                        name=name,
+                        error=error.problem.message,
+                    ),
                     where=f"output {name}",
+                    hint=error.problem.hint,
                 )
             ) from error
     return ports
-
-
-def _exact(value: object) -> str:
-    """Let exact decimals pass: they are JSON values, though Python's encoder does not know them."""
-    if isinstance(value, Decimal) and value.is_finite():
-        return str(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from structforge.domain.journal import LeaseLostError
+from structforge.engine import crashes
 from structforge.engine.control import RunControl
 from tests.support.eventually import eventually
-from tests.support.execution import Workshop, lines_of
+from tests.support.execution import RUN, Workshop, lines_of
 from tests.support.workflows import HOSTILE_VALUES, document, node
 
 FAST = {"max_attempts": 3, "backoff_s": 0}
@@ -337,3 +338,26 @@ async def test_until_is_a_condition_like_any_other(workshop: Workshop, until: st
     report = await workshop.run(made)
     assert report.settled["loop"] == settled
     assert report.code == (None if settled == "succeeded" else "if.not_boolean")
+
+
+@pytest.mark.parametrize("kind", ["test.fail", "test.fail_plain"])
+async def test_a_crash_says_where_it_was_and_is_counted_and_logged(
+    workshop: Workshop, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = crashes.counted[kind]
+    report = await workshop.run(document(node("a", kind, unforeseen=True)))
+    problem = report.error_of("a")
+    facts = problem["details"]
+    assert problem["code"] == "step.crashed" and facts["number"] in problem["message"]
+    assert {
+        "node": "a",
+        "node_type": kind,
+        "step": "a",
+        "attempt": 1,
+        "doing": "run",
+    }.items() <= facts.items()
+    assert facts["run"] == str(RUN.run_id)
+    assert "RuntimeError" not in str(problem) and "Error:" not in str(problem)
+    assert crashes.counted[kind] == before + 1
+    logged = [record for record in caplog.records if getattr(record, "event", "") == "step.crashed"]
+    assert [vars(record)["number"] for record in logged] == [facts["number"]]
