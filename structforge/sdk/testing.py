@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from structforge.domain.errors import InvalidError, Problem, sentence
 from structforge.domain.validation.parameters import resolved_problems
+from structforge.domain.values import journal_safe
 from structforge.domain.workflow import NodeSpec
 from structforge.sdk.context import ArtifactRef, DatabaseAccess, HttpAccess, HttpResponse, LogLevel, NodeError
 from structforge.sdk.control import Call, Return, Wait

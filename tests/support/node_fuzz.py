@@ -137,9 +137,9 @@ FILES = {
     "e.csv": b"a;b\r1;2,5\r",
 }
 FOREIGN = re.compile(
-    r"Traceback|[a-z]Error\b|Exception|dtype|polars|pyarrow|arrow|pydantic|jsonschema|psycopg|NoneType|<class|object at 0x"
-    r"|Input should|invalid literal|not supported between|unhashable|\bNone\b|\bTrue\b(?! or)|\bFalse\b|\bdict\b|\bstr\b|Int64|Float64"
-    r"|Utf8|datatype|got an unexpected|must be real|positional argument|\{[a-z_]+\}"
+    r"Traceback|[a-z]Error\b|Exception|dtype|polars|pyarrow|arrow|pydantic|jsonschema|psycopg|NoneType|<class"
+    r"|object at 0x|Input should|invalid literal|not supported between|unhashable|\bNone\b|\bTrue\b(?! or)|\bFalse\b"
+    r"|\bdict\b|\bstr\b|Int64|Float64|Utf8|datatype|got an unexpected|must be real|positional argument|\{[a-z_]+\}"
 )
 """Words of libraries and of Python: nothing of the data above holds one."""
 
@@ -369,8 +369,8 @@ def main() -> int:
     chosen = options.parse_args()
     found = fuzz(chosen.seed, seconds=chosen.seconds)
     for kind, story in found.faults.items():
-        print(f"== {kind}\n{story[:3_000]}\n")
-    print(json.dumps({"runs": found.runs, "faults": len(found.faults)}))
+        sys.stdout.write(f"== {kind}\n{story[:3_000]}\n\n")
+    sys.stdout.write(json.dumps({"runs": found.runs, "faults": len(found.faults)}) + "\n")
     return 1 if found.faults else 0
 
 
