@@ -41,7 +41,7 @@ def crash_problem(error: BaseException) -> Problem:
     number = uuid4().hex[:12]
     logger.error("a node failed unexpectedly, number %s", number, exc_info=error, extra={"crash": number})
     return Problem(
-        CODE,
+        "step.crashed",
         sentence("The node met an error that nobody foresaw (number {number}).", number=number),
         hint=_HINT,
         details={"number": number},
@@ -63,7 +63,7 @@ def located(problem: Problem, scene: Scene) -> Problem:
     }
     logger.error("step crashed", extra=facts | {"event": CODE, "crashes": counted[scene.node_type]})
     return Problem(
-        CODE,
+        "step.crashed",
         sentence(
             "`{node}` ({title}) met an error that nobody foresaw (number {number}).",
             node=scene.node,

@@ -191,4 +191,6 @@ class Sort(Node[SortParameters]):
                 )
             except pl.exceptions.PolarsError as error:
                 raise type_error(error, where="parameters.by") from error
-        return table_result(context, table.with_frame(frame.slice(parameters.skip, parameters.limit)))
+        # Numbers of any size may be given; polars takes 64 bits.
+        limit = None if parameters.limit is None else min(parameters.limit, frame.height)
+        return table_result(context, table.with_frame(frame.slice(min(parameters.skip, frame.height), limit)))

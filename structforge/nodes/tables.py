@@ -99,7 +99,7 @@ def type_error(error: pl.exceptions.PolarsError, *, where: str) -> NodeError:
     """Turn polars' refusal of an operation into an error for people."""
     return NodeError(
         "table.wrong_type",
-        sentence("The values do not allow this: {said}.", said=str(error).splitlines()[0]),
+        "The values do not allow this.",
         where=where,
         hint="Change the column's type first (`Transform`, cast), or use `number(column)` or `text(column)`.",
     )
