@@ -15,6 +15,7 @@ import polars as pl
 
 from structforge.domain.errors import sentence
 from structforge.nodes.table_conditions import NUMBERS
+from structforge.nodes.table_float_sums import split
 from structforge.nodes.table_keys import group_key
 from structforge.sdk import NodeError
 from structforge.sdk.table_cells import narrowed, type_name
@@ -65,12 +66,12 @@ def figures_of(
     plans = [_plan(one) for one in asked]
     columns = [pl.int_range(height, dtype=pl.UInt32, eager=True).alias("row")]
     columns += [key.alias(f"k{index}") for index, key in enumerate(keys)]
-    columns += [plan.source.alias(f"v{index}") for index, plan in enumerate(plans) if plan.source is not None]
-    parts = [
-        part.alias(f"f{index} {number}")
-        for index, plan in enumerate(plans)
-        for number, part in enumerate(plan.parts(pl.col("row" if plan.source is None else f"v{index}")))
-    ]
+    parts = []
+    for index, plan in enumerate(plans):
+        sources = [source.alias(f"v{index} {number}") for number, source in enumerate(plan.sources)]
+        columns += sources
+        made = plan.parts(*(pl.col(source.name) for source in sources))
+        parts += [part.alias(f"f{index} {number}") for number, part in enumerate(made)]
     names = [f"k{index}" for index in range(len(keys))]
     frame = pl.DataFrame(columns)
     parts.append(pl.col("row").first().alias("first"))
@@ -93,38 +94,31 @@ def figures_of(
 class _Plan:
     """How a figure is computed: aggregates of a column, and what is made of their results."""
 
-    source: pl.Series | None
-    """None is the column of row numbers."""
-    parts: Callable[[pl.Expr], tuple[pl.Expr, ...]]
+    sources: tuple[pl.Series, ...]
+    parts: Callable[..., tuple[pl.Expr, ...]]
     finish: Callable[[list[pl.Series]], Column]
     width: int = 1
 
 
 def _plan(one: Asked) -> _Plan:
     if one.column is None:
-        return _Plan(None, lambda row: (row.len(),), _as_count)
+        return _Plan((), lambda: (pl.len(),), _as_count)
     column, series = one.column, one.column.series
     match one.function:
         case "count":
-            return _Plan(series, lambda value: (value.drop_nulls().len(),), _as_count)
+            return _Plan((series,), lambda value: (value.count(),), _as_count)
         case "distinct":
-            return _Plan(group_key(column), lambda value: (value.drop_nulls().n_unique(),), _as_count)
+            return _Plan((group_key(column),), lambda value: (value.drop_nulls().n_unique(),), _as_count)
         case "sum" | "mean" if series.dtype == pl.Float64:
-            make = _float_sum if one.function == "sum" else _float_mean
-            return _Plan(
-                series, lambda value: (value.drop_nulls().implode(),), lambda got: _of_lists(got[0], make)
-            )
+            return _floats(series, _float_sum if one.function == "sum" else _float_mean)
         case "sum":
-            return _Plan(_exact(series), lambda value: (value.sum(),), lambda got: Column(_narrow(got[0])))
+            return _Plan((_exact(series),), lambda value: (value.sum(),), lambda got: Column(_narrow(got[0])))
         case "mean":
             return _Plan(
-                _exact(series),
-                lambda value: (value.sum(), value.drop_nulls().len()),
-                lambda got: _means(*got),
-                2,
+                (_exact(series),), lambda value: (value.sum(), value.count()), lambda got: _means(*got), 2
             )
         case "median":
-            return _Plan(_counted(series), _middles, lambda got: _medians(*got), 2)
+            return _Plan((_counted(series),), _middles, lambda got: _medians(*got), 2)
         case "min":
             return _picking(column, lambda value: value.min())
         case "max":
@@ -135,10 +129,36 @@ def _plan(one: Asked) -> _Plan:
             return _picking(column, lambda value: value.drop_nulls().last())
 
 
+def _floats(series: pl.Series, make: Callable[[Sequence[float], int], float | None]) -> _Plan:
+    """Return the plan of a sum or mean of floats: of exact parts where they can be cut so, else of the cells."""
+    cut = split(series)
+    if cut is None:
+        return _Plan(
+            (series,),
+            lambda value: (value.drop_nulls().implode(),),
+            lambda got: Column(
+                pl.Series([make(cells, len(cells)) for cells in got[0].to_list()], dtype=pl.Float64)
+            ),
+        )
+    return _Plan(
+        tuple(cut),
+        lambda *values: (values[0].count(), *(value.sum() for value in values)),
+        lambda got: Column(
+            pl.Series(
+                [make(sums, count) for count, *sums in zip(*(one.to_list() for one in got), strict=True)],
+                dtype=pl.Float64,
+            )
+        ),
+        1 + len(cut),
+    )
+
+
 def _picking(column: Column, make: Callable[[pl.Expr], pl.Expr]) -> _Plan:
     """Return the plan of a figure that is one of the cells, and of their type."""
     return _Plan(
-        column.series, lambda value: (make(value),), lambda got: Column(got[0], column.mark, column.written)
+        (column.series,),
+        lambda value: (make(value),),
+        lambda got: Column(got[0], column.mark, column.written),
     )
 
 
@@ -159,21 +179,17 @@ def _counted(series: pl.Series) -> pl.Series:
     return series.cast(pl.Int64) if series.dtype in (pl.Boolean, pl.Null) else series
 
 
-def _of_lists(lists: pl.Series, make: Callable[[list[float]], float | None]) -> Column:
-    return Column(pl.Series([make(cells) for cells in lists.to_list()], dtype=pl.Float64))
+def _float_sum(parts: Sequence[float], count: int) -> float:
+    return math.fsum(parts) + 0.0
 
 
-def _float_sum(cells: list[float]) -> float:
-    return math.fsum(cells) + 0.0
-
-
-def _float_mean(cells: list[float]) -> float | None:
-    if not cells:
+def _float_mean(parts: Sequence[float], count: int) -> float | None:
+    if not count:
         return None
     try:
-        return math.fsum(cells) / len(cells) + 0.0
+        return math.fsum(parts) / count + 0.0
     except OverflowError:
-        return float(sum(map(Fraction, cells)) / len(cells))
+        return float(sum(map(Fraction, parts)) / count)
 
 
 def _means(sums: pl.Series, counts: pl.Series) -> Column:
