@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from structforge.api import openapi
+from structforge.api import hook_door, openapi
 from structforge.api.access_log import AccessLog
-from structforge.api.responses import error_response, problem_response
+from structforge.api.responses import REQUEST_ID, error_response, problem_response
 from structforge.api.routes import (
     answers,
     artifact_views,
@@ -46,8 +46,6 @@ from structforge.domain.faults import fault_sentence
 from structforge.domain.values import path_of
 
 logger = logging.getLogger(__name__)
-
-REQUEST_ID = "structforge.request_id"
 
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _DESCRIPTION = "Draw workflows or write them, run them durably. Errors are problem documents (RFC 9457)."
@@ -85,7 +83,7 @@ class Gateway:
 
         try:
             workflow_id = starts.workflow_of(scope["path"]) if scope["method"] == "POST" else None
-            is_hook = workflow_id is None and scope["path"].startswith(hooks.PREFIX)
+            is_hook = workflow_id is None and scope["path"].startswith(hook_door.PREFIX)
             if workflow_id is None and not is_hook:
                 # No text of the database holds a NUL; psycopg would refuse one as a fault of ours.
                 app = _nul_refused(request_id) if b"%00" in scope["query_string"] else self.api
@@ -97,7 +95,7 @@ class Gateway:
                     if workflow_id is not None:
                         response = await starts.start_run(request, self._services, workflow_id)
                     else:
-                        response = await hooks.receive_hook(request, self._services)
+                        response = await hook_door.receive_hook(request, self._services)
                 except StructForgeError as error:
                     response = error_response(error, request_id=request_id)
                 await response(scope, receive, sender)

@@ -28,6 +28,9 @@ RAW_API_HEADERS = [(name.encode(), value.encode()) for name, value in API_HEADER
 
 RETRY_AFTER_S = 2
 
+REQUEST_ID = "structforge.request_id"
+"""Where the scope of a request has its id."""
+
 
 class JsonResponse(Response):
     """A JSON answer; `content` may hold anything orjson writes (UUIDs, datetimes, dataclasses)."""

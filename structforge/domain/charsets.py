@@ -74,7 +74,7 @@ def json_in_utf8(data: bytes, declared: str = "") -> bytes:
     charset = _BY_ZEROS.get(tuple(zeros), "")
     if charset:
         return _decoded(data, charset).encode()
-    if not declared.strip():
+    if declared.strip().lower() in ("", "utf-8", "utf8"):
         return data
     try:
         data.decode()

@@ -4,17 +4,15 @@ Invariant: an answer is what it says it is, in the encoding it declares, or an e
 """
 
 import asyncio
-import re
-import unicodedata
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from structforge.domain.charsets import CharsetError, charset_of, decode_text, json_in_utf8
 from structforge.domain.errors import InvalidError, sentence
+from structforge.domain.file_names import disposition_name, safe_name
+from structforge.domain.media_types import is_json, is_markup, is_text
 from structforge.domain.values import decode_json
 from structforge.sdk import NodeContext, NodeError
 from structforge.sdk.context import HttpResponse
@@ -23,28 +21,8 @@ Reading = Literal["auto", "json", "text", "file"]
 
 MAX_RETRY_AFTER_S = 86_400.0
 EXCERPT_CHARACTERS = 500
-MAX_NAME_CHARACTERS = 200
 
-_JSON = frozenset({"application/json", "text/json", "application/x-json"})
-_TEXTUAL = frozenset(
-    {
-        "application/graphql",
-        "application/javascript",
-        "application/jsonl",
-        "application/sql",
-        "application/toml",
-        "application/x-javascript",
-        "application/x-ndjson",
-        "application/x-www-form-urlencoded",
-        "application/x-yaml",
-        "application/xml",
-        "application/yaml",
-    }
-)
-_MARKUP = ("text/html", "text/xml", "application/xml")
 _NO_CONTENT = frozenset({204, 205, 304})
-_DISPOSITION = re.compile(r""";\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))""", re.IGNORECASE)
-_EXTENDED = re.compile(r"([^']*)'[^']*'(.*)", re.DOTALL)
 
 
 async def read_answer(
@@ -115,24 +93,9 @@ def retry_after_s(response: HttpResponse, now: datetime) -> float | None:
 
 
 def file_name(response: HttpResponse, url: str) -> str:
-    """Return what a file is to be called: as `Content-Disposition` says, else by its address.
-
-    Source: RFC 6266; RFC 8187 for `filename*`; RFC 2047 is met in the wild.
-    """
-    names: dict[str, str] = {}
-    for found in _DISPOSITION.finditer(f";{response.headers.get('content-disposition', '')}"):
-        quoted, plain = found[2], found[3]
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain.strip()
-        names.setdefault(found[1].lower(), value)
-    extended = _EXTENDED.fullmatch(names.get("filename*", ""))
-    name = ""
-    if extended is not None:
-        try:
-            name = decode_text(unquote_to_bytes(extended[2]), extended[1] or "utf-8")
-        except CharsetError:
-            name = ""
-    name = name or _encoded_words(names.get("filename", ""))
-    return _safe_name(name) or _safe_name(unquote(_path(response.url or url))) or "answer"
+    """Return what a file is to be called: as `Content-Disposition` says, else by its address."""
+    said = disposition_name(response.headers.get("content-disposition", ""))
+    return said or safe_name(unquote(_path(response.url or url))) or "answer"
 
 
 def _path(url: str) -> str:
@@ -142,30 +105,10 @@ def _path(url: str) -> str:
         return ""
 
 
-def _safe_name(name: str) -> str:
-    """Return the last part of a name, without what no file's name can have."""
-    last = re.split(r"[/\\]", name)[-1]
-    plain = "".join(character for character in last if character.isprintable()).strip().lstrip(".")
-    plain = unicodedata.normalize("NFC", plain)
-    stem, dot, ending = plain.rpartition(".")
-    if dot and len(plain) > MAX_NAME_CHARACTERS and len(ending) < 20:
-        return f"{stem[: MAX_NAME_CHARACTERS - len(ending) - 1]}.{ending}"
-    return plain[:MAX_NAME_CHARACTERS]
-
-
-def _encoded_words(name: str) -> str:
-    if "=?" not in name:
-        return name
-    try:
-        return str(make_header(decode_header(name)))
-    except (HeaderParseError, LookupError, ValueError):
-        return name
-
-
 def _kind_of(media_type: str, content: bytes) -> Reading:
-    if media_type in _JSON or media_type.endswith("+json"):
+    if is_json(media_type):
         return "json"
-    if media_type.startswith("text/") or media_type in _TEXTUAL or media_type.endswith("+xml"):
+    if is_text(media_type):
         return "text"
     if media_type:
         return "file"
@@ -195,9 +138,8 @@ def _json(response: HttpResponse, declared: str, max_bytes: int) -> Any:
 
 
 def _text(content: bytes, declared: str, media_type: str) -> str:
-    markup = media_type.startswith(_MARKUP) or media_type.endswith("+xml")
     try:
-        text = decode_text(content, declared, markup=markup)
+        text = decode_text(content, declared, markup=is_markup(media_type))
     except CharsetError as error:
         raise _no_text(error.charset) from error
     if "\0" in text:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from structforge.domain.charsets import CharsetError, charset_of, encode_text
 from structforge.domain.errors import sentence
 from structforge.domain.values import encode_json
+from structforge.nodes.http_headers import plain_text
 from structforge.sdk import ArtifactRef, NodeContext, NodeError
 
 BodyType = Literal["auto", "none", "json", "text", "form", "multipart", "file"]
@@ -48,11 +49,6 @@ async def encode_body(
         case "multipart":
             return await _multipart(context, body)
     return await _file(context, body)
-
-
-def plain_text(value: Any) -> str:
-    """Return a value as it stands in a URL, a form or a header: a text as it is, anything else as JSON spells it."""
-    return value if isinstance(value, str) else encode_json(value).decode()
 
 
 def _kind_of(body: Any) -> BodyType:

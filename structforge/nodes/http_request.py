@@ -7,7 +7,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from structforge.domain.errors import sentence
 from structforge.nodes.http_answers import answer_headers, excerpt, read_answer, retry_after_s
-from structforge.nodes.http_bodies import BodyType, encode_body, plain_text
+from structforge.nodes.http_bodies import BodyType, encode_body
+from structforge.nodes.http_headers import header_texts, plain_text
 from structforge.sdk import (
     Effect,
     Example,
@@ -139,7 +140,7 @@ class HttpRequest(Node[HttpRequestParameters]):
 
     async def run(self, context: NodeContext, parameters: HttpRequestParameters, inputs: Inputs) -> Result:
         """Return status, headers and body. Raises: NodeError `http.*`, `outbound.*`."""
-        headers = _headers(parameters.headers)
+        headers = header_texts(parameters.headers)
         present = {name.lower(): value for name, value in headers.items()}
         content, content_type = await encode_body(
             context,
@@ -196,24 +197,6 @@ def _with_query(url: str, query: dict[str, Any]) -> str:
     address, hash_mark, fragment = url.partition("#")
     joint = "&" if urlsplit(address).query else "" if address.endswith("?") else "?"
     return f"{address}{joint}{urlencode(pairs, quote_via=quote)}{hash_mark}{fragment}"
-
-
-def _headers(given: dict[str, Any]) -> dict[str, str]:
-    """Return headers as texts: a number as JSON spells it, a list joined by commas. Raises: NodeError `http.header`."""
-    headers: dict[str, str] = {}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            raise NodeError(
-                "http.header",
-                sentence("The value of the header `{name}` is an object, and a header is a text.", name=name),
-                where=f"parameters.headers.{name[:80]}",
-                hint="Name the field of it that is meant.",
-            )
-        if isinstance(value, list):
-            headers[name] = ", ".join(plain_text(one) for one in value if one is not None)
-        elif value is not None:
-            headers[name] = plain_text(value)
-    return headers
 
 
 def _status_error(method: str, place: str, response: HttpResponse) -> NodeError:

@@ -42,9 +42,10 @@ class WebhookTrigger(Node[WebhookParameters]):
     """Starts a run for each request to the workflow's own address.
 
     Its output is the request: `method`, `headers` (content-type, user-agent and those you name; never cookies or
-    credentials), `query`, `body` (JSON decoded, a form as an object, other text as text) and `received_at`. The
-    address of the published version and that of the draft, which answers only while you listen, are shown with
-    the workflow; so is the secret, once. How to sign a request is told in `docs/webhooks.md`.
+    credentials), `query`, `body` (JSON decoded, a form as an object with its files, text as text, anything else as
+    a file, null for nothing) and `received_at`. The address of the published version and that of the draft, which
+    answers only while you listen, are shown with the workflow; so is the secret, once. How to sign a request, and
+    how pages of other origins may call it (CORS), is told in `docs/webhooks.md`.
 
     **Example.** With the id `hook`, the next nodes can use `{{ hook.body.order_id }}`.
     """

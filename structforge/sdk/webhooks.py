@@ -3,15 +3,25 @@
 Invariant: these parameters hold no expressions (nothing runs yet that could resolve them) and no secret.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from structforge.sdk.parameters import Parameters, parameter
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 RESPONSE_FIELDS = frozenset({"status", "headers", "body"})
 """The fields of a run's output that is an HTTP response, as `flow.respond` makes it."""
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+OWN_RESPONSE_HEADERS = frozenset(
+    {"cache-control", "clear-site-data", "connection", "content-length", "content-security-policy", "date",
+     "keep-alive", "server", "set-cookie", "strict-transport-security", "te", "trailer", "transfer-encoding",
+     "upgrade", "x-content-type-options", "x-request-id"}
+)  # fmt: skip
+"""Of the connection, of our own answers, and cookies: one origin serves webhooks and the web app."""
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.\[\]:_-]{1,255})$")]
 
 
 _METHODS = parameter(
@@ -103,3 +113,12 @@ class WebhookParameters(Parameters):
     tolerance_s: int = _TOLERANCE_S
     max_bytes: int = _MAX_BYTES
     headers: tuple[str, ...] = _HEADERS
+    origins: tuple[Origin, ...] = parameter(
+        (),
+        title="Origins of web pages (CORS)",
+        description="Pages that may call this address from a browser, such as `https://shop.example`; `*` is any page.",
+        widget="list",
+        expressions=False,
+        max_length=100,
+        advanced=True,
+    )

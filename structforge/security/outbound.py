@@ -443,28 +443,35 @@ def _port(url: httpx.URL) -> int:
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if name.lower() in _OWN_HEADERS:
-            problem = sentence("The header `{name}` is set by the client itself.", name=name)
-        elif not _HEADER_NAME.fullmatch(name):
-            problem = sentence("`{name}` is not a header name.", name=name[:80])
-        elif not value.isascii() and value.isprintable():
             raise NodeError(
                 "http.header",
-                sentence(
-                    "The value of the header `{name}` holds characters that a header cannot: it is ASCII.",
-                    name=name,
-                ),
+                sentence("The header `{name}` is set by the client itself.", name=name),
                 where=f"headers.{name[:80]}",
-                hint="Write other letters as the server expects them, most often by `urlencode`; in file names as "
-                "`filename*=UTF-8''M%C3%BCller.pdf`.",
             )
-        elif not _HEADER_VALUE.fullmatch(value):
-            problem = sentence(
-                "The value of the header `{name}` holds characters that a header cannot.", name=name
-            )
-        else:
-            continue
-        raise NodeError("http.header", problem, where=f"headers.{name[:80]}")
+        check_header(name, value)
     return {name: value.strip() for name, value in headers.items()}
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse what is no name or no value of a header. Raises: NodeError `http.header`."""
+    hint = ""
+    if not _HEADER_NAME.fullmatch(name):
+        problem = sentence("`{name}` is not a header name.", name=name[:80])
+    elif not value.isascii() and value.isprintable():
+        problem = sentence(
+            "The value of the header `{name}` holds characters that a header cannot: it is ASCII.", name=name
+        )
+        hint = (
+            "Write other letters as they are expected, most often by `urlencode`; in file names as "
+            "`filename*=UTF-8''M%C3%BCller.pdf`."
+        )
+    elif not _HEADER_VALUE.fullmatch(value):
+        problem = sentence(
+            "The value of the header `{name}` holds characters that a header cannot.", name=name
+        )
+    else:
+        return
+    raise NodeError("http.header", problem, where=f"headers.{name[:80]}", hint=hint)
 
 
 def _redirected(hop: _Hop, status: int, location: str) -> _Hop:

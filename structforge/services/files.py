@@ -21,8 +21,9 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
+from structforge.domain.values import JsonValue
 from structforge.nodes.formats.file_names import entry_of, normal_name
-from structforge.sdk import NodeError
+from structforge.sdk import ArtifactRef, NodeError
 from structforge.storage.artifacts import HASH, ArtifactStore
 from structforge.storage.database import Database
 from structforge.storage.repositories.artifacts import Artifacts
@@ -77,6 +78,29 @@ class FileService:
         except NodeError as error:
             raise NotFoundError(error.problem) from error
         return StoredFile(path, digest, row.media_type, row.size_bytes)
+
+    async def received(self, organization_id: UUID, data: bytes, media_type: str, name: str) -> JsonValue:
+        """Store a file that came with a request from outside; return its reference. Raises: TooLargeError."""
+        try:
+            stored = await asyncio.to_thread(self._store.put, organization_id, (data,))
+        except NodeError as error:
+            raise TooLargeError(error.problem) from error
+        # Noted at once: should no run come of the request, it is swept as what nobody uses.
+        async with self._database.transaction(organization_id) as session:
+            await Artifacts(session).add(
+                organization_id, stored.hash, size_bytes=stored.size_bytes, media_type=media_type
+            )
+        reference: JsonValue = ArtifactRef(stored.hash, stored.size_bytes, media_type, name).as_json()
+        return reference
+
+    async def made(self, organization_id: UUID, ref: ArtifactRef) -> StoredFile:
+        """Return the file that a run of the organization answers with. Raises: NotFoundError."""
+        try:
+            path = await asyncio.to_thread(self._store.path, organization_id, ref.hash)
+        except NodeError as error:
+            raise NotFoundError(error.problem) from error
+        plain = ref.media_type.isascii() and ref.media_type.isprintable() and ref.media_type
+        return StoredFile(path, ref.name or "file", plain or "application/octet-stream", ref.size_bytes)
 
     async def list(self, principal: Principal) -> "list[FileEntry]":
         """Return the organization's files by path, at most `MAX_LISTED`."""

@@ -1,5 +1,6 @@
 """Webhooks over HTTP: addresses, signatures, methods, sizes, responses, the test address, two organizations."""
 
+import gzip
 import json
 import time
 from typing import Any
@@ -180,7 +181,7 @@ async def test_methods_sizes_and_unknown_addresses(
     workflow, path = await made(http, methods=["PUT", "GET"], max_bytes=10, signature=False)
     async with installation.http() as caller:
         refused = await caller.post(path, json={})
-        assert (refused.status_code, refused.headers["allow"]) == (405, "PUT, GET")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "PUT, GET, HEAD, OPTIONS")
         assert (await caller.put(path, content=b"[" + b"1" * 20 + b"]")).status_code == 413
         assert (await caller.get(path)).status_code == 202
         for address in ("/hooks/", "/hooks/nobody", "/hooks/test/", "/hooks/test/nobody", "/hooks/a%00b"):
@@ -247,3 +248,122 @@ async def test_organizations_have_their_own_paths_and_nothing_of_each_other(
         for method, rest in (("GET", "hooks"), ("POST", "hooks/hook/listen"), ("POST", "hooks/hook/secret")):
             foreign = await second.request(method, f"/api/v1/workflows/{workflow}/{rest}")
             assert foreign.status_code == 404, rest
+
+
+async def test_a_form_with_files_and_a_file_as_the_response(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    respond = {
+        "headers": {"X-Exact": "{{ hook.body.n }}", "X-Nothing": None},
+        "body": "{{ hook.body.file }}",
+    }
+    _, path = await made(http, respond=respond, response="respond", signature=False)
+    _, inline = await made(
+        http,
+        respond={"status": 201, "headers": {"Content-Disposition": "inline"}, "body": "{{ hook.body }}"},
+        response="respond",
+        signature=False,
+    )
+    async with installation.http() as caller:
+        files = {"file": ("Müller.png", b"\x89PNG\x00", "image/png")}
+        answer = await caller.post(path, files=files, data={"n": "0.10"})
+        assert (answer.status_code, answer.content) == (200, b"\x89PNG\x00"), answer.text
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''M%C3%BCller.png"
+        assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert (answer.headers["x-exact"], "x-nothing" in answer.headers) == ("0.10", False)
+        page = await caller.post(
+            inline, content=b"\x00<script>", headers={"content-type": "application/x-page"}
+        )
+        assert (page.status_code, page.content) == (201, b"\x00<script>")
+        assert (page.headers["content-type"], page.headers["content-disposition"]) == (
+            "application/x-page",
+            "inline",
+        )
+        forged = await caller.post(inline, json={"$artifact": {"hash": "0" * 64}})
+        assert (forged.status_code, forged.json()["code"]) == (422, "hook.reference")
+        head = await caller.head(path)
+        assert head.status_code == 405
+
+
+async def test_what_a_response_may_be(installation: Installation, http: httpx.AsyncClient) -> None:
+    async def answered(respond: dict[str, Any], data: Any = None) -> httpx.Response:
+        _, path = await made(http, respond=respond, response="respond", signature=False)
+        async with installation.http() as caller:
+            return await caller.post(path, json=data)
+
+    nothing = await answered({"body": "{{ hook.body.found }}"}, {"found": None})
+    assert (nothing.content, nothing.headers["content-type"]) == (b"null", "application/json")
+    exact = await answered({"body": "{{ hook.body }}"}, [12345678901234567890, 0.1])
+    assert exact.content == b"[12345678901234567890,0.1]"
+    text = await answered({"body": "grüß", "headers": {"Content-Type": "text/html; charset=utf-8"}})
+    assert (text.text, text.headers["content-type"]) == ("grüß", "text/html; charset=utf-8")
+    empty = await answered({"status": 204, "body": {"a": 1}})
+    assert (empty.status_code, empty.content, "content-type" in empty.headers) == (204, b"", False)
+    odd = await answered({"headers": {"X-Name": "Müller"}})
+    assert odd.status_code == 502
+
+
+async def test_head_options_and_pages_of_other_origins(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    shop, other = "https://shop.example", "https://other.example"
+    workflow, path = await made(
+        http,
+        response="respond",
+        signature=False,
+        methods=["GET", "POST"],
+        origins=[shop, "http://localhost:3000"],
+    )
+    _, closed = await made(http, response="respond", signature=False, methods=["GET"])
+    _, open_to_all = await made(http, response="respond", signature=False, methods=["GET"], origins=["*"])
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "content-type, x-a"}
+    async with installation.http() as caller:
+        seen = await caller.get(path)
+        head = await caller.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(seen.content))
+        before = await runs_of(http, workflow)
+        allowed = await caller.options(path, headers={"origin": shop, **asks})
+        assert allowed.status_code == 204
+        assert allowed.headers["access-control-allow-origin"] == shop
+        assert allowed.headers["access-control-allow-methods"] == "GET, POST, HEAD, OPTIONS"
+        assert allowed.headers["access-control-allow-headers"] == "content-type, x-a"
+        assert allowed.headers["vary"] == "Origin"
+        refused = await caller.options(path, headers={"origin": other, **asks})
+        assert (refused.status_code, "access-control-allow-origin" in refused.headers) == (204, False)
+        plain = await caller.options(closed, headers={"origin": shop, **asks})
+        assert (plain.status_code, plain.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+        assert "access-control-allow-origin" not in plain.headers
+        assert await runs_of(http, workflow) == before
+        read = await caller.post(path, json={}, headers={"origin": shop})
+        assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, shop)
+        wrong = await caller.post(
+            path, content=b"{", headers={"origin": shop, "content-type": "application/json"}
+        )
+        assert (wrong.status_code, wrong.headers["access-control-allow-origin"]) == (422, shop)
+        anybody = await caller.get(open_to_all, headers={"origin": other})
+        assert (anybody.headers["access-control-allow-origin"], "vary" in anybody.headers) == ("*", False)
+        silent = await caller.get(closed, headers={"origin": other})
+        assert "access-control-allow-origin" not in silent.headers
+    body = {"name": "x", "document": document(origins=["https://shop.example/path"])}
+    refused_draft = await http.post("/api/v1/workflows", json=body)
+    published = await http.post(f"/api/v1/workflows/{refused_draft.json()['id']}/publish")
+    assert published.status_code == 422, published.text
+
+
+async def test_packed_bodies_and_queries_of_all_letters(
+    installation: Installation, http: httpx.AsyncClient
+) -> None:
+    respond = {"body": {"q": "{{ hook.query }}", "b": "{{ hook.body }}"}}
+    _, path = await made(http, respond=respond, response="respond", signature=False, max_bytes=1_000)
+    packed = {"content-encoding": "gzip", "content-type": "application/json"}
+    async with installation.http() as caller:
+        answer = await caller.post(
+            f"{path}?q=%C3%BC&q=b&c=", content=gzip.compress(b'{"a": "\xc3\xbc"}'), headers=packed
+        )
+        assert answer.json() == {"q": {"q": ["ü", "b"], "c": ""}, "b": {"a": "ü"}}
+        bomb = await caller.post(path, content=gzip.compress(b" " * 1_001), headers=packed)
+        assert (bomb.status_code, bomb.json()["code"]) == (413, "body.too_large")
+        brotli = await caller.post(path, content=b"abc", headers={**packed, "content-encoding": "br"})
+        assert (brotli.status_code, brotli.json()["code"]) == (415, "hook.encoding")
