@@ -199,13 +199,8 @@ def _finite(cell: float | None) -> float | None:
 
 
 def _is_exact(cell: Any) -> bool:
-    """Tell whether a number is the same as binary64."""
-    if type(cell) is not int or -_EXACT_FLOAT <= cell <= _EXACT_FLOAT:
-        return True
-    try:
-        return int(float(cell)) == cell
-    except OverflowError:
-        return False
+    """Tell whether a number is the same as binary64, which counts with its shortest digits."""
+    return type(cell) is not int or -_EXACT_FLOAT <= cell <= _EXACT_FLOAT
 
 
 def _decimals(name: str, cells: Sequence[Any]) -> tuple[pl.Series, None] | None:

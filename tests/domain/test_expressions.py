@@ -281,3 +281,14 @@ def test_the_documentation_names_every_function_test_and_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "expressions.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+(?:\.[a-z_]+)?", page))
     assert {*FUNCTIONS, *TESTS, *CODES, *(name for methods in METHODS.values() for name in methods)} <= words
+
+
+def test_coalesce_computes_no_more_than_it_needs() -> None:
+    assert parse("{{ coalesce(none, a, 1 / 0) }}").evaluate({"a": 5}) == 5
+    assert parse("{{ none | coalesce(none) }}").evaluate({}) is None
+
+
+def test_a_comparison_inside_arithmetic_fails_at_its_place() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse("{{ (a < 2) + 1 }}").evaluate({"a": 1})
+    assert (caught.value.start, caught.value.code) == (4, "expression.type")

@@ -369,6 +369,8 @@ class _Compiler:
             return self._default(node, subjects, span)
         if name == "case":
             return self._case(node, subjects, span)
+        if name == "coalesce" and subjects and not node.kwargs:
+            return self._coalesce(subjects)
         try:
             function = function_named(name)
         except Fault as fault:
@@ -397,6 +399,20 @@ class _Compiler:
             return None if otherwise is None else otherwise(scope, work)
 
         return case
+
+    def _coalesce(self, subjects: list[nodes.Expr]) -> Evaluator:
+        """Return the first value that is not null; what comes after it is not computed."""
+        parts = [self.compile(subject) for subject in subjects]
+
+        def coalesce(scope: Mapping[str, Any], work: Work) -> Any:
+            value = None
+            for part in parts:
+                value = part(scope, work)
+                if value is not None:
+                    break
+            return value
+
+        return coalesce
 
     def _default(self, node: nodes.Filter | nodes.Call, subjects: list[nodes.Expr], span: Span) -> Evaluator:
         named = {str(keyword.key): keyword.value for keyword in node.kwargs}

@@ -265,7 +265,7 @@ def power(base: Cells, times: Cells) -> Fast | None:
 def negate(value: Cells) -> Fast | None:
     """Change the sign."""
     if value.kind is Kind.NUMBER:
-        return Fast(Cells(Kind.NUMBER, pl.Series([0.0]) - value.series))
+        return Fast(Cells(Kind.NUMBER, one_zero(-value.series)))
     if value.kind in EXACT:
         (wide,) = _widened(value.series, reach=bound(value.series))
         return _exact(value.kind, pl.Series([0], dtype=wide.dtype) - wide, value.scale, None)

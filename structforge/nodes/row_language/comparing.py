@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from structforge.nodes.row_language.arithmetic import EXACT_FLOAT, aligned, bound, over_power_of_ten
-from structforge.nodes.row_language.cells import EXACT, NUMERIC, Cells, Kind, nothing
+from structforge.nodes.row_language.cells import EXACT, NUMERIC, Cells, Kind
 from structforge.nodes.row_language.operations import Fast, Kernel
 
 _SURE_DIGITS = 10**15
@@ -83,15 +83,14 @@ def not_equal(left: Cells, right: Cells) -> Fast | None:
 def _ordered(test: Callable[[Any, Any], pl.Series]) -> Kernel:
     def kernel(left: Cells, right: Cells) -> Fast | None:
         if Kind.NOTHING in (left.kind, right.kind):
-            return Fast(nothing(rows_of(left, right)))
+            return _truth(pl.Series([False], dtype=pl.Boolean))
         if Kind.BOOLEAN in (left.kind, right.kind):
             return None
         pair = _compared(left, right)
         if pair is None:
             return None
         one, other, doubtful = pair
-        result = test(one, other)
-        return _truth(result, doubtful)
+        return _truth(test(one, other).fill_null(False), doubtful)
 
     return kernel
 
@@ -108,12 +107,13 @@ def contained(item: Cells, holder: Cells) -> Fast | None:
         return None
     part = pl.lit(item.value(), pl.String) if item.constant else pl.lit(item.series)
     whole = pl.lit(holder.value(), pl.String) if holder.constant else pl.lit(holder.series)
-    found = (
-        pl.when(part.is_null() & whole.is_not_null())
-        .then(False)
-        .otherwise(whole.str.contains(part, literal=True))
-    )
-    return _truth(pl.select(found).to_series())
+    return _truth(pl.select(whole.str.contains(part, literal=True).fill_null(False)).to_series())
+
+
+def not_contained(item: Cells, holder: Cells) -> Fast | None:
+    """Tell whether a text lacks a part, or a list the item."""
+    found = contained(item, holder)
+    return None if found is None else Fast(Cells(Kind.BOOLEAN, ~found.cells.series), found.doubtful)
 
 
 def truth(cells: Cells) -> pl.Series:
@@ -128,9 +128,3 @@ def truth(cells: Cells) -> pl.Series:
         case Kind.JSON:
             return pl.Series([bool(cell) for cell in cells.data], dtype=pl.Boolean)
     return (cells.series != 0).fill_null(False)
-
-
-def not_contained(item: Cells, holder: Cells) -> Fast | None:
-    """Tell whether a text lacks a part, or a list the item."""
-    found = contained(item, holder)
-    return None if found is None else Fast(Cells(Kind.BOOLEAN, ~found.cells.series), found.doubtful)

@@ -61,7 +61,8 @@ class Evaluation:
         try:
             return apply(operation, operands, rows.height)
         except CellFault as error:
-            raise row_error(error.fault, rows.number(error.index), self._parsed.span(node)) from error
+            row = rows.number(error.index)
+            raise row_error(error.fault, row, self._parsed.span(node), operation.name) from error
 
     def _const(self, node: nodes.Const, rows: Rows) -> AnyCells:
         return constant(node.value)

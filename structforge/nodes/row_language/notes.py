@@ -278,8 +278,9 @@ in `price * 1.2 if qty > 10 else price`. For each row it gives what the `{{ }}` 
 - **Operators**: `+ - * / // % **` compute, `~` joins texts, `== != < <= > >= in not in` compare, `and or not` combine,
   `a if test else b` chooses. Filters (`city | upper`) and tests (`qty is none`) work as well.
 - **Null** stays null: where the `{{ }}` language would stop because a value is null, the cell is empty. `city == none`
-  asks for it, `coalesce(qty, 0)` fills it; `~` and `text(x)` take it as an empty text. A condition that is null is not
-  true. As a missing field is null in tables, `x is defined` is false for null.
+  asks for it, `coalesce(qty, 0)` fills it; `~` and `text(x)` take it as an empty text. `<`, `>` and `in` are false
+  where a side is null, and a condition that is null is not true. As a missing field is null in tables,
+  `x is defined` is false for null.
 - **Numbers** never change on the way: integers do not wrap around, a literal such as `0.1` is an exact decimal, and
   numbers compare by exact value. A result of more than 38 digits is an error that names the row.
 - **Guards protect**: `a / b if b else 0`, `b and a / b`, `case(...)`, `coalesce(...)` and `default(...)` compute a
@@ -302,7 +303,8 @@ _CHINESE = """\
 - **运算符**：`+ - * / // % **` 计算，`~` 连接文本，`== != < <= > >= in not in` 比较，`and or not` 组合，
   `a if test else b` 选择。过滤器（`city | upper`）和测试（`qty is none`）也可使用。
 - **空值**保持为空：`{{ }}` 语言因空值而停止之处，单元格为空。`city == none` 判断空值，`coalesce(qty, 0)` 填补；
-  `~` 与 `text(x)` 把它当作空文本。为空的条件不算真。表格中缺失的字段就是空值，因此 `x is defined` 对空值为假。
+  `~` 与 `text(x)` 把它当作空文本。一侧为空值时
+  `<`、`>` 和 `in` 为假；为空的条件不算真。表格中缺失的字段就是空值，因此 `x is defined` 对空值为假。
 - **数字**不会在途中改变：整数不会溢出回绕，`0.1` 这样的字面量是精确小数，数字按精确值比较。结果超过 38 位是错误，
   并指出行号。
 - **条件保护**：`a / b if b else 0`、`b and a / b`、`case(...)`、`coalesce(...)` 和 `default(...)`

@@ -16,7 +16,7 @@ from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.functions import FUNCTIONS, METHODS, look_up
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Absent, Fault, kind_of, suggestion
-from structforge.domain.numbers import is_number, whole
+from structforge.domain.numbers import whole
 from structforge.nodes.row_language import arithmetic, comparing, nested, texts
 from structforge.nodes.row_language.cells import NUMERIC, Kind
 from structforge.nodes.row_language.operations import Fast, Kernel, Operation
@@ -38,6 +38,20 @@ BINARY: dict[type[nodes.Node], Operation] = {
     nodes.Pow: _symbol("**", operators.power, arithmetic.power),
 }
 
+
+def _false_for_null(compare: Callable[[Any, Any, Work], bool]) -> Callable[[Any, Any, Work], bool]:
+    """Return a comparison that is false where a side is null: a condition is true or false in every row."""
+
+    def test(left: Any, right: Any, work: Work) -> bool:
+        return left is not None and right is not None and compare(left, right, work)
+
+    return test
+
+
+def _contained(item: Any, holder: Any, work: Work) -> bool:
+    return holder is not None and operators.contained(item, holder, work)
+
+
 COMPARISONS: dict[str, Operation] = {
     "eq": _symbol("==", operators.equal, comparing.equal, Kind.BOOLEAN),
     "ne": _symbol(
@@ -46,14 +60,16 @@ COMPARISONS: dict[str, Operation] = {
         comparing.not_equal,
         Kind.BOOLEAN,
     ),
-    "lt": _symbol("<", operators.less, comparing.less, Kind.BOOLEAN),
-    "lteq": _symbol("<=", operators.less_or_equal, comparing.less_or_equal, Kind.BOOLEAN),
-    "gt": _symbol(">", operators.greater, comparing.greater, Kind.BOOLEAN),
-    "gteq": _symbol(">=", operators.greater_or_equal, comparing.greater_or_equal, Kind.BOOLEAN),
-    "in": _symbol("in", operators.contained, comparing.contained, Kind.BOOLEAN),
+    "lt": _symbol("<", _false_for_null(operators.less), comparing.less, Kind.BOOLEAN),
+    "lteq": _symbol("<=", _false_for_null(operators.less_or_equal), comparing.less_or_equal, Kind.BOOLEAN),
+    "gt": _symbol(">", _false_for_null(operators.greater), comparing.greater, Kind.BOOLEAN),
+    "gteq": _symbol(
+        ">=", _false_for_null(operators.greater_or_equal), comparing.greater_or_equal, Kind.BOOLEAN
+    ),
+    "in": _symbol("in", _contained, comparing.contained, Kind.BOOLEAN),
     "notin": _symbol(
         "not in",
-        lambda left, right, work: not operators.contained(left, right, work),
+        lambda left, right, work: not _contained(left, right, work),
         comparing.not_contained,
         Kind.BOOLEAN,
     ),
@@ -67,17 +83,11 @@ def _join(work: Work, *parts: Any) -> str:
 
 
 def _negate(work: Work, value: Any) -> Any:
-    return -_signed(value)
+    return operators.signed(value, -1)
 
 
 def _plus(work: Work, value: Any) -> Any:
-    return _signed(value)
-
-
-def _signed(value: Any) -> Any:
-    if is_number(value):
-        return value
-    raise Fault("expression.type", sentence("A sign does not work on {value}.", value=kind_of(value)))
+    return operators.signed(value, 1)
 
 
 def _slice(work: Work, holder: Any, start: Any, stop: Any, step: Any) -> Any:

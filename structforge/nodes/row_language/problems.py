@@ -7,6 +7,7 @@ from typing import Any
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import Fault
+from structforge.domain.moments import MomentError
 from structforge.sdk import NodeError
 
 Span = tuple[int, int]
@@ -41,13 +42,17 @@ class RowError(Exception):
         )
 
 
-def row_error(fault: Fault, row: int, span: Span) -> RowError:
+_DIVIDES = frozenset({"/", "//", "%"})
+_READS_NUMBERS = frozenset({"integer", "int", "number", "float", "decimal"})
+
+
+def row_error(fault: Fault, row: int, span: Span, operation: str) -> RowError:
     """Return what is wrong in a row; `fault` is what the `{{ }}` language says about its cells."""
-    return RowError(
-        "row_expression.value",
-        sentence("Row {row}: {problem}", row=row, problem=fault.message),
-        fault.hint,
-        span,
-        row,
-        reason=fault.code,
-    )
+    said = sentence("Row {row}: {problem}", row=row, problem=fault.message)
+    if operation in _DIVIDES and fault.message == "Division by zero.":
+        return RowError("row_expression.division_by_zero", said, fault.hint, span, row)
+    if isinstance(fault.__cause__, MomentError):
+        return RowError("table.not_a_date", said, fault.hint, span, row)
+    if fault.code == "expression.type" and operation in _READS_NUMBERS:
+        return RowError("table.not_a_number", said, fault.hint, span, row)
+    return RowError("row_expression.value", said, fault.hint, span, row, reason=fault.code)

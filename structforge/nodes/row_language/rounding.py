@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from structforge.nodes.row_language.arithmetic import one_zero, over_power_of_ten, scaled_up
-from structforge.nodes.row_language.cells import EXACT, Cells, Kind, narrowed, with_scale
+from structforge.nodes.row_language.arithmetic import bound, one_zero, over_power_of_ten, scaled_up
+from structforge.nodes.row_language.cells import DIGITS, EXACT, Cells, Kind, narrowed, with_scale
 from structforge.nodes.row_language.operations import Fast
 
 _SURE = 10.0**14
@@ -127,6 +127,8 @@ def fixed(value: Cells, digits: Cells) -> Fast | None:
             return None
         found = rounded_off.cells
         whole, doubt = scaled_up(found.series, places - found.scale)
+        if bound(whole) >= 10**DIGITS:
+            return None
         return Fast(Cells(Kind.TEXT, _digits(whole, places)), doubt)
     return None
 
