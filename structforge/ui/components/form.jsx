@@ -5,6 +5,7 @@ import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useSt
 import { FieldBuilder } from "$/public/jsx/field_builder.jsx";
 import { post } from "$/public/jsx/outbox.jsx";
 import { isObject, sameValue } from "$/public/jsx/exact.jsx";
+import { FilePreview, shownInPreview } from "$/public/jsx/file_preview.jsx";
 import {
   CLOSED, ChoiceInput, DateInput, FileInput, FormContext, NumberInput, PickInput, SelectInput, TextInput, below, boundsOf, isExpression, kindOf, resolved, shown,
   starting, useDraft,
@@ -125,7 +126,7 @@ export function SchemaForm(props) {
 // How long after its confirmation an own value shows at the most: by then the server's has come.
 const SETTLES_MS = 2_000;
 
-function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, offers, preview, onSet: send, onUnset: sendUnset, onPreview }) {
+function Fields({ subject, schema, values, problems, texts, readOnly, focus, refused, names, titles, scope, help, helpTexts, files, look, lookTexts, offers, preview, onSet: send, onUnset: sendUnset, onPreview }) {
   const prefix = useId();
   const root = useRef(null);
   // What was sent shows at once, and the next commit builds on it; the answer replaces it.
@@ -181,15 +182,19 @@ function Fields({ subject, schema, values, problems, texts, readOnly, focus, ref
   const defaults = Object.fromEntries(Object.entries(schema.properties).map(([name, each]) => [name, given[name] ?? each.default]));
   const fields = Object.entries(schema.properties).filter(([, each]) => visible(each, defaults));
   if (!fields.length) return <p className="muted">{texts.nothing}</p>;
+  // A file by its path is looked into: what its reader recognises stands below it, in the place of those fields.
+  const seen = look && typeof given.file === "string" && given.file.trim() !== "" && !isExpression(given.file) ? given.file : "";
+  const elsewhere = seen ? shownInPreview(given) : [];
   const one = ([name, each]) => (
     <Field key={`${subject}/${name}`} id={`${prefix}-${name}`} name={name} schema={each} root={schema} value={given[name]} required={schema.required?.includes(name)} problems={problems} path={name} readOnly={readOnly} literal={each["x-expressions"] === false || !help} onChange={(value) => onSet(name, value)} onUnset={() => onUnset(name)} />
   );
-  const plain = fields.filter(([, each]) => !each["x-advanced"]);
-  const advanced = fields.filter(([, each]) => each["x-advanced"]);
+  const here = fields.filter(([name]) => !elsewhere.includes(name));
+  const plain = here.filter(([, each]) => !each["x-advanced"]);
+  const advanced = here.filter(([, each]) => each["x-advanced"]);
   return (
     <FormContext.Provider value={context}>
       <div className="form" data-subject={subject} ref={root}>
-        {plain.map(one)}
+        {plain.flatMap((each) => (seen && each[0] === "file" ? [one(each), <FilePreview key={`${subject}/look/${seen}`} href={look} file={seen} schema={schema} values={given} problems={problems} texts={lookTexts} readOnly={readOnly} onSet={onSet} onUnset={onUnset} />] : [one(each)]))}
         {advanced.length > 0 && (
           <details className="form-advanced">
             <summary>{texts.advanced}</summary>

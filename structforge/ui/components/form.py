@@ -79,6 +79,9 @@ class SchemaForm(rx.Component):
     help_texts: rx.Var[dict[str, str]]
     files: rx.Var[str]
     """Address that lists files, and takes one under its name."""
+    look: rx.Var[str]
+    """Address that looks into the file of the field `file`; empty where nothing is to be looked into."""
+    look_texts: rx.Var[dict[str, str]]
     offers: rx.Var[dict[str, Any]]
     """A widget's name to the `{"value", "text"}` that fields with it offer beside free text."""
     preview: rx.Var[dict[str, Any]]

@@ -10,6 +10,7 @@ from typing import Any
 
 import reflex as rx
 
+from structforge.nodes.file_read import ReadFile
 from structforge.ui.components.form import name_line, schema_form, text_line
 from structforge.ui.components.keyboard import aside, tab_list
 from structforge.ui.components.prose import prose
@@ -37,6 +38,9 @@ def _tab(name: str) -> rx.Component:
         aria_selected=rx.cond(PanelState.tab == name, "true", "false"),
         on_click=PanelState.choose_tab(name),
     )
+
+
+READS_FILES = ReadFile.type
 
 
 def _form(part: str, schema: Any, values: Any, problems: Any, **more: Any) -> rx.Component:
@@ -73,6 +77,8 @@ def parameters_form() -> rx.Component:
             panel["values"],
             panel["problems"],
             files=FILES,
+            look=rx.cond(panel["type"] == READS_FILES, FILES + "/preview", ""),
+            look_texts=labels("look"),
         ),
     )
 
