@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from structforge.config import Settings
+from structforge.domain.values import dump_json
 from structforge.security.redaction import Redactor
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -40,8 +41,8 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             body["exception"] = self._redactor.text(self.formatException(record.exc_info))
         try:
-            return orjson.dumps(body, default=str, option=orjson.OPT_UTC_Z).decode()
-        except TypeError:
+            return dump_json(body, default=str, option=orjson.OPT_UTC_Z).decode()
+        except (TypeError, ValueError):
             # Half a UTF-16 pair or an endless integer in a value: told in ASCII, never lost.
             return json.dumps(body, default=str)
 

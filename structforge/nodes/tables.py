@@ -53,8 +53,6 @@ def json_cells(frame: pl.DataFrame) -> pl.DataFrame:
             changes.append(column.dt.to_string("%H:%M:%S%.f"))
         elif dtype == pl.Duration:
             changes.append(column.dt.total_seconds(fractional=True))
-        elif dtype == pl.Decimal:
-            changes.append(column.cast(pl.Float64))
         elif dtype in (pl.Categorical, pl.Enum):
             changes.append(column.cast(pl.String))
     return frame.with_columns(changes) if changes else frame

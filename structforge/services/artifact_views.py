@@ -5,7 +5,6 @@ what goes out is bounded whatever is inside.
 """
 
 import asyncio
-import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
+from structforge.domain.numbers import settled
 from structforge.domain.values import JsonValue, decode_json, encode_json
 from structforge.engine.reading import VALUE_MEDIA_TYPE
 from structforge.nodes.tables import json_cells
@@ -251,7 +251,7 @@ def _cell(value: Any) -> Any:
         return f"{len(value)} bytes"
     if isinstance(value, dict | list):
         plain = _plain(value)
-        text = json.dumps(plain, ensure_ascii=False)
+        text = encode_json(plain).decode()
         return plain if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
     return value
 
@@ -344,7 +344,7 @@ def _has_own_form(dtype: pl.DataType) -> bool:
 
 def _cell_text(value: Any) -> str:
     plain = _plain(value)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return plain if isinstance(plain, str) else encode_json(plain).decode()
 
 
 def _plain(value: Any) -> Any:
@@ -357,7 +357,7 @@ def _plain(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else None
         case Decimal():
-            return float(value)
+            return settled(value) if value.is_finite() else None
         case date() | time():
             return value.isoformat()
         case timedelta():

@@ -13,7 +13,7 @@ from jsonschema.validators import extend, validates
 from structforge.domain.errors import Sentence, sentence
 from structforge.domain.expressions.problems import suggestion
 from structforge.domain.faults import ANY_FAULT, PATTERNS
-from structforge.domain.numbers import exact, is_number, whole
+from structforge.domain.numbers import divided_down, exact, is_number, whole
 from structforge.domain.values import JsonValue, encode_json, same_value
 
 _SHOWN_CHOICES = 20
@@ -183,7 +183,7 @@ def _limit(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any, Any, Any], 
 
 
 def _is_multiple(value: Any, step: Any) -> bool:
-    return bool(step) and not value % step
+    return bool(step) and not divided_down(value, step)[1]
 
 
 ExactValidator: type[Draft202012Validator] = extend(  # type: ignore[no-untyped-call]
