@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from structforge.config import Settings
 from structforge.storage import migrate
 from tests.support.servers import FAST, Servers
+
+# How long an example takes says how busy the machine is, and nothing about the program.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

@@ -7,22 +7,20 @@ Building a `Database` does no I/O; `wiring` makes one a process.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from structforge.domain.errors import Problem, UnavailableError
-from structforge.domain.values import dump_json, plain_json
 from structforge.storage.engine_pool import (
     IDLE_S,
     POOL_TIMEOUT_S,
     EnginePool,
     connection_string,
+    exact_json,
     make_engine_pool,
 )
 
@@ -117,22 +115,10 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 def _sessions(conninfo: str, pool_size: int) -> AsyncEngine:
     return create_async_engine(
         "postgresql+psycopg://",
-        async_creator=partial(_connected, conninfo),
+        async_creator=partial(psycopg.AsyncConnection.connect, conninfo, context=exact_json()),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
         pool_recycle=IDLE_S,
     )
-
-
-async def _connected(conninfo: str) -> psycopg.AsyncConnection[Any]:
-    """Connect; JSON is written and read with every digit, which SQLAlchemy's own options do not reach here."""
-    connection = await psycopg.AsyncConnection.connect(conninfo)
-    set_json_dumps(_written_json, connection)
-    set_json_loads(plain_json, connection)
-    return connection
-
-
-def _written_json(value: Any) -> str:
-    return dump_json(value).decode()

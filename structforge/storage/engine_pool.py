@@ -6,8 +6,12 @@ Invariant: psycopg only; workers and the scheduler speak to the database without
 from typing import Any
 
 import psycopg
+from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
+
+from structforge.domain.values import dump_json, plain_json
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10.0
@@ -26,11 +30,19 @@ def make_engine_pool(url: str, size: int, name: str = "structforge") -> EnginePo
         timeout=POOL_TIMEOUT_S,
         max_idle=IDLE_S,
         # The engine has a handful of statements: plan each once per connection, at its second use.
-        kwargs={"autocommit": False, "prepare_threshold": 1},
+        kwargs={"autocommit": False, "prepare_threshold": 1, "context": exact_json()},
         name=f"{name}-engine",
         # A server that was restarted leaves dead connections behind; the caller should not meet them.
         check=AsyncConnectionPool.check_connection,
     )
+
+
+def exact_json() -> AdaptersMap:
+    """Return how values travel on a connection of ours: JSON loses no digit of a number in either direction."""
+    adapters = AdaptersMap(psycopg.adapters)
+    set_json_loads(plain_json, adapters)
+    set_json_dumps(dump_json, adapters)
+    return adapters
 
 
 def connection_string(url: str, name: str) -> str:

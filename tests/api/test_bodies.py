@@ -124,6 +124,32 @@ async def test_large_but_fine_numbers_keep_every_digit(http: httpx.AsyncClient, 
     assert json.loads(found.content)["input"]["n"] == int(digits)
 
 
+async def test_numbers_keep_every_digit_on_every_way(http: httpx.AsyncClient) -> None:
+    fields = {"money": "{{ start.money }}", "sum": "{{ start.money + 0.01 }}", "big": "{{ start.big * 10 }}"}
+    document = {
+        "nodes": [
+            {"id": "start", "type": "trigger.manual"},
+            {"id": "set", "type": "data.set", "parameters": {"fields": fields}},
+        ],
+        "edges": [{"source": "start", "target": "set"}],
+    }
+    made = (await http.post("/api/v1/workflows", json={"name": "Digits", "document": document})).json()
+    await http.post(f"/api/v1/workflows/{made['id']}/publish")
+    body = b'{"mode": "sync", "input": {"money": 12345678901234567890.10, "big": 12345678901234567890}}'
+    response = await http.post(f"/api/v1/workflows/{made['id']}/runs", content=body)
+    wanted = {"money": 12345678901234567890.10, "sum": 12345678901234567890.11, "big": 123456789012345678900}
+    texts = ('"money":12345678901234567890.1', '"sum":12345678901234567890.11', '"big":123456789012345678900')
+    assert response.status_code == 200, response.text[:500]
+    run = response.headers["location"]
+    steps = await http.get(f"{run}/steps")
+    whole = await http.get(run)
+    for answer in (response, whole):
+        assert [text for text in texts if text not in answer.text] == [], answer.text
+        assert set(wanted) <= set(answer.json()["output"])
+    assert '"big":12345678901234567890' in whole.text
+    assert steps.status_code == 200
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
 async def test_a_malformed_idempotency_key_is_refused(
     http: httpx.AsyncClient, workflow: str, key: str

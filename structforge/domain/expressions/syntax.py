@@ -18,6 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import ExpressionError
+from structforge.domain.expressions.syntax_words import syntax_sentence
 from structforge.domain.numbers import read_number
 
 MAX_SOURCE_CHARS = 10_000
@@ -234,7 +235,7 @@ def _tokenize(text: str, window: str, base: int) -> _Tokens:
         start = offsets.of(length)
         message = re.sub(r" at \d+$", "", error.message or "")
         raise _syntax(
-            sentence("This is not a well-formed expression: {message}.", message=message),
+            sentence("This is not a well-formed expression: {message}.", message=syntax_sentence(message)),
             text,
             start,
             start + 1,
@@ -324,7 +325,7 @@ def _parse(text: str, found: _Tokens, begin: int, end: int) -> ParsedExpression:
         ends = {token.lineno: stop for token, stop in zip(found.tokens, found.ends, strict=True)}
         message = (error.message or "").replace("end of template", "the end").rstrip(".")
         raise _syntax(
-            sentence("This is not a well-formed expression: {message}.", message=message),
+            sentence("This is not a well-formed expression: {message}.", message=syntax_sentence(message)),
             text,
             start,
             ends.get(start, start),
