@@ -18,7 +18,7 @@ from uuid import UUID
 
 import orjson
 
-from structforge.domain.errors import InvalidError, Problem, sentence
+from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.numbers import (
     EXACT,
     MAX_DIGITS,
@@ -221,7 +221,7 @@ def journal_safe_bytes(value: object) -> tuple[JsonValue, bytes]:
     except Exception as error:  # The object's own code failed; that must not reach the journal.
         raise InvalidValueError(
             "value.unsupported",
-            sentence("The value could not be read: {name}.", name=type(error).__name__),
+            "The value could not be read.",
             "$",
             "Return plain numbers, text, lists and objects.",
         ) from error
@@ -329,6 +329,25 @@ def _is_storable(text: str) -> bool:
     return True
 
 
+_REASONS = (
+    ("Expecting value", "a value is missing"),
+    ("Expecting property name", "a name in double quotes is missing"),
+    ("Expecting ':'", "a colon is missing"),
+    ("Expecting ','", "a comma or the end is missing"),
+    ("Illegal trailing comma", "there is a comma too many"),
+    ("Extra data", "there is something after its end"),
+    ("Unterminated string", "a text has no closing quote"),
+    ("Invalid control character", "a text holds a control character"),
+    ("Invalid", "a text holds a wrong escape"),
+)
+"""How Python's reader begins what it says, and what that means."""
+
+
+def _syntax_reason(said: str) -> str:
+    reason = next((ours for theirs, ours in _REASONS if said.startswith(theirs)), "something is out of place")
+    return Sentence(reason, reason, {})
+
+
 def _decode_explaining(data: bytes) -> JsonValue:
     """Decode what the fast path does not take: exact large integers, or the reason for the refusal."""
     try:
@@ -336,7 +355,7 @@ def _decode_explaining(data: bytes) -> JsonValue:
     except UnicodeDecodeError as error:
         raise InvalidValueError(
             "value.not_utf8",
-            sentence("This is not UTF-8: {reason}.", reason=error.reason),
+            "This is not UTF-8.",
             f"byte {error.start}",
             "Save it as UTF-8.",
         ) from error
@@ -349,8 +368,8 @@ def _decode_explaining(data: bytes) -> JsonValue:
         raise InvalidValueError(
             "value.syntax",
             sentence(
-                "This is not JSON: {msg} (line {lineno}, column {colno}).",
-                msg=error.msg,
+                "This is not JSON: {reason} (line {lineno}, column {colno}).",
+                reason=_syntax_reason(error.msg),
                 lineno=error.lineno,
                 colno=error.colno,
             ),

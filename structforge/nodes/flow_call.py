@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from structforge.domain.errors import sentence
+from structforge.domain.errors import read_sentence, sentence
 from structforge.domain.run import RunStatus
 from structforge.sdk import (
     Effect,
@@ -164,13 +164,20 @@ def _output(end: CallEnd) -> Any:
         sentence(
             "The called run {run_id} failed: {error}",
             run_id=run_id,
-            error=str(error.get("message", ""))[:1_000],
+            error=_told(error),
         ),
         hint="Open that run to see the step.",
         final=False,
         run_id=run_id,
         error=error,
     )
+
+
+def _told(error: dict[str, Any]) -> str:
+    """Return what went wrong in the called run, as a sentence that other languages know too."""
+    sentences = error.get("sentences")
+    body = sentences.get("message") if isinstance(sentences, dict) else None
+    return read_sentence(str(error.get("message", ""))[:1_000], body)
 
 
 class ErrorTrigger(Node[NoParameters]):
