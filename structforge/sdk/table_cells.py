@@ -131,7 +131,7 @@ def normal(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Mark]]:
         elif dtype in (pl.Int128, pl.UInt64, pl.UInt128):
             changes.append(narrowed(frame.get_column(name)))
         elif (change := _flat(pl.col(name), dtype)) is not None:
-            changes.append(change)
+            changes.append(change.alias(name))
     return (frame.with_columns(changes) if changes else frame), marks
 
 

@@ -242,26 +242,63 @@ def table_result(context: NodeContext, table: Table | pl.DataFrame, *, name: str
     return dataclasses.replace(ref, meta=_meta(table)).as_json()
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table that need not be read whole: a lazy frame of the types of tables, and what is known of it."""
+
+    lazy: pl.LazyFrame
+    marks: Mapping[str, Mark]
+    written: Mapping[str, Written]
+
+    @classmethod
+    def of(cls, table: Table) -> "StoredTable":
+        """Return a table that is in memory already."""
+        return cls(table.frame.lazy(), table.marks, table.written)
+
+    @classmethod
+    def open(cls, path: Path) -> "StoredTable":
+        """Open a table artifact. One of an earlier version, which has other types, is read at once.
+
+        Raises: PolarsError when it is none.
+        """
+        said = _said(path)
+        lazy = pl.scan_parquet(path)
+        if not said:
+            return cls.of(Table.of(lazy.collect()))
+        return cls(lazy, said.get("marks", {}), said.get("written", {}))
+
+    def types(self) -> dict[str, CellType]:
+        """Return the type of each column, by name."""
+        return {
+            name: type_name(dtype, self.marks.get(name)) for name, dtype in self.lazy.collect_schema().items()
+        }
+
+    def table(self, lazy: pl.LazyFrame) -> Table:
+        """Return some of its rows and columns as a table."""
+        frame = lazy.collect()
+        texts = {name for name, dtype in frame.schema.items() if dtype == pl.String}
+        return Table(
+            frame,
+            {name: mark for name, mark in self.marks.items() if name in texts},
+            {name: way for name, way in self.written.items() if name in frame.columns},
+        )
+
+
 def load_table(
     path: Path, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None
 ) -> Table:
     """Read a table artifact, or rows `start` to `stop` of it with some of its columns, and nothing else of the file.
 
-    Also one of an earlier version, which had no metadata of ours. Columns that it does not have are left out.
+    Columns that it does not have are left out.
     """
-    lazy = pl.scan_parquet(path)
+    stored = StoredTable.open(path)
+    lazy = stored.lazy
     if columns is not None:
         known = lazy.collect_schema().names()
         lazy = lazy.select([name for name in columns if name in known])
     if start or stop is not None:
         lazy = lazy.slice(start, None if stop is None else max(stop - start, 0))
-    said = _said(path)
-    frame = lazy.collect()
-    # What this version wrote is of the types of tables already.
-    table = Table(frame) if said else Table.of(frame)
-    marks = {name: mark for name, mark in said.get("marks", {}).items() if name in table.columns}
-    written = {name: way for name, way in said.get("written", {}).items() if name in table.columns}
-    return dataclasses.replace(table, marks={**table.marks, **marks}, written=written)
+    return stored.table(lazy)
 
 
 def table_rows(

@@ -5,12 +5,9 @@ what goes out is bounded whatever is inside.
 """
 
 import asyncio
-import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, time, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,11 +21,12 @@ from structforge.domain.errors import (
     TooLargeError,
     sentence,
 )
-from structforge.domain.numbers import settled
 from structforge.domain.values import JsonValue, decode_json, encode_json
 from structforge.engine.reading import VALUE_MEDIA_TYPE
-from structforge.nodes.tables import json_cells
+from structforge.nodes.formats.csv_writing import CsvStyle, write_csv
 from structforge.sdk import TABLE_MEDIA_TYPE
+from structforge.sdk.table_cells import CellType, spelled
+from structforge.sdk.tables import StoredTable, Table
 from structforge.services.files import FileService, StoredFile
 
 AT_ONCE = 2
@@ -177,100 +175,83 @@ class _Cutter:
         return kept
 
 
-def _frame(file: StoredFile) -> pl.LazyFrame:
+def _frame(file: StoredFile) -> StoredTable:
     """Open a table, or a stored list of objects as one."""
     try:
         if file.media_type == TABLE_MEDIA_TYPE:
-            return pl.scan_parquet(file.path)
+            return StoredTable.open(file.path)
         value = _json(file)
-        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-            return pl.LazyFrame(value, infer_schema_length=None, strict=False)
-    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        if isinstance(value, list) and value:
+            rows = [row for row in value if isinstance(row, dict)]
+            if len(rows) == len(value):
+                return StoredTable.of(Table.from_rows(rows))
+    except pl.exceptions.PolarsError as error:
         raise _no_table() from error
     raise _no_table()
 
 
-def _page(frame: pl.LazyFrame, query: RowsQuery) -> TablePage:
+def _page(stored: StoredTable, query: RowsQuery) -> TablePage:
     try:
-        schema = frame.collect_schema()
+        frame, types = stored.lazy, stored.types()
         total = frame.select(pl.len()).collect().item()
         matched = total
         if query.search:
-            frame = frame.filter(_holds(schema, query.search))
+            frame = frame.filter(_holds(types, query.search))
         if query.sort:
-            if query.sort not in schema:
+            if query.sort not in types:
                 raise InvalidError(
                     Problem(
                         "table.unknown_column",
-                        sentence("The table has no column {sort}.", sort=repr(query.sort[:80])),
+                        sentence("The table has no column `{name}`.", name=query.sort[:80]),
                         "sort",
-                        sentence("Its columns are: {schema}.", schema=", ".join(list(schema)[:20])),
+                        sentence("Its columns are: {schema}.", schema=", ".join(list(types)[:20])),
                     )
                 )
             frame = frame.sort(query.sort, descending=query.descending, nulls_last=True, maintain_order=True)
         if query.search:
             found = frame.collect()
-            matched, shown = found.height, found.slice(query.offset, query.limit)
-        else:
-            shown = frame.slice(query.offset, query.limit).collect()
-        rows = [[_cell(value) for value in row] for row in json_cells(shown).rows()]
+            matched, frame = found.height, found.lazy()
+        shown = stored.table(frame.slice(query.offset, query.limit))
+        rows = [[_cell(value) for value in row.values()] for row in shown.rows()]
     except pl.exceptions.PolarsError as error:
         raise _no_table() from error
-    columns = [{"name": name, "kind": _kind(dtype)} for name, dtype in schema.items()]
+    columns = [{"name": name, "kind": _kind(kind)} for name, kind in types.items()]
     return TablePage(columns, rows, query.offset, matched, total)
 
 
-def _holds(schema: pl.Schema, search: str) -> pl.Expr:
+def _holds(names: Iterable[str], search: str) -> pl.Expr:
     needle = search.lower()
-    texts = []
-    for name, dtype in schema.items():
-        column = pl.col(name)
-        if isinstance(dtype, pl.Struct):
-            if _holds_binary(dtype):
-                continue  # polars cannot write it as JSON, and ends the thread instead of saying so.
-            texts.append(column.struct.json_encode())
-        elif dtype == pl.Duration:
-            texts.append(column.dt.total_seconds(fractional=True).cast(pl.String))
-        elif not dtype.is_nested() and dtype != pl.Binary:
-            texts.append(column.cast(pl.String))
-    found = [text.str.to_lowercase().str.contains(needle, literal=True).fill_null(False) for text in texts]
+    found = [
+        pl.col(name).cast(pl.String).str.to_lowercase().str.contains(needle, literal=True).fill_null(False)
+        for name in names
+    ]
     return pl.any_horizontal(found) if found else pl.lit(False)
-
-
-def _holds_binary(dtype: Any) -> bool:
-    if isinstance(dtype, pl.Struct):
-        return any(_holds_binary(field.dtype) for field in dtype.fields)
-    inner = getattr(dtype, "inner", None)
-    return dtype == pl.Binary or (inner is not None and _holds_binary(inner))
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return value if len(value) <= MAX_CELL_CHARACTERS else value[:MAX_CELL_CHARACTERS] + "…"
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
     if isinstance(value, dict | list):
-        plain = _plain(value)
-        text = encode_json(plain).decode()
-        return plain if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
+        text = spelled(value) or ""
+        return value if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
     return value
 
 
-def _kind(dtype: pl.DataType) -> str:
-    if dtype.is_numeric() or dtype.is_decimal():
+def _kind(kind: CellType) -> str:
+    if kind in ("integer", "decimal", "number"):
         return "number"
-    if dtype == pl.Boolean:
+    if kind == "boolean":
         return "boolean"
-    return "other" if dtype.is_nested() else "text"
+    return "other" if kind in ("list", "object", "mixed") else "text"
 
 
 def _value(file: StoredFile) -> JsonValue:
     if file.media_type == TABLE_MEDIA_TYPE:
         try:
-            head = pl.scan_parquet(file.path).head(MAX_ITEMS + 1).collect()
+            stored = StoredTable.open(file.path)
+            return [*stored.table(stored.lazy.head(MAX_ITEMS + 1)).rows()]
         except pl.exceptions.PolarsError as error:
             raise _no_table() from error
-        return _rows(json_cells(head))
     if file.media_type.startswith("text/"):
         with file.path.open("rb") as stream:
             # Every character has a byte at least, so one more tells whether the end is left out.
@@ -309,63 +290,21 @@ def _json(file: StoredFile) -> JsonValue:
         raise InvalidError(error.problem) from error
 
 
-def _export(frame: pl.LazyFrame, form: Form) -> Path:
+def _export(stored: StoredTable, form: Form) -> Path:
     try:
-        table = json_cells(frame.collect())
+        table = stored.table(stored.lazy)
     except pl.exceptions.PolarsError as error:
         raise _no_table() from error
     with tempfile.NamedTemporaryFile(prefix="structforge-export-", delete=False) as target:
         try:
             if form == "json":
-                target.write(encode_json(_rows(table)))
+                target.write(encode_json([*table.rows()]))
             else:
-                as_text = [
-                    pl.col(name).map_elements(_cell_text, return_dtype=pl.String)
-                    for name, dtype in table.schema.items()
-                    if _has_own_form(dtype)
-                ]
-                table.with_columns(as_text).write_csv(target)
+                target.write(write_csv(table, CsvStyle()))
         except BaseException:
             Path(target.name).unlink()
             raise
     return Path(target.name)
-
-
-def _rows(table: pl.DataFrame) -> JsonValue:
-    """Return the rows of a table as `json_cells` left it."""
-    rows: Any = table.to_dicts()
-    found: JsonValue = _plain(rows) if any(map(_has_own_form, table.dtypes)) else rows
-    return found
-
-
-def _has_own_form(dtype: pl.DataType) -> bool:
-    return dtype.is_nested() or dtype == pl.Binary
-
-
-def _cell_text(value: Any) -> str:
-    plain = _plain(value)
-    return plain if isinstance(plain, str) else encode_json(plain).decode()
-
-
-def _plain(value: Any) -> Any:
-    """Return what polars has inside a list or an object as JSON, in the forms of `json_cells`."""
-    match value:
-        case pl.Series() | list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case float():
-            return value if math.isfinite(value) else None
-        case Decimal():
-            return settled(value) if value.is_finite() else None
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case bytes():
-            return f"\\x{value.hex()}"
-        case _:
-            return value
 
 
 def _no_table() -> InvalidError:

@@ -1,5 +1,6 @@
 """The table nodes: what they compute, in both forms a table travels in."""
 
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -410,3 +411,41 @@ def test_both_forms_of_a_table_mean_the_same(rows: list[dict[str, Any]]) -> None
         assert ArtifactRef.from_json(value) is not None
         assert rows_of(value, bench) == small
         assert read_table(context, value).rows() == small
+
+
+def test_frames_of_any_types_become_tables_of_theirs() -> None:
+    """A plugin may give whatever polars has; no helper column stays behind."""
+    frame = pl.DataFrame(
+        {
+            "literal": [b"ab"],
+            "day": [date(2024, 3, 1)],
+            "at": [datetime(2024, 3, 1, 9, 30)],
+            "clock": [time(9, 30)],
+            "took": [timedelta(minutes=2)],
+            "small": pl.Series([7], dtype=pl.UInt8),
+            "huge": pl.Series([2**64 - 1], dtype=pl.UInt64),
+            "half": pl.Series([0.1], dtype=pl.Float32),
+            "nan": [float("nan")],
+            "kind": pl.Series(["a"], dtype=pl.Categorical),
+            "price": pl.Series([Decimal("1.50")], dtype=pl.Decimal(9, 2)),
+            "tags": [["a", None]],
+            "who": [{"name": "A", "born": date(2000, 1, 2)}],
+        }
+    )
+    assert tables.Table.of(frame).rows() == [
+        {
+            "literal": "\\x6162",
+            "day": "2024-03-01",
+            "at": "2024-03-01T09:30:00",
+            "clock": "09:30:00",
+            "took": 120.0,
+            "small": 7,
+            "huge": 2**64 - 1,
+            "half": 0.1,
+            "nan": None,
+            "kind": "a",
+            "price": Decimal("1.50"),
+            "tags": ["a", None],
+            "who": {"name": "A", "born": "2000-01-02"},
+        }
+    ]
