@@ -13,7 +13,7 @@ from structforge.sdk import Example, Inputs, Node, NodeContext, NodeError, Port,
 class ReportParameters(FlattenParameters):
     title: str = parameter("", title="Title", description="Becomes the report's heading.")
     markdown: ReportText = parameter(
-        (),
+        "",
         title="Text",
         description="Markdown with expressions. A line `[[table:NAME]]` that you write is replaced by that table; "
         "tables without such a line follow at the end.",

@@ -28,10 +28,10 @@ from structforge.storage.artifacts import HASH, ArtifactStore
 from structforge.storage.database import Database
 from structforge.storage.repositories.artifacts import Artifacts
 
-MAX_PATH_CHARACTERS = 240
+MAX_PATH_BYTES = 240
 MAX_LISTED = 1_000
 
-_SEGMENT = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,119}")
+_SEGMENT = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,239}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class FileService:
                                 sentence(
                                     "The file is larger than {max_bytes} bytes.", max_bytes=self._max_bytes
                                 ),
-                                path[:MAX_PATH_CHARACTERS],
+                                path[:MAX_PATH_BYTES],
                                 "Split it, or raise STRUCTFORGE_FILE_MAX_BYTES.",
                                 {"max_bytes": self._max_bytes},
                             )
@@ -154,12 +154,25 @@ class FileService:
 
     def _target(self, organization_id: UUID, path: str) -> Path:
         path = normal_name(path)
-        segments = path.split("/")
         try:
-            storable = len(path.encode()) <= MAX_PATH_CHARACTERS
+            size = len(path.encode())
         except UnicodeEncodeError:
-            storable = False
-        if not storable or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+            size = 0
+        if size > MAX_PATH_BYTES:
+            raise InvalidError(
+                Problem(
+                    "file.path_invalid",
+                    sentence(
+                        "The path of a file has at most {most} bytes; this one has {count}.",
+                        most=MAX_PATH_BYTES,
+                        count=size,
+                    ),
+                    "path",
+                    "Shorten the names of the file and its folders.",
+                )
+            )
+        segments = path.split("/")
+        if not size or not all(_SEGMENT.fullmatch(segment) for segment in segments):
             raise InvalidError(
                 Problem(
                     "file.path_invalid",

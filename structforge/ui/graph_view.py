@@ -23,12 +23,17 @@ CELL_CHARACTERS = 400
 ACCEPTS: dict[str, Any] = {
     "any": "any",
     "into": {
-        target: [source for source in PORT_TYPES if source != target and connects(source, target)]
+        target: [
+            source
+            for source in PORT_TYPES
+            if source != target and (connects(source, target) or (source, target) == ("object", "table"))
+        ]
         for target in PORT_TYPES
         if target != "any"
     },
 }
-"""`domain.ports.connects` as data for the canvas."""
+"""`domain.ports.connects` as data for the canvas. An object may be led to a table too: the parameter *Rows* of the node
+says which list in it is meant, and until then the draft has a problem that tells so."""
 
 
 def graph_of(

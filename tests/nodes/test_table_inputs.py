@@ -82,6 +82,17 @@ def test_an_edge_of_any_type_may_say_when() -> None:
     assert validate(parse_document({"nodes": nodes, "edges": edges}), shapes_of(REGISTRY)) == []
 
 
+def test_an_object_led_to_a_table_is_told_which_parameter_helps() -> None:
+    nodes = [
+        {"id": "fetch", "type": "http.request", "parameters": {"url": "https://example.org"}},
+        {"id": "keep", "type": "table.filter"},
+    ]
+    made = parse_document({"nodes": nodes, "edges": [{"source": "fetch", "target": "keep"}]})
+    (problem,) = validate(made, shapes_of(REGISTRY))
+    assert problem.code == "edge.type_mismatch"
+    assert problem.hint == "Fill in Rows of keep with the list that is in it, as in {{ fetch.items }}."
+
+
 def test_a_list_of_plain_values_is_one_column() -> None:
     node = REGISTRY["table.sort"]
     parameters = {"rows": [3, 1, 2], "by": [{"column": "value"}]}

@@ -157,7 +157,7 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
                 input_type=input_.type,
             ),
             where,
-            "Put a node between them that converts the value.",
+            _conversion(source, target, input_),
             {"source_type": output.type, "target_type": input_.type},
         )
     if source.disabled and leaving and output and link.source_port != next(iter(leaving.outputs)):
@@ -171,6 +171,17 @@ def _port_problems(structure: Structure, link: Link, where: str) -> Iterator[Pro
             where,
             "Enable the node, or expect this branch to be skipped.",
         )
+
+
+def _conversion(source: NodeSpec, target: NodeSpec, port: Port) -> str:
+    if port.instead:
+        return sentence(
+            "Fill in {instead} of {target} with the list that is in it, as in {{{{ {source}.items }}}}.",
+            instead=port.instead,
+            target=target.id,
+            source=source.id,
+        )
+    return "Put a node between them that converts the value."
 
 
 def _cycle_problems(structure: Structure) -> Iterator[Problem]:

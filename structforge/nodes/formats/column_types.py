@@ -3,8 +3,10 @@
 Invariant: with type `auto` no cell loses a character; with a chosen type a cell that does not fit is an error.
 """
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,10 +15,10 @@ import polars as pl
 from structforge.nodes.formats.csv_options import ColumnRule, Kind
 from structforge.sdk.table_cells import Written
 
-INTEGER = r"^(?:0|-?[1-9][0-9]{0,37})$"
-NUMBER = r"^(?:-?(?:[1-9][0-9]*|0\.[0-9]*[1-9]|[1-9][0-9]*\.(?:0|[0-9]*[1-9]))|0|0\.0)$"
+INTEGER = r"(?:0|-?[1-9][0-9]{0,37})"
+NUMBER = r"(?:-?(?:[1-9][0-9]*|0\.[0-9]*[1-9]|[1-9][0-9]*\.(?:0|[0-9]*[1-9]))|0|0\.0)"
 """A number as its shortest digits are written; `3` and `3.0` are both, but not in one column."""
-WHOLE, WHOLE_POINT = r"^-?[0-9]+$", r"\.0$"
+WHOLE, WHOLE_POINT = r"-?[0-9]+", r"-?[0-9]+\.0"
 MAX_NUMBER_DIGITS = 15
 """Any number of so many digits comes back from binary64 as it was."""
 MAX_DIGITS = 38
@@ -32,11 +34,14 @@ _GIVEN = {
     "number": r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$",
 }
 _PINNED = {
-    "integer": INTEGER,
+    "integer": f"^{INTEGER}$",
     "decimal": r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$",
     "number": r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$",
 }
 _SAMPLE_ROWS = 200
+_KINDS: tuple[Kind, ...] = ("integer", "decimal", "number", "boolean")
+THREADS = min(4, os.cpu_count() or 1)
+"""How many columns are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +77,30 @@ def typed(
 
     All columns are texts. Raises: MisfitError.
     """
-    automatic = (
-        [name for name in frame.columns if rules.get(name, ColumnRule()).type == "auto"] if infer else []
+
+    def read(cells: pl.Series) -> _Column:
+        rule = rules.get(cells.name, ColumnRule())
+        if rule.type == "auto":
+            return _recognised(cells, decimal, thousands) if infer else _Column(cells, "text")
+        return _given(cells, rule, decimal, thousands)
+
+    # The work on a column leaves Python, so threads share the cores.
+    with ThreadPoolExecutor(THREADS) as pool:
+        columns = list(pool.map(read, frame.get_columns()))
+    return Typed(
+        pl.DataFrame([column.cells for column in columns]) if columns else frame,
+        {column.cells.name: column.kind for column in columns},
+        {column.cells.name: column.way for column in columns if column.way is not None},
     )
-    plain = _signed(frame, automatic, decimal, thousands)
-    kinds: dict[str, Kind] = dict.fromkeys(frame.columns, "text")
-    kinds |= _recognised(plain, automatic)
-    written = _ways(plain, [name for name in automatic if kinds[name] == "number"])
-    for name in [name for name, way in written.items() if way == "both"]:
-        kinds[name] = "text"
-    pinned = [
-        name
-        for name, rule in rules.items()
-        if rule.pinned and rule.type == "number" and name in frame.columns
-    ]
-    written |= _ways(_signed(frame, pinned, decimal, thousands), pinned)
-    changes = [_cast(plain.get_column(name), kinds[name]) for name in automatic if kinds[name] != "text"]
-    for name, rule in rules.items():
-        if name in frame.columns and rule.type not in ("auto", "text"):
-            changes.append(_given(frame.get_column(name), rule, decimal, thousands))
-            kinds[name] = rule.kind
-    ways: dict[str, Written] = {name: way for name, way in written.items() if way == "3" or way == "3.0"}
-    return Typed(frame.with_columns(changes), kinds, ways)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column in its type."""
+
+    cells: pl.Series
+    kind: Kind
+    way: Written | None = None
 
 
 def recognised_decimal_sign(frame: pl.DataFrame) -> str:
@@ -126,82 +133,93 @@ def kind_of(dtype: pl.DataType) -> Kind:
     return "boolean" if dtype == pl.Boolean else "text"
 
 
-def _recognised(frame: pl.DataFrame, names: Iterable[str]) -> dict[str, Kind]:
-    """Return the kind of each column: guessed by its first cells, then held by all."""
-    open_: dict[str, list[Kind]] = {}
-    for name in names:
-        sample = frame.get_column(name).drop_nulls().head(_SAMPLE_ROWS)
-        open_[name] = [] if sample.is_empty() else _fitting(sample)
-    found: dict[str, Kind] = {}
-    while open_:
-        checks = [_holds(frame, name, kinds[0]).alias(name) for name, kinds in open_.items() if kinds]
-        held = frame.select(checks).row(0, named=True) if checks else {}
-        for name, kinds in list(open_.items()):
-            if not kinds or held[name]:
-                found[name] = kinds[0] if kinds else "text"
-                del open_[name]
-            else:
-                kinds.pop(0)
-    return found
+def _recognised(cells: pl.Series, decimal: str, thousands: str) -> _Column:
+    """Return a column in the narrowest type that loses nothing."""
+    plain = _signed(cells, decimal, thousands)
+    known = plain.drop_nulls().head(_SAMPLE_ROWS)
+    for kind in _KINDS if len(known) else ():
+        # Most columns are told apart by their first cells, which costs nothing.
+        if not _holds(known, kind) or not _holds(plain, kind):
+            continue
+        found = _cast(plain, kind)
+        # A cell with line ends looks like several numbers to the pattern, but is none to the cast.
+        if found.null_count() != cells.null_count():
+            continue
+        way = _way(plain) if kind == "number" else None
+        if way == "both":
+            break
+        return _Column(found.alias(cells.name), kind, way)
+    return _Column(cells, "text")
 
 
-def _fitting(sample: pl.Series) -> list[Kind]:
-    """Return the kinds that the first cells leave, the narrowest first."""
-    frame = sample.to_frame("cells")
-    kinds: tuple[Kind, ...] = ("integer", "decimal", "number", "boolean")
-    return [kind for kind in kinds if frame.select(_holds(frame, "cells", kind)).item()]
-
-
-def _holds(frame: pl.DataFrame, name: str, kind: Kind) -> pl.Expr:
-    """Return the condition that all cells of a column are of a kind."""
-    cells = pl.col(name)
+def _holds(cells: pl.Series, kind: Kind) -> bool:
+    """Tell whether all cells of a column are of a kind."""
     if kind == "integer":
-        return cells.str.contains(INTEGER).all()
+        return _is_integer(cells)
     if kind == "decimal":
-        first = next(iter(frame.get_column(name).drop_nulls().head(1)))
-        scale = len(first) - first.find(".") - 1
-        if "." not in first or not 0 < scale < MAX_DIGITS:
-            return pl.lit(value=False)
-        return (
-            cells.str.contains(
-                rf"^(?:-?[1-9][0-9]{{0,{MAX_DIGITS - scale - 1}}}|-?0)\.[0-9]{{{scale}}}$"
-            ).all()
-            & ~cells.str.contains(r"^-[0.]+$").any()
-        )
+        scale = _scale(cells)
+        pattern = rf"(?:-?[1-9][0-9]{{0,{MAX_DIGITS - scale - 1}}}|-?0)\.[0-9]{{{scale}}}"
+        return 0 < scale < MAX_DIGITS and _all(cells, pattern) and not _some(cells, r"-0\.0+")
     if kind == "number":
-        signs = cells.str.contains("-", literal=True).cast(pl.Int32) + cells.str.contains(".", literal=True)
-        digits = cells.str.len_bytes() - signs
-        return cells.str.contains(NUMBER).all() & (digits <= MAX_NUMBER_DIGITS).all()
-    return cells.is_in(list(BOOLEANS)).all()
+        if not _all(cells, NUMBER):
+            return False
+        longest = cells.str.len_bytes().max()
+        if isinstance(longest, int) and longest <= MAX_NUMBER_DIGITS:
+            return True
+        return bool((cells.str.replace_all("[-.]", "").str.len_bytes() <= MAX_NUMBER_DIGITS).all())
+    return bool(cells.is_in(list(BOOLEANS)).all())
 
 
-def _signed(frame: pl.DataFrame, names: list[str], decimal: str, thousands: str) -> pl.DataFrame:
-    """Return the frame with the numbers of some columns written with a point and without groups."""
+def _is_integer(cells: pl.Series) -> bool:
+    """Tell whether all cells are whole numbers as they are written: the cast refuses what is no number at all."""
+    if cells.cast(pl.Int64, strict=False).null_count() == cells.null_count() and not any(
+        cells.str.starts_with(sign).any() for sign in ("0", "+", "-0")
+    ):
+        return True
+    return _all(cells, INTEGER)
+
+
+def _all(cells: pl.Series, pattern: str) -> bool:
+    """Tell whether every cell is of the pattern: one match over all, which is much faster than one for each."""
+    joined = cells.str.join("\n")
+    return bool(joined.str.contains(rf"\A(?:(?:{pattern})\n)*(?:{pattern})\z").item())
+
+
+def _some(cells: pl.Series, pattern: str) -> bool:
+    """Tell whether some cell is of the pattern."""
+    return bool(cells.str.join("\n").str.contains(rf"(?:\A|\n)(?:{pattern})(?:\n|\z)").item())
+
+
+def _scale(cells: pl.Series) -> int:
+    """Return how many decimals the first cell has."""
+    first = str(cells.drop_nulls().head(1)[0])
+    return len(first) - first.find(".") - 1 if "." in first else 0
+
+
+def _signed(cells: pl.Series, decimal: str, thousands: str) -> pl.Series:
+    """Return numbers written with a point and without groups; other texts as something that is no number."""
     if decimal == "." and not thousands:
-        return frame
-    return frame.with_columns([_plain(pl.col(name), decimal, thousands) for name in names])
+        return cells
+    return cells.to_frame("cells").select(_plain(pl.col("cells"), decimal, thousands)).to_series()
 
 
-def _ways(frame: pl.DataFrame, names: list[str]) -> dict[str, Written | Literal["both", ""]]:
-    """Return how columns write whole numbers."""
-    if not names:
-        return {}
-    plain = frame.select([pl.col(name).str.contains(WHOLE).any() for name in names]).row(0, named=True)
-    point = frame.select([pl.col(name).str.contains(WHOLE_POINT).any() for name in names]).row(0, named=True)
-    found: dict[tuple[bool, bool], Written | Literal["both", ""]] = {
-        (True, True): "both", (True, False): "3", (False, True): "3.0", (False, False): "",
-    }  # fmt: skip
-    return {name: found[bool(plain[name]), bool(point[name])] for name in names}
+def _way(cells: pl.Series) -> Written | Literal["both"] | None:
+    """Return how a column of numbers writes whole ones; nothing where there is none."""
+    plain, point = _some(cells, WHOLE), _some(cells, WHOLE_POINT)
+    if plain and point:
+        return "both"
+    return "3" if plain else "3.0" if point else None
 
 
 def _cast(cells: pl.Series, kind: Kind) -> pl.Series:
     if kind == "integer":
         small = cells.cast(pl.Int64, strict=False)
-        return small if small.null_count() == cells.null_count() else cells.cast(pl.Decimal(MAX_DIGITS, 0))
+        if small.null_count() == cells.null_count():
+            return small
+        return cells.cast(pl.Decimal(MAX_DIGITS, 0), strict=False)
     if kind == "decimal":
-        first = next(iter(cells.drop_nulls().head(1)))
-        return cells.cast(pl.Decimal(MAX_DIGITS, len(first) - first.find(".") - 1))
-    return cells.cast(pl.Float64) if kind == "number" else cells == "true"
+        return cells.cast(pl.Decimal(MAX_DIGITS, _scale(cells)), strict=False)
+    return cells.cast(pl.Float64, strict=False) if kind == "number" else cells == "true"
 
 
 def _plain(cells: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
@@ -218,22 +236,23 @@ def _plain(cells: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
     return pl.when(cells.str.contains(ours)).then(changed).when(boolean).then(cells).otherwise(other)
 
 
-def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> pl.Series:
-    """Return a column in the type that was chosen. Raises: MisfitError."""
+def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> _Column:
+    """Return a column in the type that was chosen or pinned. Raises: MisfitError."""
     plain = cells if rule.pinned else cells.str.strip_chars()
+    if rule.type == "text":
+        return _Column(cells, "text")
     if rule.type in _GIVEN:
-        if decimal != "." or thousands:
-            frame = plain.to_frame("cells")
-            plain = frame.select(_plain(pl.col("cells"), decimal, thousands)).get_column("cells")
-        patterns = _PINNED if rule.pinned else _GIVEN
-        _require(cells, plain.str.contains(patterns[rule.type]), rule)
-        return _numbers(cells, plain, rule).alias(cells.name)
+        plain = _signed(plain, decimal, thousands)
+        _require(cells, plain.str.contains((_PINNED if rule.pinned else _GIVEN)[rule.type]), rule)
+        way = _way(plain) if rule.type == "number" else None
+        numbers = _numbers(cells, plain, rule).alias(cells.name)
+        return _Column(numbers, rule.kind, None if way == "both" else way)
     if rule.type == "boolean":
         words = plain if rule.pinned else plain.str.to_lowercase()
         known = BOOLEANS if rule.pinned else _GIVEN_BOOLEANS
         _require(cells, words.is_in(list(known)), rule)
-        return words.is_in([word for word, value in known.items() if value])
-    return _moments(cells, plain, rule)
+        return _Column(words.is_in([word for word, value in known.items() if value]), "boolean")
+    return _Column(_moments(cells, plain, rule), rule.kind)
 
 
 def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:

@@ -9,8 +9,10 @@ Invariant: every row has as many cells as there are columns, or it is an error, 
 
 import csv
 import io
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,9 @@ _STAND_INS = tuple(chr(code) for code in (*range(0x1F, 0x0D, -1), *range(8, 0, -
 """One that the file has not stands for a delimiter that is not ASCII: pyarrow knows single bytes only."""
 
 _BLOCK_BYTES = 1 << 20
+_FEW_QUOTED = 250_000
+THREADS = min(4, os.cpu_count() or 1)
+"""How many columns are taken over at once."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BLANK = re.compile(rb"[\r\n]*+")
 
@@ -172,12 +177,14 @@ def read_rows(source: Source, header: Header) -> Rows:
     Bad rows are given apart with `ragged="collect"`, and filled up in their places with `fill`.
     Raises: NodeError `file.csv_row`, `file.csv_quote`.
     """
-    if source.options.quote:
-        place = _malformed_at(source, header.body)
-        if place is not None:
-            raise _malformed(source, place)
     width = len(header.names)
-    frame = _parsed(source, header, None)
+    # The grammar is checked beside the parser: neither needs Python.
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(_malformed_at, source, header.body)
+        frame = _parsed(source, header, None)
+        place = check.result()
+    if place is not None:
+        raise _malformed(source, place)
     if frame is not None:
         return Rows(_named(frame, header.names, source), [])
     if source.options.ragged == "error":
@@ -289,10 +296,15 @@ def _parse(
             if "straddling" in str(error):
                 continue
             return None
-        frame = pl.from_arrow(table, rechunk=False)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return _frame(table)
     return None
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    """Return a table of pyarrow as one of polars; threads share the columns."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        columns = list(pool.map(lambda column: pl.from_arrow(column, rechunk=False), table.columns))
+    return pl.DataFrame(dict(zip(table.column_names, columns, strict=True)))
 
 
 def _reader(lines: Iterable[str], source: Source) -> Any:
@@ -302,7 +314,7 @@ def _reader(lines: Iterable[str], source: Source) -> Any:
 
 
 def _named(frame: pl.DataFrame, names: list[str], source: Source) -> pl.DataFrame:
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    frame.columns = names
     if source.delimiter != source.options.delimiter:
         column = pl.all().str.replace_all(source.delimiter, source.options.delimiter, literal=True)
         frame = frame.with_columns(column)
@@ -337,23 +349,50 @@ def _widened(frame: pl.DataFrame, width: int) -> pl.DataFrame:
 def _malformed_at(source: Source, start: int) -> int | None:
     """Return where the first cell stands that is not well formed, or nothing.
 
+    Quotes are followed one by one while they are few, which is faster than to look at every byte.
+    """
+    if not source.options.quote:
+        return None
+    data, end, quote = source.data, source.end, source.options.quote.encode()
+    ends_cell = (source.delimiter + "\r\n").encode()
+    place = data.find(quote, start, end)
+    for _ in range(_FEW_QUOTED):
+        if place < 0:
+            return None
+        if place > start and data[place - 1] not in ends_cell:
+            place = data.find(quote, place + 1, end)
+            continue
+        close = data.find(quote, place + 1, end)
+        while close >= 0 and data.startswith(quote, close + 1, end):
+            close = data.find(quote, close + 2, end)
+        if close < 0 or (close + 1 < end and data[close + 1] not in ends_cell):
+            return place
+        place = data.find(quote, close + 1, end)
+    return None if place < 0 else _malformed_by_grammar(source, place)
+
+
+def _malformed_by_grammar(source: Source, place: int) -> int | None:
+    """Return where the first malformed cell stands, of a file with many quotes; `place` is a quote outside cells.
+
     The whole is matched at once; only when that fails, a slower pattern looks for the place.
     """
     quote = source.options.quote
-    if not quote or source.data.find(quote.encode(), start, source.end) < 0:
-        return None
+    before = source.data[place - 1 : place]
+    start = place if before and before in (source.delimiter + "\r\n").encode() else place + 1
     letter, mark = (re.escape(part) for part in (source.delimiter, quote))
-    grammar = (
-        rf"\A(?:(?:[^{mark}{letter}\r\n][^{letter}\r\n]*|{mark}(?:[^{mark}]|{mark}{mark})*{mark})?"
-        rf"(?:[{letter}\r\n]|\z))*\z"
-    )
+    bare = rf"[^{letter}\r\n]*"
+    cell = rf"(?:[^{mark}{letter}\r\n]{bare}|{mark}(?:[^{mark}]|{mark}{mark})*{mark})?"
+    first = "" if start == place else bare + rf"(?:[{letter}\r\n]|\z)"
+    grammar = rf"\A{first}(?:{cell}(?:[{letter}\r\n]|\z))*\z"
     ends = pa.array([start, source.end], pa.int64()).buffers()[1]
     whole = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(source.data)])
     if pc.match_substring_regex(whole, grammar)[0].as_py():
         return None
     separator = re.escape(source.delimiter.encode())
-    cells = re.compile(rb"(?:%s[%s\r\n])*+" % (source.cell, separator))
-    found = cells.match(source.data, start, source.end)
+    skipped = b"" if start == place else rb"[^%s\r\n]*+(?:[%s\r\n]|\Z)" % (separator, separator)
+    found = re.compile(rb"%s(?:%s[%s\r\n])*+" % (skipped, source.cell, separator)).match(
+        source.data, start, source.end
+    )
     assert found is not None
     last = re.compile(source.cell + rb"\Z").match(source.data, found.end(), source.end)
     return None if last else found.end()

@@ -36,10 +36,10 @@ def read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) ->
             where=source,
             hint="Name a file in it.",
         )
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(limit + 1)
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        size = os.fstat(descriptor).st_size
+        data = stream.read(min(size, limit) + 1) or b""
         if len(data) > limit:
-            size = os.fstat(descriptor).st_size
             raise NodeError(
                 "file.too_large",
                 sentence(
