@@ -22,11 +22,11 @@ from structforge.nodes.formats.encodings import ENCODINGS
 from structforge.nodes.formats.excel_reading import sheet_names
 from structforge.nodes.formats.file_names import file_path
 from structforge.nodes.formats.opening import Content, FileOptions, open_content
-from structforge.nodes.formats.reading import TableRead
+from structforge.nodes.formats.reading import LARGE_BYTES, TableRead
 from structforge.sdk import ArtifactRef, NodeError
 from structforge.services.files import FileService
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = LARGE_BYTES
 """A larger file is looked at by its beginning."""
 MAX_PREVIEW_ROWS = 100
 MAX_COLUMNS = 500
@@ -222,6 +222,8 @@ def _columns(table: TableRead, options: FileOptions) -> list[dict[str, Any]]:
 
 
 def _rows(table: TableRead) -> list[list[str | None]]:
+    if table.texts is None:
+        return []
     head = table.texts.head(MAX_PREVIEW_ROWS)
     return [
         [None if cell is None else str(cell)[:MAX_CELL_CHARACTERS] for cell in row[:MAX_COLUMNS]]

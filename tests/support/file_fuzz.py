@@ -27,8 +27,8 @@ TEXTS = ("", "a", "1", "1.50", "007", "-", "é", "中", "\U0001f600", '"', ",", 
 NUMBERS = (0, 1, -1, 2**53 + 1, 2**63, -(2**63), 10**30, 10**40, 0.1, 1.5, 3.0, -0.0, 1e-7, 1e22, 1e300, 5e-324,
            Decimal("1.10"), Decimal("0.12345678901234567891"), Decimal("1e-30"), Decimal("1E+50"))  # fmt: skip
 PIECES = (b"a", b"1", b",", b";", b"\t", b'"', b"\n", b"\r", b"\r\n", b"\xff", b"\xc3\xa9", b"\x00",
-          b"\xef\xbb\xbf", b"\xff\xfe", b"{", b"}", b"[", b"]", b":", b"1.50", b"2024-01-31", b"PK\x03\x04", b"\x1f\x8b\x08",
-          b"sep=;\n", b"#", b"\x81\x40", b"\x1f")  # fmt: skip
+          b"\xef\xbb\xbf", b"\xff\xfe", b"{", b"}", b"[", b"]", b":", b"1.50", b"2024-01-31", b"PK\x03\x04",
+          b"\x1f\x8b\x08", b"sep=;\n", b"#", b"\x81\x40", b"\x1f")  # fmt: skip
 READ = {
     "format": ("auto", "csv", "excel", "json", "json_lines", "text"),
     "delimiter": ("auto", "tab", ",", ";", "§", " ", '"', "1", "\x1f"),

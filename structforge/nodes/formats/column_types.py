@@ -13,7 +13,7 @@ from typing import Literal
 import polars as pl
 
 from structforge.nodes.formats.csv_options import ColumnRule, Kind
-from structforge.sdk.table_cells import Written
+from structforge.sdk.table_cells import WIDE, Written
 
 INTEGER = r"(?:0|-?[1-9][0-9]{0,37})"
 NUMBER = r"(?:-?(?:[1-9][0-9]*|0\.[0-9]*[1-9]|[1-9][0-9]*\.(?:0|[0-9]*[1-9]))|0|0\.0)"
@@ -54,6 +54,28 @@ class Typed:
     """How columns of numbers write whole ones; nothing where there is none."""
 
 
+Way = Written | Literal["both"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column in its type."""
+
+    cells: pl.Series
+    kind: Kind
+    way: Way = None
+    """How it writes whole numbers, of a column of numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A type that a column may have."""
+
+    kind: Kind
+    scale: int = 0
+    """Decimals, of a decimal."""
+
+
 class MisfitError(Exception):
     """A cell does not fit the type its column is read as."""
 
@@ -78,29 +100,32 @@ def typed(
     All columns are texts. Raises: MisfitError.
     """
 
-    def read(cells: pl.Series) -> _Column:
+    def read(cells: pl.Series) -> Column:
         rule = rules.get(cells.name, ColumnRule())
-        if rule.type == "auto":
-            return _recognised(cells, decimal, thousands) if infer else _Column(cells, "text")
-        return _given(cells, rule, decimal, thousands)
+        return typed_column(cells, rule, infer=infer, decimal=decimal, thousands=thousands)
 
     # The work on a column leaves Python, so threads share the cores.
     with ThreadPoolExecutor(THREADS) as pool:
         columns = list(pool.map(read, frame.get_columns()))
-    return Typed(
-        pl.DataFrame([column.cells for column in columns]) if columns else frame,
-        {column.cells.name: column.kind for column in columns},
-        {column.cells.name: column.way for column in columns if column.way is not None},
-    )
+    return typed_of(columns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column in its type."""
+def typed_of(columns: list[Column]) -> Typed:
+    """Return columns as a frame with what is known of them."""
+    ways: dict[str, Written] = {
+        column.cells.name: column.way for column in columns if column.way == "3" or column.way == "3.0"
+    }
+    frame = pl.DataFrame([column.cells for column in columns])
+    return Typed(frame, {column.cells.name: column.kind for column in columns}, ways)
 
-    cells: pl.Series
-    kind: Kind
-    way: Written | None = None
+
+def typed_column(
+    cells: pl.Series, rule: ColumnRule, *, infer: bool = True, decimal: str = ".", thousands: str = ""
+) -> Column:
+    """Return one column in the type of its rule. Raises: MisfitError."""
+    if rule.type == "auto":
+        return _recognised(cells, decimal, thousands) if infer else Column(cells, "text")
+    return _given(cells, rule, decimal, thousands)
 
 
 def recognised_decimal_sign(frame: pl.DataFrame) -> str:
@@ -133,56 +158,73 @@ def kind_of(dtype: pl.DataType) -> Kind:
     return "boolean" if dtype == pl.Boolean else "text"
 
 
-def _recognised(cells: pl.Series, decimal: str, thousands: str) -> _Column:
+def _recognised(cells: pl.Series, decimal: str, thousands: str) -> Column:
     """Return a column in the narrowest type that loses nothing."""
+    for guess in guesses(cells, decimal, thousands):
+        found = as_guessed(cells, guess, decimal, thousands)
+        if found is not None and found.way != "both":
+            return found
+    return Column(cells, "text")
+
+
+def guesses(cells: pl.Series, decimal: str = ".", thousands: str = "") -> list[Guess]:
+    """Return the types that the first cells of a column leave, the narrowest first, without text; none without cells.
+
+    Most columns are told apart by these, which costs nothing.
+    """
+    known = _signed(cells.drop_nulls().head(_SAMPLE_ROWS), decimal, thousands)
+    if not len(known):
+        return []
+    kinds = (Guess(kind, _scale(known) if kind == "decimal" else 0) for kind in _KINDS)
+    return [guess for guess in kinds if _holds(known, guess)]
+
+
+def as_guessed(cells: pl.Series, guess: Guess, decimal: str = ".", thousands: str = "") -> Column | None:
+    """Return a column in a type, or nothing when some cell is not of it."""
     plain = _signed(cells, decimal, thousands)
-    known = plain.drop_nulls().head(_SAMPLE_ROWS)
-    for kind in _KINDS if len(known) else ():
-        # Most columns are told apart by their first cells, which costs nothing.
-        if not _holds(known, kind) or not _holds(plain, kind):
-            continue
-        found = _cast(plain, kind)
-        # A cell with line ends looks like several numbers to the pattern, but is none to the cast.
-        if found.null_count() != cells.null_count():
-            continue
-        way = _way(plain) if kind == "number" else None
-        if way == "both":
-            break
-        return _Column(found.alias(cells.name), kind, way)
-    return _Column(cells, "text")
+    found = _cast(plain, guess)
+    # The cast alone refuses most of what does not fit, also a cell with line ends, in which the pattern sees several.
+    if found.null_count() != cells.null_count() or not _holds(plain, guess, found):
+        return None
+    return Column(found.alias(cells.name), guess.kind, _way(plain) if guess.kind == "number" else None)
 
 
-def _holds(cells: pl.Series, kind: Kind) -> bool:
-    """Tell whether all cells of a column are of a kind."""
-    if kind == "integer":
-        return _is_integer(cells)
-    if kind == "decimal":
-        scale = _scale(cells)
-        pattern = rf"(?:-?[1-9][0-9]{{0,{MAX_DIGITS - scale - 1}}}|-?0)\.[0-9]{{{scale}}}"
-        return 0 < scale < MAX_DIGITS and _all(cells, pattern) and not _some(cells, r"-0\.0+")
-    if kind == "number":
+def _holds(cells: pl.Series, guess: Guess, found: pl.Series | None = None) -> bool:
+    """Tell whether all cells of a column are written as a type writes them; `found` are the cells in that type."""
+    if cells.null_count() == len(cells):
+        return True
+    if guess.kind == "integer":
+        small = found is not None and found.dtype == pl.Int64
+        return (small and not _any_starts(cells, "0", "+", "-0")) or _all(cells, INTEGER)
+    longest = cells.str.len_bytes().max()
+    assert isinstance(longest, int)
+    if guess.kind == "decimal":
+        digits = longest - 1
+        fits = digits <= MAX_DIGITS or digits - _any_starts(cells, "-") <= MAX_DIGITS
+        return 0 < guess.scale < MAX_DIGITS and fits and _all(cells, _decimal_pattern(guess.scale))
+    if guess.kind == "number":
         if not _all(cells, NUMBER):
             return False
-        longest = cells.str.len_bytes().max()
-        if isinstance(longest, int) and longest <= MAX_NUMBER_DIGITS:
+        if longest <= MAX_NUMBER_DIGITS:
             return True
         return bool((cells.str.replace_all("[-.]", "").str.len_bytes() <= MAX_NUMBER_DIGITS).all())
     return bool(cells.is_in(list(BOOLEANS)).all())
 
 
-def _is_integer(cells: pl.Series) -> bool:
-    """Tell whether all cells are whole numbers as they are written: the cast refuses what is no number at all."""
-    if cells.cast(pl.Int64, strict=False).null_count() == cells.null_count() and not any(
-        cells.str.starts_with(sign).any() for sign in ("0", "+", "-0")
-    ):
-        return True
-    return _all(cells, INTEGER)
+def _decimal_pattern(scale: int) -> str:
+    """Return the pattern of numbers with so many decimals; `-0.00` is none, as it would lose its sign."""
+    negative = "|".join(f"0{{{zeros}}}[1-9][0-9]{{{scale - 1 - zeros}}}" for zeros in range(scale))
+    return rf"(?:-?[1-9][0-9]*|0)\.[0-9]{{{scale}}}|-0\.(?:{negative})"
+
+
+def _any_starts(cells: pl.Series, *signs: str) -> bool:
+    return any(cells.str.starts_with(sign).any() for sign in signs)
 
 
 def _all(cells: pl.Series, pattern: str) -> bool:
     """Tell whether every cell is of the pattern: one match over all, which is much faster than one for each."""
     joined = cells.str.join("\n")
-    return bool(joined.str.contains(rf"\A(?:(?:{pattern})\n)*(?:{pattern})\z").item())
+    return bool(joined.str.contains(rf"\A(?:(?:{pattern})(?:\n|\z))*\z").item())
 
 
 def _some(cells: pl.Series, pattern: str) -> bool:
@@ -203,7 +245,7 @@ def _signed(cells: pl.Series, decimal: str, thousands: str) -> pl.Series:
     return cells.to_frame("cells").select(_plain(pl.col("cells"), decimal, thousands)).to_series()
 
 
-def _way(cells: pl.Series) -> Written | Literal["both"] | None:
+def _way(cells: pl.Series) -> Way:
     """Return how a column of numbers writes whole ones; nothing where there is none."""
     plain, point = _some(cells, WHOLE), _some(cells, WHOLE_POINT)
     if plain and point:
@@ -211,15 +253,13 @@ def _way(cells: pl.Series) -> Written | Literal["both"] | None:
     return "3" if plain else "3.0" if point else None
 
 
-def _cast(cells: pl.Series, kind: Kind) -> pl.Series:
-    if kind == "integer":
+def _cast(cells: pl.Series, guess: Guess) -> pl.Series:
+    if guess.kind == "integer":
         small = cells.cast(pl.Int64, strict=False)
-        if small.null_count() == cells.null_count():
-            return small
-        return cells.cast(pl.Decimal(MAX_DIGITS, 0), strict=False)
-    if kind == "decimal":
-        return cells.cast(pl.Decimal(MAX_DIGITS, _scale(cells)), strict=False)
-    return cells.cast(pl.Float64, strict=False) if kind == "number" else cells == "true"
+        return small if small.null_count() == cells.null_count() else cells.cast(WIDE, strict=False)
+    if guess.kind == "decimal":
+        return cells.cast(pl.Decimal(MAX_DIGITS, guess.scale), strict=False)
+    return cells.cast(pl.Float64, strict=False) if guess.kind == "number" else cells == "true"
 
 
 def _plain(cells: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
@@ -236,23 +276,23 @@ def _plain(cells: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
     return pl.when(cells.str.contains(ours)).then(changed).when(boolean).then(cells).otherwise(other)
 
 
-def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> _Column:
+def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> Column:
     """Return a column in the type that was chosen or pinned. Raises: MisfitError."""
     plain = cells if rule.pinned else cells.str.strip_chars()
     if rule.type == "text":
-        return _Column(cells, "text")
+        return Column(cells, "text")
     if rule.type in _GIVEN:
         plain = _signed(plain, decimal, thousands)
         _require(cells, plain.str.contains((_PINNED if rule.pinned else _GIVEN)[rule.type]), rule)
         way = _way(plain) if rule.type == "number" else None
         numbers = _numbers(cells, plain, rule).alias(cells.name)
-        return _Column(numbers, rule.kind, None if way == "both" else way)
+        return Column(numbers, rule.kind, None if way == "both" else way)
     if rule.type == "boolean":
         words = plain if rule.pinned else plain.str.to_lowercase()
         known = BOOLEANS if rule.pinned else _GIVEN_BOOLEANS
         _require(cells, words.is_in(list(known)), rule)
-        return _Column(words.is_in([word for word, value in known.items() if value]), "boolean")
-    return _Column(_moments(cells, plain, rule), rule.kind)
+        return Column(words.is_in([word for word, value in known.items() if value]), "boolean")
+    return Column(_moments(cells, plain, rule), rule.kind)
 
 
 def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
@@ -262,7 +302,7 @@ def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
         _require(cells, found.is_finite(), rule)
         return found
     if rule.type == "integer":
-        return _cast(plain.str.replace(r"\.0+$", ""), "integer")
+        return _cast(plain.str.replace(r"\.0+$", ""), Guess("integer"))
     scales = plain.str.extract(r"\.([0-9]*)$").str.len_bytes()
     largest = scales.max()
     scale = largest if isinstance(largest, int) else 0

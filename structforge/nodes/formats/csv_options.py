@@ -12,6 +12,9 @@ Repeated = Literal["error", "number"]
 Kind = Literal["text", "integer", "decimal", "number", "boolean", "date", "datetime"]
 ChosenKind = Literal["auto", "text", "integer", "decimal", "number", "boolean", "date", "datetime"]
 
+AUTO = "auto"
+"""Says of an option that it is recognised."""
+
 DELIMITERS = (",", ";", "\t", "|")
 """Those that are recognised; the first wins a tie."""
 

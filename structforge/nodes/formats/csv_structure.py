@@ -151,7 +151,7 @@ def read_header(source: Source) -> Header:
     found = row.match(source.data, first, source.end)
     line = source.line(first)
     if found is None:
-        raise _malformed(source, _malformed_at(source, first) or first)
+        raise malformed(source, _malformed_at(source, first) or first)
     cells = next(_reader(io.StringIO(str(found[0], "utf-8"), newline=""), source))
     if len(cells) > MAX_COLUMNS:
         raise NodeError(
@@ -184,9 +184,9 @@ def read_rows(source: Source, header: Header) -> Rows:
         frame = _parsed(source, header, None)
         place = check.result()
     if place is not None:
-        raise _malformed(source, place)
+        raise malformed(source, place)
     if frame is not None:
-        return Rows(_named(frame, header.names, source), [])
+        return Rows(named(frame, header.names, source), [])
     if source.options.ragged == "error":
         raise _wrong_count(source, header)
     bad: list[BadRow] = []
@@ -194,10 +194,20 @@ def read_rows(source: Source, header: Header) -> Rows:
     if frame is None or len(bad) > MAX_BAD_ROWS:
         raise _wrong_count(source, header)
     if source.options.ragged == "collect":
-        return Rows(_named(frame, header.names, source), bad)
+        return Rows(named(frame, header.names, source), bad)
     longest = max(row.count for row in bad)
     names = header.names + [f"column_{number}" for number in range(width + 1, longest + 1)]
-    return Rows(_named(_filled(frame, bad, max(longest, width), source), distinct(names), source), [])
+    return Rows(named(_filled(frame, bad, max(longest, width), source), distinct(names), source), [])
+
+
+def rows_between(source: Source, header: Header, start: int, end: int) -> pl.DataFrame | None:
+    """Return the rows of a part that begins and ends between rows, their columns numbered; None with a bad row."""
+    columns = [str(number) for number in range(len(header.names))]
+    body = pa.py_buffer(source.data).slice(start, end - start)
+    skip_blank = not _blank_is_row(source, header)
+    if skip_blank and _BLANK.fullmatch(source.data, start, end):
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return _parse(body, columns, source, lambda _: "error", threads=False, skip_blank=skip_blank)
 
 
 def line_of_row(source: Source, header: Header, index: int) -> int:
@@ -313,7 +323,8 @@ def _reader(lines: Iterable[str], source: Source) -> Any:
     return csv.reader(lines, delimiter=source.delimiter, quotechar=source.options.quote)
 
 
-def _named(frame: pl.DataFrame, names: list[str], source: Source) -> pl.DataFrame:
+def named(frame: pl.DataFrame, names: list[str], source: Source) -> pl.DataFrame:
+    """Give the columns their names, and cells back the delimiter that another sign stood for."""
     frame.columns = names
     if source.delimiter != source.options.delimiter:
         column = pl.all().str.replace_all(source.delimiter, source.options.delimiter, literal=True)
@@ -398,8 +409,8 @@ def _malformed_by_grammar(source: Source, place: int) -> int | None:
     return None if last else found.end()
 
 
-def _malformed(source: Source, place: int) -> NodeError:
-    """Build the error of a cell that begins at `place`."""
+def malformed(source: Source, place: int) -> NodeError:
+    """Build the error of a malformed cell that begins at `place`."""
     line = source.line(place)
     begin = max(source.data.rfind(end, source.start, place) for end in (b"\n", b"\r")) + 1
     column = (

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import JsonValue, decode_json
 from structforge.nodes.formats.compressed import ZIP, unpacked
-from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions
+from structforge.nodes.formats.csv_options import AUTO, ColumnRule, CsvOptions
 from structforge.nodes.formats.encodings import Decoded, decode, is_utf8
 from structforge.nodes.formats.excel_reading import ExcelOptions, read_excel
-from structforge.nodes.formats.reading import AUTO, Recognised, TableRead, read_csv
+from structforge.nodes.formats.reading import Recognised, TableRead, read_csv
 from structforge.sdk import NodeError
 
 Format = Literal["csv", "excel", "json", "json_lines", "text"]

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from structforge.domain.errors import sentence
-from structforge.nodes.formats.column_types import MisfitError, recognised_decimal_sign, typed
-from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions, Kind
+from structforge.nodes.formats.column_types import MisfitError, Typed, typed
+from structforge.nodes.formats.csv_blocks import typed_in_blocks
+from structforge.nodes.formats.csv_options import AUTO, ColumnRule, CsvOptions, Kind
 from structforge.nodes.formats.csv_structure import (
     BadRow,
     Header,
@@ -22,11 +23,16 @@ from structforge.nodes.formats.csv_structure import (
     read_header,
     read_rows,
 )
-from structforge.nodes.formats.recognition import recognised_delimiter, spreadsheet_mark
+from structforge.nodes.formats.recognition import (
+    recognised_delimiter,
+    spreadsheet_mark,
+    with_decimal_sign,
+)
 from structforge.sdk import NodeError
 from structforge.sdk.tables import Table
 
-AUTO = "auto"
+LARGE_BYTES = 8 << 20
+"""From here on a file is read block by block."""
 KINDS: tuple[Kind, ...] = ("text", "integer", "decimal", "number", "boolean", "date", "datetime")
 
 
@@ -79,8 +85,8 @@ class TableRead:
 
     table: Table
     """Columns in their types; dates are ISO 8601 text."""
-    texts: pl.DataFrame
-    """The same cells as they stand in the file."""
+    texts: pl.DataFrame | None
+    """The same cells as they stand in the file, unless it is large."""
     recognised: Recognised
     bad: list[dict[str, Any]] = field(default_factory=list)
     """Rows of another length: `line`, `expected`, `found`, `text`."""
@@ -98,27 +104,40 @@ def read_csv(
     header = read_header(part)
     if pinned is not None and pinned.columns:
         require_columns(header.names, pinned, source, where=f"line {header.line}")
-    rows = read_rows(part, header)
-    if options.decimal == AUTO:
-        sign = (
-            recognised_decimal_sign(rows.frame) if options.infer_types and options.thousands != "," else "."
-        )
-        options = replace(options, decimal="," if options.thousands == "." else sign)
-    rules = rules_of(options.rules, pinned, rows.frame.columns, source)
     try:
-        found = typed(
+        found = _in_blocks(part, header, options, pinned, source)
+        if found is not None:
+            return _result(*found, None, [])
+        rows = read_rows(part, header)
+        options = with_decimal_sign(options, rows.frame)
+        rules = rules_of(options.rules, pinned, rows.frame.columns, source)
+        whole = typed(
             rows.frame, rules, infer=options.infer_types, decimal=options.decimal, thousands=options.thousands
         )
     except MisfitError as error:
         raise misfit(error, source, line_of_row(part, header, error.row)) from error
+    return _result(whole, options, rows.frame, _told(part, header, rows.bad))
+
+
+def _in_blocks(
+    part: Source, header: Header, options: CsvOptions, pinned: Recognised | None, source: str
+) -> tuple[Typed, CsvOptions] | None:
+    """Return the table of a large file; nothing when it has to be read as a whole."""
+    if part.end - header.body < LARGE_BYTES:
+        return None
+    return typed_in_blocks(part, header, rules_of(options.rules, pinned, header.names, source), options)
+
+
+def _result(
+    found: Typed, options: CsvOptions, texts: pl.DataFrame | None, bad: list[dict[str, Any]]
+) -> TableRead:
     recognised = Recognised(
         delimiter=options.delimiter,
         decimal=options.decimal,
         has_header=options.has_header,
         columns=tuple(found.kinds.items()),
     )
-    table = Table(found.frame, written=found.written)
-    return TableRead(table, rows.frame, recognised, _told(part, header, rows.bad))
+    return TableRead(Table(found.frame, written=found.written), texts, recognised, bad)
 
 
 def rules_of(

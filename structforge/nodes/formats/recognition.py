@@ -8,7 +8,10 @@ import io
 from collections import Counter
 from dataclasses import replace
 
-from structforge.nodes.formats.csv_options import DELIMITERS, CsvOptions
+import polars as pl
+
+from structforge.nodes.formats.column_types import recognised_decimal_sign
+from structforge.nodes.formats.csv_options import AUTO, DELIMITERS, CsvOptions
 
 _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_ROWS = 200
@@ -33,6 +36,15 @@ def spreadsheet_mark(data: bytes, start: int) -> str:
     """Return the delimiter of a first line `sep=;`, which Excel writes and reads; else nothing."""
     line = data[start : start + 7].splitlines()
     return line[0][4:].decode() if line and len(line[0]) == 5 and line[0].lower().startswith(b"sep=") else ""
+
+
+def with_decimal_sign(options: CsvOptions, rows: pl.DataFrame) -> CsvOptions:
+    """Return the options with the decimal sign that rows of texts use, where it is to be recognised."""
+    if options.decimal != AUTO:
+        return options
+    if options.thousands in (".", ","):
+        return replace(options, decimal="," if options.thousands == "." else ".")
+    return replace(options, decimal=recognised_decimal_sign(rows) if options.infer_types else ".")
 
 
 def _sample(data: bytes, start: int, options: CsvOptions) -> str:

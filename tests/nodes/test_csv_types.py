@@ -1,0 +1,188 @@
+"""Types of columns lose nothing: what is read and written again has the same bytes, in blocks as in the whole."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from structforge.nodes.formats.column_types import typed
+from structforge.nodes.formats.csv_blocks import typed_in_blocks
+from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions
+from structforge.nodes.formats.csv_structure import prepare, read_header, read_rows
+from structforge.nodes.formats.csv_writing import CsvStyle, write_csv
+from structforge.nodes.formats.reading import read_csv
+from structforge.sdk import NodeError
+from tests.support.csv_fuzz import random_file
+
+CELLS = (
+    "", '""', "0", "1", "-1", "007", "+1", "1.0", "1.5", "2.50", "1.10", "-0", "-0.0", "-0.5", "0.05", "1e5", "1E5",
+    "0x1F", "9007199254740993", "9223372036854775808", "1" * 38, "1" * 39, "12345678901234567890.12",
+    "999999999999999.99", "0.1234567890123456", "true", "false", "True", "TRUE", "nan", "inf", "null", " 1", "1 ", "a",
+    "é", "中", '24" screen', "O'Brien", "2024-01-31", "1_000", "1,5", "１", "٣", "-", ".", ".5", "5.", "--1", "1-1",
+    "1.2.3", "100000000000000000000000", "0.000001", "1.000000000000000",
+)  # fmt: skip
+SIMPLE = ("1", "2.5", "-3", "0.25", "3.0", "1.10", "2.20", "007", "true", "")
+
+
+def random_table(dice: random.Random) -> str:
+    """Return a CSV file as this program writes one: its columns are of one kind, or mixed."""
+    columns = []
+    height = dice.randint(0, 12)
+    for number in range(dice.randint(1, 5)):
+        pool = dice.sample(CELLS, dice.randint(1, 4)) if dice.random() < 0.5 else dice.sample(SIMPLE, 3)
+        if dice.random() < 0.3:
+            scale = dice.randint(1, 4)
+            pool = [f"{dice.randint(-500, 500) / 100:.{scale}f}" for _ in range(5)]
+        columns.append([f"c{number}", *(dice.choice(pool) for _ in range(height))])
+    lines = zip(*columns, strict=True)
+    return "".join(",".join(_quoted(cell) for cell in line) + "\n" for line in lines)
+
+
+def _quoted(cell: str) -> str:
+    if cell == '""':
+        return cell
+    return '"' + cell.replace('"', '""') + '"' if '"' in cell or "," in cell else cell
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reading_and_writing_gives_the_same_bytes(seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(50):
+        text = random_table(dice)
+        table = read_csv(text.encode(), 0, CsvOptions(), "a.csv").table
+        assert write_csv(table, CsvStyle()).decode() == text
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_blocks_give_what_the_whole_gives(seed: int) -> None:
+    dice = random.Random(f"blocks {seed}")
+    for _ in range(40):
+        if dice.random() < 0.5:
+            text, options = random_table(dice), CsvOptions()
+            if dice.random() < 0.5:
+                text = text.replace("\n", dice.choice(("\r\n", "\r")))
+        else:
+            text, options = random_file(dice)
+            text *= 3
+        whole, blocks = _whole(text, options), _in_blocks(text, options, dice.choice((1, 3, 8, 20)))
+        assert blocks is None or blocks == whole, (text, options)
+
+
+def test_a_line_end_in_quotes_ends_no_block() -> None:
+    text = "a,b\n" + '1,"x\n2,y\n3"\n' * 50
+    assert _in_blocks(text, CsvOptions(), 4) == _whole(text, CsvOptions())
+
+
+def test_a_column_that_changes_its_kind_late_is_read_again() -> None:
+    text = "a,b,c,d\n" + "1,1.50,,5\n" * 500 + "2.5,x,7,\n" + "3,1.50,8,12345678901234567890\n" * 3
+    found = _in_blocks(text, CsvOptions(), 64)
+    assert found == _whole(text, CsvOptions())
+    assert found is not None
+    assert found[1] == {"a": "number", "b": "text", "c": "integer", "d": "integer"}
+
+
+def _whole(text: str, options: CsvOptions) -> Any:
+    try:
+        source = prepare(text.encode(), 0, options, "a.csv")
+        header = read_header(source)
+        found = typed(read_rows(source, header).frame, {}, decimal=options.decimal)
+    except NodeError as error:
+        return error.problem.code
+    return found.frame.to_dicts(), found.kinds, found.written, [str(dtype) for dtype in found.frame.dtypes]
+
+
+def _in_blocks(text: str, options: CsvOptions, size: int) -> Any:
+    try:
+        source = prepare(text.encode(), 0, options, "a.csv")
+        header = read_header(source)
+        made = typed_in_blocks(source, header, {}, options, size=size)
+    except NodeError as error:
+        return error.problem.code
+    if made is None:
+        return None
+    found = made[0]
+    return found.frame.to_dicts(), found.kinds, found.written, [str(dtype) for dtype in found.frame.dtypes]
+
+
+def read(text: str, options: CsvOptions) -> list[dict[str, Any]]:
+    return read_csv(text.encode(), 0, options, "a.csv").table.rows()
+
+
+@pytest.mark.parametrize(
+    ("rule", "cells", "values"),
+    [
+        (ColumnRule("integer"), ["007", "+5", "3.0", " 4"], [7, 5, 3, 4]),
+        (ColumnRule("decimal"), ["1", "2.555", ".5"], [Decimal("1.000"), Decimal("2.555"), Decimal("0.500")]),
+        (ColumnRule("number"), ["1e3", "2.", "-.5"], [1000.0, 2.0, -0.5]),
+        (ColumnRule("boolean"), ["Yes", "NO", "1", "f"], [True, False, True, False]),
+        (ColumnRule("text"), ["1", "2", "3"], ["1", "2", "3"]),
+        (ColumnRule("date", "%d.%m.%Y"), ["31.12.2024", "1.2.2024"], ["2024-12-31", "2024-02-01"]),
+        (ColumnRule("date"), ["2024-12-31"], ["2024-12-31"]),
+        (ColumnRule("datetime", "%d.%m.%Y %H:%M"), ["31.12.2024 23:59"], ["2024-12-31T23:59:00"]),
+        (ColumnRule("datetime"), ["2024-12-31 10:00", "2024-12-31T10:00:05+02:00"],
+         ["2024-12-31T10:00", "2024-12-31T10:00:05+02:00"]),
+        (ColumnRule("datetime", "%Y-%m-%d %H:%M %z"), ["2024-12-31 10:00 +0200"], ["2024-12-31T08:00:00Z"]),
+    ],
+)  # fmt: skip
+def test_chosen_types(rule: ColumnRule, cells: list[str], values: list[Any]) -> None:
+    text = "a,b\n" + "".join(f"{cell},x\n" for cell in [*cells, ""])
+    found = [row["a"] for row in read(text, CsvOptions(rules={"a": rule}))]
+    assert found == [*values, None]
+
+
+@pytest.mark.parametrize(
+    ("rule", "cell"),
+    [
+        (ColumnRule("integer"), "1.5"), (ColumnRule("integer"), "1" * 39), (ColumnRule("decimal"), "1e5"),
+        (ColumnRule("number"), "1e999"), (ColumnRule("boolean"), "2"), (ColumnRule("date"), "2024-02-30"),
+        (ColumnRule("date", "%d.%m.%Y"), "2024-01-01"), (ColumnRule("datetime"), "2024-01-01"),
+        (ColumnRule("integer", pinned=True), "007"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_does_not_fit_is_named(rule: ColumnRule, cell: str) -> None:
+    text = 'a,b\n,"two\nlines"\n\n' + f"{cell},x\n"
+    with pytest.raises(NodeError) as caught:
+        read(text, CsvOptions(rules={"a": rule}))
+    problem = caught.value.problem
+    assert problem.code == ("file.not_as_pinned" if rule.pinned else "file.column_type")
+    assert (problem.where, problem.details["column"]) == ("line 5", "a")
+    assert cell[:80] in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "rows"),
+    [
+        ("a;b\n1,5;x\n2;y\n", {"delimiter": "auto", "decimal": "auto"}, [{"a": 1.5, "b": "x"}, {"a": 2, "b": "y"}]),
+        ("a;b\n1,500;x\n", {"delimiter": "auto", "decimal": "auto"}, [{"a": "1,500", "b": "x"}]),
+        ("a;b\n1.234,50;x\n7,00;y\n", {"delimiter": ";", "decimal": ",", "thousands": "."},
+         [{"a": Decimal("1234.50"), "b": "x"}, {"a": Decimal("7.00"), "b": "y"}]),
+        ("a;b\n1 234;x\n", {"delimiter": ";", "thousands": " "}, [{"a": 1234, "b": "x"}]),
+        ("a;b\n1.5;x\n", {"delimiter": ";", "decimal": ","}, [{"a": "1.5", "b": "x"}]),
+        ("sep=;\na;b\n1;2\n", {"delimiter": "auto"}, [{"a": 1, "b": 2}]),
+        ("a|b\n1|2\n", {"delimiter": "auto"}, [{"a": 1, "b": 2}]),
+        ("a§b\n1§2\n\"x§y\"§3\n", {"delimiter": "§"}, [{"a": "1", "b": 2}, {"a": "x§y", "b": 3}]),
+        ("Report\n\na,b\n1,2\nTotal,2\n", {"skip_lines": 1, "footer_lines": 1}, [{"a": 1, "b": 2}]),
+        ("# made by x\na,b\n1,2\n# end\n\"#no\",3\n", {"comment": "#"}, [{"a": "1", "b": 2}, {"a": "#no", "b": 3}]),
+        ("a,b\n'x,y',2\n", {"quote": "'"}, [{"a": "x,y", "b": 2}]),
+        ('a,b\n"x,2\n', {"quote": ""}, [{"a": '"x', "b": 2}]),
+        ("a,a,a_2\n1,2,3\n", {"repeated": "number"}, [{"a": 1, "a_3": 2, "a_2": 3}]),
+        ("a,b\nNA,-\n1,\"NA\"\n", {"missing": ("NA", "-")}, [{"a": None, "b": None}, {"a": 1, "b": "NA"}]),
+        ('a,b\n1\n2,3,4\n5,""\n', {"ragged": "fill"},
+         [{"a": 1, "b": None, "column_3": None}, {"a": 2, "b": "3", "column_3": 4},
+          {"a": 5, "b": "", "column_3": None}]),
+        ("a,b\n1\n2,3\n", {"ragged": "collect"}, [{"a": 2, "b": 3}]),
+        ("1,2\n3,4\n", {"has_header": False}, [{"column_1": 1, "column_2": 2}, {"column_1": 3, "column_2": 4}]),
+    ],
+)  # fmt: skip
+def test_options(text: str, options: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    assert read(text, CsvOptions(**options)) == rows
+
+
+def test_rows_of_another_length_are_told() -> None:
+    text = 'a,b\n1\n"x\ny",2\n\n3,4,5\n'
+    found = read_csv(text.encode(), 0, CsvOptions(ragged="collect"), "a.csv")
+    assert found.bad == [
+        {"line": 2, "expected": 2, "found": 1, "text": "1"},
+        {"line": 6, "expected": 2, "found": 3, "text": "3,4,5"},
+    ]
