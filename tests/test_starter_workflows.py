@@ -1,6 +1,7 @@
 """The starter workflows on their real data, node by node (the engine's own tests run them durably)."""
 
 import csv
+from decimal import ROUND_HALF_UP, Decimal
 from statistics import fmean
 
 import pytest
@@ -39,7 +40,8 @@ async def test_the_weather_report_agrees_with_figures_computed_by_hand() -> None
         assert row["wet_days"] == len(wet)
         assert float(row["rain_mm"]) == pytest.approx(sum(wet))
         assert float(row["mean_high"]) == pytest.approx(fmean(float(day["temp_max"]) for day in of_month))
-        assert float(row["wet_share"]) == round(len(wet) / len(of_month), 2)
+        share = Decimal(len(wet)) / len(of_month)
+        assert float(row["wet_share"]) == float(share.quantize(Decimal("0.01"), ROUND_HALF_UP))
     assert [float(row["temp_max"]) for row in hottest] == sorted(float(d["temp_max"]) for d in days)[:-6:-1]
     report = results["report"]["out"]
     assert report["title"] == "Seattle weather"
