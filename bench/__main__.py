@@ -17,6 +17,7 @@ from rich.console import Console
 from bench import report
 from bench.measures import (
     Result,
+    csv,
     fan,
     hook,
     idle_start,
@@ -47,6 +48,7 @@ class Part(StrEnum):
     LOOP = "LOOP"
     REPLAY = "REPLAY"
     TABLE = "TABLE"
+    CSV = "CSV"
     RESUME = "RESUME"
 
 
@@ -60,6 +62,7 @@ MEASURES = {
     Part.REPLAY: replay.measure,
     Part.QUEUE: queue.measure,
     Part.TABLE: table.measure,
+    Part.CSV: csv.measure,
     Part.RESUME: resume.measure,
 }
 """What is measured on one running installation, in this order: what kills a worker comes last."""

@@ -22,7 +22,8 @@ from bench.wrk import wrk_version
 LATEST = Path(__file__).with_name("latest.json")
 KEYS = (
     "w40_ms", "w40_floor_ms", "hook_rps", "hook_floor_rps", "webhook_rps", "fan_s", "fan_1000_s", "queue_runs_per_s",
-    "idle_start_ms", "loop_ms_per_iteration", "replay_ms", "table_1m_s", "table_1m_floor_s", "resume_s",
+    "idle_start_ms", "loop_ms_per_iteration", "replay_ms", "table_1m_s", "table_1m_floor_s", "csv_100mb_s",
+    "csv_100mb_floor_s", "resume_s",
     "idle_pss_mb", "start_cold_s", "start_warm_s",
 )  # fmt: skip
 BARS = {
@@ -34,6 +35,7 @@ BARS = {
     "loop_ms_per_iteration": "aim ≤ 0.5",
     "resume_s": "≤ lease + 2",
     "table_1m_s": "≤ 4 × floor",
+    "csv_100mb_s": "≤ 1.5 × floor",
     "queue_runs_per_s": "aim ≥ 1,000",
     "start_warm_s": "≤ 5",
     "start_cold_s": "≤ 180",
@@ -49,6 +51,7 @@ PACKAGES = (
     "orjson",
     "pydantic",
     "polars",
+    "pyarrow",
 )
 
 
@@ -118,7 +121,7 @@ def show(body: Mapping[str, Any], console: Console) -> None:
         console.print(f"[dim]{key}: {json.dumps(value)}[/dim]", highlight=False)
 
 
-_FLOORED = ("w40_ms", "hook_rps", "table_1m_s")
+_FLOORED = ("w40_ms", "hook_rps", "table_1m_s", "csv_100mb_s")
 
 
 def _floor_of(key: str) -> str:

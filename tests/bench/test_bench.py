@@ -14,6 +14,7 @@ from bench import report
 from bench.figures import Figure
 from bench.measures import (
     Result,
+    csv,
     fan,
     hook,
     idle_start,
@@ -63,6 +64,7 @@ def test_every_part_measures_and_the_file_is_complete(stack: Stack, api: Api, tm
         "REPLAY": replay.measure(stack, api, rounds=1, steps=10),
         "QUEUE": queue.measure(stack, api, rounds=1, runs=50),
         "TABLE": table.measure(stack, api, rounds=1, rows=2_000),
+        "CSV": csv.measure(stack, api, rounds=1, repeats=1, rows=2_000),
         "RESUME": resume.measure(stack, api, rounds=1, steps=10),
         # START makes installations of its own; tests/cli starts those.
         "START": Result(
