@@ -21,6 +21,7 @@ from bench.measures import (
     fan,
     hook,
     idle_start,
+    look,
     loop,
     queue,
     replay,
@@ -45,6 +46,7 @@ class Part(StrEnum):
     FAN = "FAN"
     QUEUE = "QUEUE"
     IDLE_START = "IDLE_START"
+    LOOK = "LOOK"
     LOOP = "LOOP"
     REPLAY = "REPLAY"
     TABLE = "TABLE"
@@ -58,6 +60,7 @@ MEASURES = {
     Part.WEBHOOK: webhook.measure,
     Part.FAN: fan.measure,
     Part.IDLE_START: idle_start.measure,
+    Part.LOOK: look.measure,
     Part.LOOP: loop.measure,
     Part.REPLAY: replay.measure,
     Part.QUEUE: queue.measure,

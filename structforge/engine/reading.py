@@ -51,6 +51,8 @@ class TableDecoder:
     """How the artifacts of one media type are read as tables."""
 
     rows: TableRows
+    cells: Callable[[Path, str], list[Any]]
+    """Reads the cells of one column."""
     shape: Callable[[Path], tuple[int, list[str]]]
     """Returns the number of rows and the names of the columns."""
 
@@ -61,7 +63,7 @@ class ReadValues:
     Safe for threads; the values are read-only.
     """
 
-    def __init__(self, most: int = 1_000_000) -> None:
+    def __init__(self, most: int = 500_000) -> None:
         """`most` is the number of values that are kept."""
         self._most = most
         self._weight = 0
@@ -251,6 +253,15 @@ class StoredValue(Lazy):
         if self._reader.has_room(self.rows * len(self.columns or ())):
             return self._table(self._decoder, 0, self.rows, None)[start:stop]
         return self._table(self._decoder, start, stop, columns)
+
+    def cells(self, column: str) -> list[Any]:
+        """See `Lazy`. Raises: NodeError `value.*`."""
+        decoder = self._decoder
+        if decoder is None or self._reader.has_room(self.rows * len(self.columns or ())):
+            return super().cells(column)
+        key = (self._ref.hash, "cells", column)
+        found: list[Any] = self._reader.take(key, self.rows, lambda: decoder.cells(self._path, column))
+        return found
 
     def _facts(self, decoder: TableDecoder) -> tuple[int, list[str]]:
         if self._shape is None:

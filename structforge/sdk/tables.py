@@ -308,6 +308,11 @@ def table_rows(
     return load_table(path, columns, start, stop).rows()
 
 
+def table_cells(path: Path, column: str) -> list[Any]:
+    """Read the cells of one column of a table artifact as JSON."""
+    return load_table(path, [column]).cells(column)
+
+
 def table_shape(path: Path) -> tuple[int, list[str]]:
     """Return the number of rows and the column names of a table artifact, read from its footer."""
     lazy = pl.scan_parquet(path)

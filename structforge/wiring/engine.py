@@ -15,7 +15,7 @@ from structforge.engine import faults
 from structforge.engine.environment import EngineLimits, Environment
 from structforge.engine.plans import PlanCache
 from structforge.engine.reading import TableDecoder
-from structforge.nodes.tables import table_rows, table_shape
+from structforge.nodes.tables import table_cells, table_rows, table_shape
 from structforge.plugins import load_registry
 from structforge.runtime.callees import CalleeService
 from structforge.runtime.events import EventHub, EventPublisher, connect_async, connect_subscriber
@@ -34,7 +34,7 @@ from structforge.storage.engine_pool import EnginePool, connection_string, make_
 from structforge.storage.journal import PostgresJournal
 from structforge.storage.versions import load_document
 
-TABLES = TableDecoder(table_rows, table_shape)
+TABLES = TableDecoder(table_rows, table_cells, table_shape)
 """How expressions and people see tables that travel as artifacts."""
 
 

@@ -346,9 +346,7 @@ async def test_expressions_of_one_step_share_what_was_read(
         return table_rows(*asked)
 
     decoder = workshop.environment.decoders[TABLE_MEDIA_TYPE]
-    monkeypatch.setattr(
-        workshop.environment, "decoders", {TABLE_MEDIA_TYPE: type(decoder)(counting, decoder.shape)}
-    )
+    monkeypatch.setattr(workshop.environment, "decoders", {TABLE_MEDIA_TYPE: replace(decoder, rows=counting)})
     table = table_of(workshop, ROWS)
     fields = dict.fromkeys("abc", "{{ far | selectattr('n', 'lt', 5) | length }}")
     made = document(

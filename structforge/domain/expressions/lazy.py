@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.functions import FUNCTIONS, function_named, look_up
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Absent
@@ -20,7 +21,7 @@ _KINDS = frozenset(
      "string", "true", "truthy", "undefined"}
 )  # fmt: skip
 """Tests that look at the kind of a value and whether it is empty, at nothing inside it."""
-_SHALLOW = frozenset({"length", "count", "first", "last", "keys", "columns", "is_empty"})
+_SHALLOW = frozenset({"length", "count", "first", "last", "keys", "is_empty"})
 """Functions that do not look into the items of a list or the fields of an object."""
 _OF_ONE_FIELD = frozenset({"sum", "mean", "map", "join"})
 """Functions whose result depends on one field of each row, when they are given an `attribute`."""
@@ -67,6 +68,10 @@ class Lazy(ABC):
         """Read some rows of a table, of all or some of its columns."""
         rows: list[Any] = self.content()[0][start:stop]
         return rows
+
+    def cells(self, column: str) -> list[Any]:
+        """Read one column of a table."""
+        return [row[column] for row in self.part(0, self.rows, [column])]
 
     def __bool__(self) -> bool:
         return self.rows > 0 if self.columns is not None else bool(self.content()[0])
@@ -173,10 +178,16 @@ class Reading:
             found = self._of_table(name, function, work, first, given[1:], named)
             if found is not NotImplemented:
                 return found
-        if name in _SHALLOW or name in _KINDS:
+        if function is (FUNCTIONS if name in _SHALLOW else TESTS if name in _KINDS else {}).get(name):
             # What is inside does not matter, so it is not read.
             return function(work, *([self._outside(first), *given[1:]] if given else given), **named)
-        if name == "map" and id(first) in self._holders and len(given) > 1 and isinstance(given[1], str):
+        if (
+            name == "map"
+            and type(first) is list
+            and self.holds(first)
+            and len(given) > 1
+            and isinstance(given[1], str)
+        ):
             call = function_named(given[1])
             work.charge(10 * len(given[0]))
             return [self.call(given[1], call, work, [row, *given[2:]], named) for row in given[0]]
@@ -199,7 +210,7 @@ class Reading:
                 return table.rows == 0
             if name in ("first", "last"):
                 return self.at(table, 0 if name == "first" else -1)
-        elif name in _KINDS:
+        elif name in _KINDS and function is TESTS.get(name):
             return function(work, [None] * min(table.rows, 1), *rest, **named)
         attribute = named.get("attribute", rest[0] if rest and name in ("sum", "mean") else None)
         if name not in _OF_ONE_FIELD | _OF_A_ROW or not isinstance(attribute, str):
@@ -207,6 +218,17 @@ class Reading:
         column = attribute.partition(".")[0]
         if column not in (table.columns or ()) or (rest and name in _OF_A_ROW):
             return NotImplemented
+        if column == attribute and name in _OF_ONE_FIELD and len(rest) <= (name != "map"):
+            cells, others = (
+                table.cells(column),
+                {key: one for key, one in named.items() if key != "attribute"},
+            )
+            if name != "map":
+                return function(work, cells, *(rest if name == "join" else ()), **others)
+            if not set(others) - {"default"}:
+                work.items(len(cells))
+                work.charge(len(cells))
+                return cells
         narrow = table.part(0, table.rows, [column])
         found = function(work, narrow, *rest, **named)
         if name in _OF_ONE_FIELD or found is None:
