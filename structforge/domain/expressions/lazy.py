@@ -210,8 +210,8 @@ class Reading:
                 return table.rows == 0
             if name in ("first", "last"):
                 return self.at(table, 0 if name == "first" else -1)
-        elif name in _KINDS and function is TESTS.get(name):
-            return function(work, [None] * min(table.rows, 1), *rest, **named)
+        elif name in _KINDS and (test := TESTS[name]) is function:
+            return test(work, [None] * min(table.rows, 1), *rest, **named)
         attribute = named.get("attribute", rest[0] if rest and name in ("sum", "mean") else None)
         if name not in _OF_ONE_FIELD | _OF_A_ROW or not isinstance(attribute, str):
             return NotImplemented
