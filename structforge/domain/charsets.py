@@ -41,7 +41,7 @@ class CharsetError(ValueError):
 
     def __init__(self, charset: str) -> None:
         super().__init__(charset)
-        self.charset = charset
+        self.charset = "".join(character for character in charset if character.isprintable())
 
 
 def decode_text(data: bytes, declared: str = "", *, markup: bool = False) -> str:

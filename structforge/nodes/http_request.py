@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from structforge.domain.errors import sentence
 from structforge.nodes.http_answers import answer_headers, excerpt, read_answer, retry_after_s
@@ -195,7 +195,7 @@ def _with_query(url: str, query: dict[str, Any]) -> str:
     if not pairs:
         return url
     address, hash_mark, fragment = url.partition("#")
-    joint = "&" if urlsplit(address).query else "" if address.endswith("?") else "?"
+    joint = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
     return f"{address}{joint}{urlencode(pairs, quote_via=quote)}{hash_mark}{fragment}"
 
 

@@ -65,9 +65,15 @@ async def rows_of(connection: AsyncConnection[Any], values: Values) -> AsyncGene
     pgconn.send_query_prepared(b"", values)
     pgconn.set_chunked_rows_mode(CHUNK_ROWS)
     await connection.wait(generators.send(pgconn))
+    failed: pq.abc.PGresult | None = None
     while (result := await connection.wait(generators.fetch(pgconn))) is not None:
-        _check(result)
-        yield result
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            failed = result  # Nothing comes after it but the end, which leaves the connection in order.
+        else:
+            _check(result)
+            yield result
+    if failed is not None:
+        _check(failed)
 
 
 async def run_each(
