@@ -110,7 +110,10 @@ def plain_json(data: str | bytes) -> Any:
 
 def encode_json(value: JsonValue) -> bytes:
     """Encode a JSON value compactly as UTF-8; the order of keys is kept, every digit is written."""
-    return dump_json(value)
+    try:
+        return orjson.dumps(value, default=number_fragment)
+    except TypeError:
+        return dump_json(value)
 
 
 def readable_json(value: JsonValue) -> str:
@@ -135,17 +138,18 @@ def dump_json(value: Any, *, option: int = 0, default: Callable[[Any], Any] | No
 
     `default` converts what neither knows. Raises: TypeError for what nothing converts.
     """
-
-    def converted(item: Any) -> Any:
-        if default is not None and (default is _canonical_decimal or not isinstance(item, Decimal)):
-            return default(item)
-        return number_fragment(item)
-
+    converted = number_fragment if default is None else _converter(default)
     try:
         return orjson.dumps(value, default=converted, option=option)
     except TypeError:
         # It may have been an integer beyond 64 bits, which orjson does not offer to `default`.
         return orjson.dumps(_with_big_integers_as_fragments(value), default=converted, option=option)
+
+
+def _converter(default: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    if default is _canonical_decimal:
+        return default
+    return lambda item: number_fragment(item) if isinstance(item, Decimal) else default(item)
 
 
 def number_fragment(item: object) -> orjson.Fragment:

@@ -233,6 +233,8 @@ RESULTS = [
     ("'' | default(5)", ""),
     ("none | default(5)", 5),
     ("coalesce(none, '', 1)", ""),
+    ("coalesce(none, 1, 1 / 0)", 1),
+    ("[none, 1] | map('coalesce', 0)", [0, 1]),
     ("none in 'None'", False),
     ("'' is empty and none is empty and [] is empty and not (0 is empty)", True),
     ("'false' | bool", False),

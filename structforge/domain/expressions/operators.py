@@ -73,6 +73,9 @@ def finite(value: Any) -> Any:
 
 def _operands(work: Work, symbol: str, left: JsonValue, right: JsonValue) -> tuple[Any, Any]:
     """Return both numbers in one kind: integers, decimals, or floats when one of them is a float."""
+    kind = type(left)
+    if kind is type(right) and (kind is int or kind is float):
+        return left, right
     if not is_number(left) or not is_number(right):
         raise _no_numbers(symbol, left, right)
     if isinstance(left, float) or isinstance(right, float):
@@ -131,12 +134,11 @@ def multiply(left: JsonValue, right: JsonValue, work: Work) -> JsonValue:
     """Multiply numbers, or repeat a text or a list."""
     if isinstance(right, str | list):
         left, right = right, left
-    times = whole(right)
-    if isinstance(left, str) and times is not None:
-        work.text(len(left) * max(times, 0))
-        return left * times
-    if isinstance(left, list) and times is not None:
-        work.items(len(left) * max(times, 0))
+    if isinstance(left, str | list) and (times := whole(right)) is not None:
+        if isinstance(left, str):
+            work.text(len(left) * max(times, 0))
+        else:
+            work.items(len(left) * max(times, 0))
         return left * times
     a, b = _operands(work, "*", left, right)
     if isinstance(a, int) and a.bit_length() + b.bit_length() > MAX_INTEGER_BITS + 1:
@@ -227,6 +229,7 @@ def equal(left: JsonValue, right: JsonValue, work: Work) -> bool:
         work.walk(right)
     elif isinstance(left, str):
         work.charge(len(left))
+        return left == right
     return same_value(left, right)
 
 
