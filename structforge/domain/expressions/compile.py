@@ -371,8 +371,6 @@ class _Compiler:
             return self._case(node, subjects, span)
         if name == "coalesce" and subjects and not node.kwargs:
             return self._coalesce(subjects)
-        if name == "coalesce" and subjects and not node.kwargs:
-            return self._coalesce(subjects)
         try:
             function = function_named(name)
         except Fault as fault:
@@ -413,19 +411,6 @@ class _Compiler:
                 if value is not None:
                     break
             return value
-
-        return coalesce
-
-    def _coalesce(self, subjects: list[nodes.Expr]) -> Evaluator:
-        """Return the first value that is not null; those behind it are not computed."""
-        parts = [self.compile(subject) for subject in subjects]
-
-        def coalesce(scope: Mapping[str, Any], work: Work) -> Any:
-            for part in parts:
-                value = part(scope, work)
-                if value is not None:
-                    return value
-            return None
 
         return coalesce
 
