@@ -79,7 +79,9 @@ class Table:
                 marks[name] = mark
             if way is not None:
                 ways[name] = way
-        frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
+        frame = (
+            pl.DataFrame({one.name: one for one in columns}) if columns else pl.DataFrame(height=len(rows))
+        )
         return cls(frame, marks, ways, unknown=not rows)
 
     @classmethod

@@ -36,6 +36,19 @@ def unpacked(data: bytes, source: str, *, limit: int) -> tuple[bytes, str]:
     return data, source
 
 
+def require_bounded(data: bytes, source: str, *, limit: int) -> None:
+    """Refuse a zip (an Excel file is one) that says it grows beyond `limit`. Raises: NodeError `file.too_large`."""
+    if not data.startswith(ZIP):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return
+    if size > limit:
+        raise _too_large(source, limit)
+
+
 def unpacked_once(content: bytes, source: str) -> bytes:
     """Return the content when it is not packed again. Raises: NodeError `file.packed`."""
     if content.startswith(GZIP):
@@ -87,14 +100,18 @@ def _beside(name: str) -> bool:
 def _bounded(stream: IO[bytes] | gzip.GzipFile, source: str, limit: int) -> bytes:
     content = stream.read(limit + 1)
     if len(content) > limit:
-        raise NodeError(
-            "file.too_large",
-            sentence("{source} has more than {limit} bytes when unpacked.", source=source, limit=limit),
-            where=source,
-            hint="Split the file, or filter it where it is made.",
-            limit_bytes=limit,
-        )
+        raise _too_large(source, limit)
     return content
+
+
+def _too_large(source: str, limit: int) -> NodeError:
+    return NodeError(
+        "file.too_large",
+        sentence("{source} has more than {limit} bytes when unpacked.", source=source, limit=limit),
+        where=source,
+        hint="Split the file, or filter it where it is made.",
+        limit_bytes=limit,
+    )
 
 
 def _damaged(source: str) -> NodeError:

@@ -106,7 +106,7 @@ def _column(page: Any, number: int, table: Table, name: str, formats: _Formats, 
         if isinstance(cell, bool):
             page.write_boolean(row, number, cell)
         elif isinstance(cell, int | Decimal):
-            if len(Decimal(cell).normalize().as_tuple().digits) > MAX_DIGITS:
+            if not _is_exact(Decimal(cell)):
                 as_text = True
                 _text(page, row, number, format(cell, "f") if isinstance(cell, Decimal) else str(cell), name)
             else:
@@ -120,6 +120,11 @@ def _column(page: Any, number: int, table: Table, name: str, formats: _Formats, 
         else:
             _text(page, row, number, str(cell), name)
     return as_text
+
+
+def _is_exact(number: Decimal) -> bool:
+    """Tell whether Excel shows and keeps every digit."""
+    return abs(number) < 10**MAX_DIGITS and len(number.normalize().as_tuple().digits) <= MAX_DIGITS
 
 
 def _moments(series: pl.Series) -> list[date | None] | None:

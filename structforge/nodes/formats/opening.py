@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import JsonValue, decode_json
-from structforge.nodes.formats.compressed import ZIP, unpacked
+from structforge.nodes.formats.compressed import ZIP, require_bounded, unpacked
 from structforge.nodes.formats.csv_options import AUTO, ColumnRule, CsvOptions
 from structforge.nodes.formats.encodings import Decoded, decode, is_utf8
 from structforge.nodes.formats.excel_reading import ExcelOptions, read_excel
@@ -29,6 +29,8 @@ _BY_MEDIA_TYPE: dict[str, Format] = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "excel",
     "application/vnd.oasis.opendocument.spreadsheet": "excel",
 }  # fmt: skip
+EXCEL_GROWTH = 10
+"""Sheets are XML, which packs well: so many times the limit may an Excel file have when unpacked."""
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -78,6 +80,7 @@ def open_content(
         )
     kind = _format(data, inner, media_type, options)
     if kind == "excel":
+        require_bounded(data, source, limit=limit * EXCEL_GROWTH)
         table = read_excel(data, options.excel(), source, pinned=options.pinned)
         return Content(kind, table.recognised, table)
     decoded = _decoded(data, source, options)
