@@ -24,7 +24,9 @@ def console() -> Console:
 
 def print_json(body: Any) -> None:
     """Print one JSON document."""
-    sys.stdout.write(dump_json(body, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+    sys.stdout.write(
+        dump_json(body, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n"
+    )
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

@@ -275,6 +275,29 @@ def weigh(value: object, limit: int) -> int:
     return total if total <= limit else UNBOUNDED
 
 
+def digits_in(value: object) -> int:
+    """Return about how many digits the long numbers in a value are written with; never recursive."""
+    total = 0
+    level: list[Any] = [value]
+    while level:
+        below: list[Any] = []
+        for container in level:
+            for item in container.values() if isinstance(container, dict) else container:
+                if isinstance(item, dict | list):
+                    below.append(item)
+                elif isinstance(item, int | Decimal):
+                    total += _digits_of(item)
+        level = below
+    return total
+
+
+def _digits_of(number: int | Decimal) -> int:
+    """Return about how many digits a number is written with."""
+    if isinstance(number, int):
+        return number.bit_length() // 3
+    return max(abs(number.adjusted()), len(number.as_tuple().digits))
+
+
 def path_of(parent: str, key: str | int) -> str:
     """Extend a readable path by a key or an index: `rows`, `rows[0]`, `rows[0].name`, `rows["a b"]`."""
     if isinstance(key, int):
@@ -521,6 +544,7 @@ class _Converter:
         if isinstance(value, str):
             return self._text(str.__str__(value), where)
         if isinstance(value, int):
+            self._charge(_digits_of(value), where)
             return _integer(int.__int__(value), where)
         if isinstance(value, float):
             return _float(float.__float__(value), where)
@@ -529,7 +553,9 @@ class _Converter:
         if isinstance(value, date | time):
             return self._text(value.isoformat(), where)
         if isinstance(value, Decimal):
-            return _decimal(value, where)
+            found = _decimal(value, where)
+            self._charge(_digits_of(value), where)
+            return found
         if isinstance(value, UUID):
             return str(value)
         _refuse_type(value, where)

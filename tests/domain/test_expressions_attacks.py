@@ -10,6 +10,7 @@ from structforge.domain.expressions import ExpressionError, compile_value, parse
 from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.functions import FUNCTIONS, METHODS
 from structforge.domain.expressions.syntax import MAX_NESTING
+from structforge.domain.numbers import held_by_float
 from structforge.domain.values import journal_safe
 
 SCOPE: dict[str, Any] = {
@@ -152,6 +153,9 @@ EXPENSIVE = [
     "(big ~ '').lstrip('y' * 1000000)",
     "[[[['x' * 1000] * 1000] * 1000] * 1000]",
     "[[[[s] * 1000] * 1000] * 1000] | tojson",
+    "([9 ** 4000] * 1000000) | tojson",
+    "[[0.1 ** 4000] * 1000] * 1000",
+    "([9 ** 4000] * 1000000) | join",
     "[range(1000)] * 1000 == [range(1000)] * 1000 and [range(10**6)] * 10 == [range(10**6)] * 10",
     "range(10**6) | map('range') | length",
     "[big] * 1000 | sort",
@@ -242,12 +246,20 @@ def test_no_function_is_reachable_from_a_value() -> None:
 WORDS = """
 a b s rows d 0 1 2.5 'x' none true . , : ( ) [ ] { } + - * / // % ** ~ | == != < > <= >= in not and or if
 else is defined default first map attribute = sum join length upper range [0] .a .get() () string __class__
-tojson 1e308 99999999999999999999 *rows **d
+tojson 1e308 0.1 2.50 round fixed decimal extract case coalesce group_by year 99999999999999999999 *rows **d
 """
 PIECES = st.sampled_from(WORDS.split())
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+EXACT = st.decimals(allow_nan=False, allow_infinity=False, places=20).filter(
+    lambda value: held_by_float(value) is None
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | EXACT
+    | TEXT,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(TEXT, children, max_size=3),
     max_leaves=8,
 )

@@ -8,7 +8,7 @@ from typing import Any
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.problems import Fault
 from structforge.domain.numbers import MAX_INTEGER_BITS
-from structforge.domain.values import UNBOUNDED, weigh
+from structforge.domain.values import UNBOUNDED, digits_in, weigh
 
 MAX_TEXT_CHARS = 1_048_576
 """Longest text an expression makes (1 MiB of characters)."""
@@ -16,6 +16,10 @@ MAX_BUILT_WEIGHT = 4 * 1_048_576
 """Heaviest list or object an expression makes: characters plus one for each value."""
 MAX_WORK = 10_000_000
 """Most units of work in one evaluation: one for each character or item made or looked at."""
+
+
+_FEW_VALUES = 10_000
+"""So many long numbers are not too much; what weighs more is looked through for them."""
 
 
 class Work:
@@ -71,12 +75,20 @@ class Work:
         if isinstance(value, str):
             self.charge(len(value))
         elif isinstance(value, list | dict):
-            weight = weigh(value, min(self.left + 1, MAX_BUILT_WEIGHT))
+            weight = weight_of(value, min(self.left + 1, MAX_BUILT_WEIGHT))
             if weight == UNBOUNDED:
                 raise Fault(
                     "expression.too_large", "The value is too large or too deep to work on as a whole."
                 )
             self.charge(weight)
+
+
+def weight_of(value: object, limit: int = MAX_BUILT_WEIGHT) -> int:
+    """Return `weigh`, and for what has many values the digits of its long numbers too; they may be shared."""
+    weight = weigh(value, limit)
+    if weight > _FEW_VALUES:
+        weight += digits_in(value)
+    return weight if weight <= limit else UNBOUNDED
 
 
 def bounded_integer(value: int) -> int:

@@ -160,14 +160,12 @@ def _explain(holder: object, key: object, scope_names: Iterable[str]) -> tuple[s
             suggestion(str(key), holder, "fields"),
         )
     if isinstance(holder, list | str) and isinstance(key, int):
-        size = f"{len(holder)} {'items' if isinstance(holder, list) else 'characters'}"
         return (
             "expression.index_out_of_range",
-            sentence(
-                "Position {key} does not exist: {holder} of {size}.",
-                key=key,
-                holder=kind_of(holder),
-                size=size,
+            sentence("Position {key} does not exist: the list has {count} items.", key=key, count=len(holder))
+            if isinstance(holder, list)
+            else sentence(
+                "Position {key} does not exist: the text has {count} characters.", key=key, count=len(holder)
             ),
             sentence("Positions go from 0 to {count}.", count=len(holder) - 1)
             if holder

@@ -17,7 +17,7 @@ from structforge.domain.expressions.compile import (
     is_plain_reference,
 )
 from structforge.domain.expressions.lazy import LazyScope
-from structforge.domain.expressions.limits import MAX_BUILT_WEIGHT, MAX_TEXT_CHARS, MAX_WORK, Work
+from structforge.domain.expressions.limits import MAX_TEXT_CHARS, MAX_WORK, Work, weight_of
 from structforge.domain.expressions.operators import as_text
 from structforge.domain.expressions.problems import Absent, ExpressionError, Fault
 from structforge.domain.expressions.syntax import read_segments
@@ -52,11 +52,7 @@ class Template:
                 value: JsonValue = parts[0](scope, work)
                 if reading is not None:
                     value = reading.result(value)
-                if (
-                    self._builds
-                    and isinstance(value, dict | list)
-                    and weigh(value, MAX_BUILT_WEIGHT) == UNBOUNDED
-                ):
+                if self._builds and isinstance(value, dict | list) and weight_of(value) == UNBOUNDED:
                     raise Fault(
                         "expression.too_large", "The result is too large or too deep.", "", 0, len(self.text)
                     )
