@@ -89,6 +89,7 @@ class Difference:
 
 def difference(old: WorkflowDocument, new: WorkflowDocument) -> Difference:
     """Compare two valid documents by meaning, each part in document order (removed ones in the old order)."""
+    old, new = old.without_pins(), new.without_pins()
     before = {spec.id: spec for spec in old.nodes}
     after = {spec.id: spec for spec in new.nodes}
     changed = []

@@ -19,6 +19,11 @@ DOCUMENT_FORMAT = 1
 MAX_NODES = 5_000
 MAX_EDGES = 20_000
 
+PIN = "recognised"
+"""The parameter in which a version says what its files looked like when it was published."""
+AT_PUBLICATION = "at_publication"
+"""Marks a pin that publication made: it is no part of what the author wrote."""
+
 
 class NodeSpec(BaseModel):
     """One node as the document states it."""
@@ -32,6 +37,24 @@ class NodeSpec(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     policies: Policies = Policies()
     disabled: bool = False
+
+    def is_pinned(self) -> bool:
+        """Tell whether publication pinned something into the parameters."""
+        pin = self.parameters.get(PIN)
+        return isinstance(pin, dict) and pin.get(AT_PUBLICATION) is True
+
+    def pinned(self, block: dict[str, Any]) -> "NodeSpec":
+        """Return the node with what publication pins."""
+        return self.model_copy(
+            update={"parameters": {**self.parameters, PIN: {**block, AT_PUBLICATION: True}}}
+        )
+
+    def without_pin(self) -> "NodeSpec":
+        """Return the node without what publication pinned."""
+        if not self.is_pinned():
+            return self
+        kept = {name: value for name, value in self.parameters.items() if name != PIN}
+        return self.model_copy(update={"parameters": kept})
 
 
 class Edge(BaseModel):
@@ -116,8 +139,15 @@ class WorkflowDocument(BaseModel):
     layout: Layout = Layout()
 
     def meaning(self) -> dict[str, Any]:
-        """Return the document as JSON without its layout, every default left out."""
-        return model_json(self, exclude={"layout"}, exclude_defaults=True) | {"format": self.format}
+        """Return the document as JSON without its layout and what publication pinned, every default left out."""
+        written = self.without_pins()
+        return model_json(written, exclude={"layout"}, exclude_defaults=True) | {"format": self.format}
+
+    def without_pins(self) -> "WorkflowDocument":
+        """Return the document as its author wrote it: without what publication pinned into a version."""
+        if not any(spec.is_pinned() for spec in self.nodes):
+            return self
+        return self.model_copy(update={"nodes": tuple(spec.without_pin() for spec in self.nodes)})
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole document as JSON, defaults left out."""

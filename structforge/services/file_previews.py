@@ -14,7 +14,7 @@ import polars as pl
 from structforge.domain.access import Permission, Principal, authorize
 from structforge.domain.errors import InvalidError, NotFoundError, Problem, StructForgeError, sentence
 from structforge.domain.values import encode_json
-from structforge.domain.workflow import NodeSpec, WorkflowDocument
+from structforge.domain.workflow import PIN, NodeSpec, WorkflowDocument
 from structforge.engine.planner import validate_parameters
 from structforge.nodes.file_read import ReadFile, ReadFileParameters, options_of
 from structforge.nodes.formats.compressed import ZIP
@@ -85,11 +85,12 @@ class FilePreviews:
         return document.model_copy(update={"nodes": tuple(nodes)})
 
     async def _pinned_node(self, principal: Principal, spec: NodeSpec) -> NodeSpec:
+        spec = spec.without_pin()
         file = spec.parameters.get("file")
         if (
             spec.type != ReadFile.type
             or spec.disabled
-            or "recognised" in spec.parameters
+            or PIN in spec.parameters
             or not isinstance(file, str)
             or not file
             or "{{" in file
@@ -101,8 +102,7 @@ class FilePreviews:
             return spec
         if preview.problems or preview.format in ("json", "json_lines", "text"):
             return spec
-        parameters = {**spec.parameters, "recognised": preview.recognised}
-        return spec.model_copy(update={"parameters": parameters})
+        return spec.pinned(preview.recognised)
 
     async def _place(self, principal: Principal, file: str | dict[str, Any]) -> tuple[Path, str, str]:
         """Return where the bytes are, what the file is called, and its media type. Raises: NotFoundError."""

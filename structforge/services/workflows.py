@@ -237,7 +237,12 @@ class WorkflowService:
             versions = Versions(session)
             if row.published_version_id is not None:
                 known = await versions.get(principal.organization_id, row.published_version_id)
-                if known is not None and known.content_hash == document.content_hash():
+                # The same workflow may have files that look otherwise by now.
+                if (
+                    known is not None
+                    and known.content_hash == document.content_hash()
+                    and parse_document(known.document).nodes == document.nodes
+                ):
                     return _version_detail(known)
             version = await versions.publish(
                 principal.organization_id, workflow_id, document, note=note, created_by=principal.user_id
@@ -297,7 +302,8 @@ class WorkflowService:
         authorize(principal, Permission.WORKFLOW_EDIT)
         async with self._database.transaction(principal.organization_id) as session:
             await _workflow(session, principal, workflow_id)
-            document = parse_document((await _version(session, principal, workflow_id, number)).document)
+            version = await _version(session, principal, workflow_id, number)
+            document = parse_document(version.document).without_pins()
             await self._change_draft(session, principal, workflow_id, document, revision)
             await audit(session, principal, "workflow.restore", "workflow", workflow_id, version=number)
             return await self._detail(session, principal, await _workflow(session, principal, workflow_id))

@@ -112,6 +112,10 @@ async def test_next_months_file_is_read_by_the_same_rules_or_fails(
     assert "recognised" not in draft["nodes"][1]["parameters"]
     again = (await http.post(f"/api/v1/workflows/{workflow}/publish")).json()
     assert again["number"] == 1
+    compared = (await http.get(f"/api/v1/workflows/{workflow}/diff?old=1")).json()
+    assert compared["nodes"]["changed"] == []
+    restored = await http.post(f"/api/v1/workflows/{workflow}/versions/1/restore", json={"revision": 1})
+    assert "recognised" not in restored.json()["draft"]["nodes"][1]["parameters"]
 
     async def run(content: str) -> dict[str, Any]:
         await http.put("/api/v1/files/month.csv", content=content.encode())
@@ -133,6 +137,10 @@ async def test_next_months_file_is_read_by_the_same_rules_or_fails(
             failed = await run(content)
             assert failed["error"]["code"] == "file.not_as_pinned"
             assert all(word in json.dumps(failed["error"]) for word in said)
+        # The file is right after all: publishing again reads it by what it looks like now.
+        republished = (await http.post(f"/api/v1/workflows/{workflow}/publish")).json()
+        assert republished["number"] == 2
+        assert (await run("id;price;day;new\n1;1,5;x;y\n"))["status"] == "succeeded"
 
 
 async def test_what_is_pinned_by_hand_stays(http: httpx.AsyncClient) -> None:
