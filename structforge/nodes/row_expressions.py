@@ -5,6 +5,9 @@ Invariant: only that language compiles, no Python object is reachable, and a fai
 """
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from structforge.domain.errors import Problem, sentence
 from structforge.nodes.row_language.cells import Cells, Kind, Split
@@ -16,7 +19,7 @@ from structforge.nodes.row_language.rows import Rows
 from structforge.nodes.tables import Column, Table
 from structforge.sdk import NodeError
 
-__all__ = ["FUNCTIONS", "check", "evaluate", "keep", "written"]
+__all__ = ["FUNCTIONS", "RowExpression", "check", "evaluate", "keep", "written"]
 
 FUNCTIONS = FUNCTION_NAMES
 """Every function a row expression may call."""
@@ -73,6 +76,23 @@ def check(source: str, columns: Mapping[str, str] | None) -> list[Problem]:
     except RowError as error:
         found = [error]
     return [problem.as_node_error("").problem for problem in found]
+
+
+def sound(source: str) -> str:
+    """Return an expression that is right for some table. Raises: ValueError that says what is wrong."""
+    for problem in check(source, None) if source.strip() else ():
+        raise ValueError(
+            sentence(
+                "The row expression is wrong at character {position} ({problem})",
+                position=problem.details["position"] + 1,
+                problem=problem.message,
+            )
+        )
+    return source
+
+
+RowExpression = Annotated[str, AfterValidator(sound)]
+"""The type of a parameter that holds a row expression: its mistakes are found before a run."""
 
 
 def _computed(table: Table, source: str) -> Cells | Split:

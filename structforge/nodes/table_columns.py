@@ -41,7 +41,7 @@ class Computed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: str = Field(min_length=1)
-    expression: str = Field(min_length=1)
+    expression: row_expressions.RowExpression = Field(min_length=1)
 
 
 class TransformParameters(RowsParameters):

@@ -35,7 +35,7 @@ class FilterParameters(RowsParameters):
     match: Literal["all", "any"] = parameter(
         "all", title="Keep rows that match", description="All conditions, or any of them.", widget="select"
     )
-    expression: str = parameter(
+    expression: row_expressions.RowExpression = parameter(
         "",
         title="Row expression",
         description="A condition over the row's columns, such as `temp_max - temp_min > 10`; applied as "

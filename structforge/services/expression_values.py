@@ -5,6 +5,7 @@ off the event loop, so no text typed in an editor holds up the process.
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from structforge.domain.access import Permission, Principal, authorize
-from structforge.domain.errors import StructForgeError
+from structforge.domain.errors import Problem, StructForgeError
 from structforge.domain.expressions import ExpressionError, Keep, parse
 from structforge.domain.graph import Graph
 from structforge.domain.validation import parse_document
@@ -25,7 +26,10 @@ from structforge.domain.values import JsonValue, encode_json, readable_json
 from structforge.domain.workflow import NodeSpec, WorkflowDocument
 from structforge.engine.environment import Environment
 from structforge.engine.reading import Reader, refers
-from structforge.sdk import NodeError
+from structforge.nodes.row_expressions import check, evaluate
+from structforge.sdk import Node, NodeError
+from structforge.sdk.table_cells import cells_of
+from structforge.sdk.tables import Table
 from structforge.services.absent import workflow_not_found
 from structforge.storage.database import Database
 from structforge.storage.repositories.draft_nodes import DraftNodes
@@ -42,6 +46,8 @@ SAMPLE_ROWS = 50
 PREVIEW_WORK = 400_000
 PREVIEW_CHARACTERS = 1_200
 MAX_PREVIEWS_AT_ONCE = 2
+ROWS_SHOWN = 5
+"""For so many rows a row expression is shown."""
 DONE = ("succeeded", "reused")
 
 
@@ -98,9 +104,16 @@ class ExpressionValues:
             values = await asyncio.to_thread(_samples, around.values, reader)
         return replace(around, values=values)
 
-    async def preview(self, principal: Principal, workflow_id: UUID, node_id: str, text: str) -> Preview:
-        """Evaluate a text as a parameter of a node. Raises: NotFoundError; ForbiddenError."""
+    async def preview(
+        self, principal: Principal, workflow_id: UUID, node_id: str, text: str, path: str = ""
+    ) -> Preview:
+        """Evaluate a text as a parameter of a node, the one at `path`. Raises: NotFoundError; ForbiddenError."""
         document, graph = await self._draft(principal, workflow_id)
+        spec = next((each for each in document.nodes if each.id == node_id), None)
+        if spec is not None and _takes_rows(self.environment.registry.get(spec.type), path):
+            around = await self.surroundings(principal, workflow_id, node_id)
+            async with self._gate:
+                return await asyncio.to_thread(_of_rows, text, around, spec.parameters.get("rows"))
         try:
             template = parse(text)
         except ExpressionError as error:
@@ -303,6 +316,57 @@ def _evaluated(text: str, values: Mapping[str, Any], reader: Reader) -> Preview:
     kind, size = _kind(value)
     shown = value if isinstance(value, str) else _json(value)
     return Preview("value", kind, size, shown[:PREVIEW_CHARACTERS], len(shown) > PREVIEW_CHARACTERS)
+
+
+def _takes_rows(node: Node[Any] | None, path: str) -> bool:
+    """Tell whether the field at a path of a node's form is a row expression."""
+    found = re.match(r"\w+", path)
+    declared = node.Parameters.model_fields.get(found.group()) if node is not None and found else None
+    extra = declared.json_schema_extra if declared is not None else None
+    row = isinstance(extra, dict) and extra.get("x-language") == "row-expression"
+    return row and path.split(".")[-1] == "expression"
+
+
+def _of_rows(text: str, around: Surroundings, given: Any) -> Preview:
+    """Check a row expression against the columns that come in, and compute it for the first rows.
+
+    `given` is what the node's own parameter says instead of an edge.
+    """
+    rows = _rows_of(given, around)
+    objects = [row for row in rows if isinstance(row, dict)]
+    if not text.strip() or len(objects) != len(rows):
+        return Preview("constant")
+    table = Table.from_rows(objects)
+    problems = check(text, table.types if rows else None)
+    if problems:
+        return _row_error(problems[0])
+    if not rows:
+        return Preview("constant")
+    try:
+        column = evaluate(table.with_frame(table.frame.head(ROWS_SHOWN)), text, where="")
+    except NodeError as error:
+        return _row_error(error.problem)
+    cells = cells_of(column.series, column.mark, column.written)
+    shown = ", ".join(encode_json(cell).decode() for cell in cells)
+    return Preview("value", "array", len(cells), shown[:PREVIEW_CHARACTERS], len(shown) > PREVIEW_CHARACTERS)
+
+
+def _rows_of(given: Any, around: Surroundings) -> list[Any]:
+    """Return the first rows that are known, none where there are none yet."""
+    if isinstance(given, str) and given.strip():
+        try:
+            found = [parse(given).evaluate(around.values, PREVIEW_WORK)]
+        except StructForgeError:
+            return []
+    else:
+        found = [around.values.get(name) for name in around.incoming.values()]
+    tables = ([value] if isinstance(value, dict) else value for value in found)
+    return next((value for value in tables if isinstance(value, list) and value), [])
+
+
+def _row_error(problem: Problem) -> Preview:
+    start, end = problem.details.get("position", 0), problem.details.get("end", 0)
+    return Preview("error", message=problem.message, hint=problem.hint, start=start, end=max(end, start + 1))
 
 
 def _json(value: JsonValue) -> str:

@@ -9,12 +9,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from structforge.domain.expressions.functions import FUNCTIONS, SPECIAL
+from structforge.domain.faults import fault_sentence
 from structforge.nodes import row_expressions
 from structforge.nodes.row_expressions import check, evaluate, keep, written
 from structforge.nodes.row_language.catalogue import KERNELS, LAZY
 from structforge.nodes.row_language.notes import FAMILIES, page
+from structforge.nodes.table_columns import Transform
+from structforge.nodes.table_rows import Filter
 from structforge.nodes.tables import Table
 from structforge.sdk import NodeError
 from structforge.sdk.table_cells import cells_of
@@ -326,6 +330,23 @@ def test_a_kernel_takes_what_its_function_takes(name: str) -> None:
 def test_an_expression_is_checked_without_rows(source: str, found: list[tuple[str, int, int]]) -> None:
     problems = check(source, TABLE.types)
     assert [(each.code, each.details["position"], each.details["end"]) for each in problems] == found
+
+
+@pytest.mark.parametrize(
+    ("node", "parameters", "place"),
+    [
+        (Filter, {"expression": "qty > uper(city)"}, ("expression",)),
+        (Transform, {"compute": [{"column": "x", "expression": "qty +"}]}, ("compute", 0, "expression")),
+    ],
+)
+def test_a_mistake_is_found_before_a_run(
+    node: Any, parameters: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        node.Parameters.model_validate(parameters)
+    [fault] = caught.value.errors()
+    assert fault["loc"] == place
+    assert fault_sentence(fault).startswith("The row expression is wrong at character ")
 
 
 def test_without_columns_their_names_are_not_looked_at() -> None:

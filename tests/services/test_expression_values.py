@@ -101,3 +101,41 @@ async def test_another_organization_sees_nothing(installation: Installation) -> 
         await values(installation).preview(installation.second, workflow, "use", "{{ order.city }}")
     with pytest.raises(NotFoundError):
         await values(installation).surroundings(installation.second, workflow, "use")
+
+
+LINES = [{"qty": 2, "unit price": 0.1}, {"qty": 0, "unit price": 3}]
+ROWS = document(
+    node("start", "trigger.manual"),
+    node("order", "data.set", fields={"lines": LINES}),
+    node("more", "table.transform", rows="{{ order.lines }}", compute=[{"column": "x", "expression": "qty"}]),
+    edges=["start>order", "order>more"],
+)
+
+
+async def test_a_row_expression_is_checked_against_the_columns_that_come_in(
+    installation: Installation,
+) -> None:
+    made, path = installation.first, "compute[0].expression"
+    created = await installation.services.workflows.create(made, Labels("Rows"), ROWS)
+
+    async def shown(text: str, path: str = path) -> tuple[str, str, int, int]:
+        found = await values(installation).preview(made, created.summary.id, "more", text, path)
+        return found.state, found.text, found.start, found.end
+
+    assert await shown("qty + ") == ("error", "", 6, 7)
+    assert await shown("qtty + 1") == ("constant", "", 0, 0)
+    async with installation.engine.database.transaction(made.organization_id) as session:
+        await DraftNodes(session).pin(
+            made.organization_id,
+            created.summary.id,
+            "order",
+            {"out": {"lines": LINES}},
+            pinned_by=made.user_id,
+        )
+    assert await shown("qty * 2") == ("value", "4, 0", 0, 0)
+    assert await shown('row["unit price"] * qty') == ("value", "0.2, 0", 0, 0)
+    assert await shown("qtty + 1") == ("error", "", 0, 4)
+    assert await shown("1 / qty") == ("error", "", 0, 7)
+    assert await shown("uper(qty)") == ("error", "", 0, 4)
+    assert await shown("  ") == ("constant", "", 0, 0)
+    assert await shown("qtty", "compute[0].column") == ("constant", "", 0, 0)

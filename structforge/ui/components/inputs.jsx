@@ -126,7 +126,8 @@ export function TextInput({ id, label, schema, value, onChange, readOnly, invali
   const [text, change, flush] = useDraft(value, toText, onChange, path, means);
   const language = schema["x-language"] ?? "";
   const hidden = schema["x-widget"] === "password";
-  const expression = !literal && text.includes("{{");
+  const row = language === "row-expression" || schema["x-widget"] === "row_expression";
+  const expression = row ? text.trim() && /(^|\.)expression$/.test(path ?? "") : !literal && text.includes("{{");
   const [focused, setFocused] = useState(false);
   const ask = useRef(onPreview);
   ask.current = onPreview;

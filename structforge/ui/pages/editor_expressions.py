@@ -59,7 +59,9 @@ class ExpressionState(rx.State):
             return
         asked = str(text)[:MAX_TEXT_CHARACTERS]
         try:
-            found = await services().expressions.preview(visitor.principal, workflow_id, node, asked)
+            found = await services().expressions.preview(
+                visitor.principal, workflow_id, node, asked, str(path)[:500]
+            )
         except StructForgeError:
             self.preview = {}
             return
