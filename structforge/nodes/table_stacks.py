@@ -17,8 +17,13 @@ _SAFE = 2**53
 
 
 def stacked(columns: Sequence[Column]) -> Column:
-    """Return the cells of all columns, in order. A column without a value has no say in the type."""
-    filled = [column for column in columns if column.series.dtype != pl.Null]
+    """Return the cells of all columns, in order.
+
+    A column without a value has no say in the type, nor has one without rows where there is another.
+    """
+    typed = [column for column in columns if column.series.dtype != pl.Null]
+    filled = [column for column in typed if len(column.series)] or typed
+    columns = [column for column in columns if len(column.series)] or columns
     types = {(column.series.dtype, column.mark) for column in filled}
     if len(types) <= 1:
         dtype, mark = next(iter(types), (pl.Null(), None))

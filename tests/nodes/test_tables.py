@@ -321,6 +321,17 @@ def test_append_matches_columns_by_name() -> None:
     ]
 
 
+def test_a_table_without_rows_has_no_say_in_the_types_of_others_but_keeps_its_own() -> None:
+    rows = [{"a": 1, "b": Decimal("1.50")}]
+    with Bench() as bench:
+        texts = bench.run(Filter(), {"expression": "a == 'no'"}, {"in": [{"a": "x", "b": "y"}]}).value
+        both = bench.run(Append(), {}, {"in": [texts, rows, texts]}).value
+        assert rows_of(both, bench) == rows
+        none = ArtifactRef.from_json(bench.run(Append(), {}, {"in": [texts, texts]}).value)
+    assert none is not None
+    assert none.meta == {"rows": 0, "columns": ["a", "b"], "types": ["text", "text"]}
+
+
 @pytest.mark.parametrize("value", [5, "text", None, [1], [{"a": 1}, 2], True])
 def test_what_is_no_table_is_an_error(value: Any) -> None:
     assert error_of(Filter(), {}, **{"in": value}).problem.code == "table.not_a_table"
