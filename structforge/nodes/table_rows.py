@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from structforge.nodes import row_expressions
 from structforge.nodes.table_conditions import Condition, test_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
-from structforge.nodes.tables import table_result, type_error, with_columns_known
+from structforge.nodes.tables import table_result, with_columns_known
 from structforge.sdk import (
     Example,
     Execution,
@@ -110,12 +110,9 @@ class Filter(Node[FilterParameters]):
             test_of(condition, table, f"parameters.conditions[{index}]")
             for index, condition in enumerate(parameters.conditions)
         ]
-        try:
-            if tests:
-                combine = pl.all_horizontal if parameters.match == "all" else pl.any_horizontal
-                frame = frame.filter(combine(tests))
-        except pl.exceptions.PolarsError as error:
-            raise type_error(error, where="parameters.conditions") from error
+        if tests:
+            combine = pl.all_horizontal if parameters.match == "all" else pl.any_horizontal
+            frame = frame.filter(combine(tests))
         table = table.with_frame(frame)
         if parameters.expression.strip():
             table = row_expressions.keep(table, parameters.expression, where="parameters.expression")
@@ -182,15 +179,8 @@ class Sort(Node[SortParameters]):
             names = [key.column for key in parameters.by]
             table = with_columns_known(table, names, where="parameters.by")
             frame = table.frame
-            try:
-                frame = frame.sort(
-                    names,
-                    descending=[key.descending for key in parameters.by],
-                    nulls_last=True,
-                    maintain_order=True,
-                )
-            except pl.exceptions.PolarsError as error:
-                raise type_error(error, where="parameters.by") from error
+            descending = [key.descending for key in parameters.by]
+            frame = frame.sort(names, descending=descending, nulls_last=True, maintain_order=True)
         # Numbers of any size may be given; polars takes 64 bits.
         limit = None if parameters.limit is None else min(parameters.limit, frame.height)
         return table_result(context, table.with_frame(frame.slice(min(parameters.skip, frame.height), limit)))

@@ -382,6 +382,26 @@ def _typed(value: Any) -> Any:
     return [_typed(item) for item in value] if isinstance(value, list) else (type(value).__name__, value)
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "kept"),
+    [
+        ("equals", 1, 0), ("equals", None, 3), ("not_equals", 1, 3), ("greater", 1, 0), ("between", [0, 1], 0),
+        ("in", [1, None], 3), ("not_in", [1], 3), ("contains", "a", 0), ("not_contains", "a", 3), ("is_empty", None, 3),
+    ],
+)  # fmt: skip
+def test_a_column_without_a_value_takes_every_condition(operator: str, value: Any, kept: int) -> None:
+    rows: list[dict[str, Any]] = [{"a": None, "n": index} for index in range(3)]
+    condition = {"column": "a", "operator": operator, "value": value}
+    assert value_of(Filter(), {"conditions": [condition]}, **{"in": rows}) == rows[:kept]
+    assert value_of(Sort(), {"by": [{"column": "a", "descending": True}]}, **{"in": rows}) == rows
+    grouped = {
+        "group_by": [{"column": "a"}],
+        "measures": [{"function": "count"}, {"function": "sum", "column": "a"}],
+    }
+    assert value_of(Aggregate(), grouped, **{"in": rows}) == [{"a": None, "count": 3, "a_sum": 0}]
+    assert value_of(Join(), {"how": "anti", "left_on": ["a"]}, left=rows, right=rows) == rows
+
+
 @pytest.mark.parametrize("count", [1, 4_000, 40_000])
 def test_rows_without_fields_pass(count: int) -> None:
     rows: list[dict[str, Any]] = [{}] * count
