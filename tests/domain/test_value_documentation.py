@@ -6,6 +6,7 @@ from pathlib import Path
 from structforge.domain.date_patterns import DIRECTIVES
 from structforge.domain.expressions.functions import FUNCTIONS, SPECIAL
 from structforge.domain.moments import read
+from structforge.domain.number_formats import LOCALES
 from structforge.nodes.row_expressions import FUNCTIONS as OF_ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,6 +41,11 @@ def test_every_function_that_is_told_exists_in_both_languages() -> None:
 def test_every_directive_is_told() -> None:
     for page in PAGES.values():
         assert {f"%{letter}" for letter in DIRECTIVES} <= set(re.findall(r"%[a-zA-Z%]", page))
+
+
+def test_every_language_of_numbers_is_told() -> None:
+    for page in PAGES.values():
+        assert f"`{' '.join(sorted(LOCALES))}`" in page
 
 
 def test_every_spelling_that_is_told_is_recognised() -> None:

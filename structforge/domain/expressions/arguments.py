@@ -8,6 +8,7 @@ from typing import Any
 
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import MAX_TEXT_CHARS, Work
+from structforge.domain.expressions.operators import shown
 from structforge.domain.expressions.problems import Absent, Fault, kind_of
 from structforge.domain.numbers import Number, is_number, whole
 from structforge.domain.values import JsonValue
@@ -55,7 +56,7 @@ def an_integer(value: object, role: str, low: int = -MAX_TEXT_CHARS, high: int =
     if number is None:
         raise Fault(
             "expression.type",
-            sentence("The {role} must be a whole number, not {value}.", role=role, value=kind_of(value)),
+            sentence("The {role} must be a whole number, not {value}.", role=role, value=shown(value)),
         )
     if low <= number <= high:
         return number

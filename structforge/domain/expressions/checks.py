@@ -9,7 +9,7 @@ from decimal import Decimal
 from structforge.domain.errors import sentence
 from structforge.domain.expressions import operators
 from structforge.domain.expressions.limits import Work
-from structforge.domain.expressions.problems import Fault, kind_of
+from structforge.domain.expressions.problems import Fault
 from structforge.domain.numbers import is_number, whole
 from structforge.domain.values import JsonValue
 
@@ -28,7 +28,8 @@ def _whole(value: JsonValue) -> int:
     if number is not None:
         return number
     raise Fault(
-        "expression.type", sentence("This test needs a whole number, not {value}.", value=kind_of(value))
+        "expression.type",
+        sentence("This test needs a whole number, not {value}.", value=operators.shown(value)),
     )
 
 

@@ -150,7 +150,7 @@ class _Compiler:
             if not isinstance(key, str) and whole(key) is None:
                 raise Fault(
                     "expression.type",
-                    sentence("A position is a number or a text, not {key}.", key=kind_of(key)),
+                    sentence("A position is a whole number or a text, not {key}.", key=operators.shown(key)),
                     "",
                     *span,
                 )

@@ -30,7 +30,11 @@ def length(work: Work, value: JsonValue) -> int:
     """Return the number of characters, items or fields."""
     if isinstance(value, str | list | dict):
         return len(value)
-    raise Fault("expression.type", sentence("{kind} has no length.", kind=kind_of(value).capitalize()))
+    raise Fault(
+        "expression.type",
+        sentence("{kind} has no length.", kind=kind_of(value).capitalize()),
+        "Say what null counts as, as in coalesce(x, 0)." if value is None else "Use | text first.",
+    )
 
 
 def columns(work: Work, value: JsonValue) -> list[str]:

@@ -58,6 +58,14 @@ def text_of_number(value: Number) -> str:
     return orjson.dumps(value).decode() if isinstance(value, float) else written(value)
 
 
+def shown(value: object) -> str:
+    """Return what a message says a value is: a number itself, of everything else its kind."""
+    if is_number(value):
+        text = text_of_number(value)  # type: ignore[arg-type]
+        return text if len(text) <= 40 else text[:40] + "…"
+    return kind_of(value)
+
+
 def finite(value: Any) -> Any:
     """Return a number that JSON can hold. Raises: Fault for infinities, NaN, complex and huge numbers."""
     if isinstance(value, int):
@@ -267,7 +275,9 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[JsonValue, JsonValue
                 left=kind_of(left).capitalize(),
                 right=kind_of(right),
             ),
-            "Convert one of them with | number, | integer or | text.",
+            "Say what null counts as, as in coalesce(x, 0)."
+            if left is None or right is None
+            else "Convert one of them with | number, | integer or | text.",
         )
 
     return compare
