@@ -122,6 +122,24 @@ PATTERNS: Mapping[str, str] = {
 }
 """What is said of each kind of fault that data can cause; the others are faults of a program."""
 
+_SMALL = "Small letters, digits and _ are allowed, and a letter comes first"
+_LETTERS = "Letters, digits and _ are allowed, and a letter comes first"
+_PATH = r"^$|^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7}$"
+FORMS: Mapping[str, str] = {
+    _PATH: "Letters, digits, _ and - are allowed, in up to 8 parts with / between",
+    r"^[a-z][a-z0-9_]{0,62}$": _SMALL,
+    r"^[A-Za-z][A-Za-z0-9_]{0,39}$": _LETTERS,
+    r"^[a-z][a-z0-9_.]{0,79}$": "Small letters, digits, _ and dots are allowed, and a letter comes first",
+    r"^(auto|tab|[^\r\n])$": "One character, `tab` or `auto` is needed",
+    r"^(tab|[^\r\n\"])$": "One character or `tab` is needed, and no quote",
+    r"^([!-~]|none)$": "One character or `none` is needed",
+    r"^[^\r\n]*$": "One line is needed",
+    r"^[^\r\n\"]*$": "One line without quotes is needed",
+    r"^[^/\\\x00-\x1f]+$": "A file name without / and \\ is needed",
+    r"^(\*|https?://[A-Za-z0-9.\[\]:_-]{1,255})$": "An origin such as https://example.org is needed, or *",
+}
+"""What the patterns of parameters allow, in words."""
+
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 
@@ -134,6 +152,8 @@ def fault_sentence(fault: Mapping[str, Any]) -> str:
             return raised.args[0]
         return Sentence(ANY_FAULT, ANY_FAULT, {})
     pattern = PATTERNS.get(fault["type"], ANY_FAULT)
+    if fault["type"] == "string_pattern_mismatch":
+        pattern = FORMS.get(context.get("pattern", ""), pattern)
     names = re.findall(r"{(\w+)}", pattern)
     if any(name not in context for name in names):
         pattern, names = ANY_FAULT, []

@@ -14,7 +14,7 @@ from pydantic_core.core_schema import ErrorType
 
 from structforge.domain.errors import InvalidError, Problem, Sentence, sentence
 from structforge.domain.expressions import CODES
-from structforge.domain.faults import ANY_FAULT, PATTERNS, fault_sentence, names_at
+from structforge.domain.faults import ANY_FAULT, FORMS, PATTERNS, fault_sentence, names_at
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
@@ -156,7 +156,7 @@ def test_no_fault_has_a_chinese_sentence_that_nobody_says() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     told = json.loads(CATALOGUE.read_text(encoding="utf-8"))["faults"].keys()
-    assert told - raised == set() and set(PATTERNS.values()) | {ANY_FAULT} <= told
+    assert told - raised == set() and set(PATTERNS.values()) | set(FORMS.values()) | {ANY_FAULT} <= told
 
 
 def test_a_fault_without_its_context_gets_a_plain_sentence() -> None:

@@ -15,6 +15,14 @@ export function cellText(value) {
   return isContainer(value) ? writeJson(value) : digitsOf(value);
 }
 
+// A cell that shows what has no text of its own: no value, and a text without characters.
+const NULL = "null", EMPTY = '""';
+export function Blank({ value, texts }) {
+  return value === "" ? <span className="cell-null" title={texts.emptyText}>{EMPTY}</span> : <span className="cell-null" title={texts.noValue}>{NULL}</span>;
+}
+
+const isBlank = (value) => value === null || value === undefined || value === "";
+
 const kindOf = (values) => {
   const known = values.find((value) => value !== null && value !== undefined);
   return isNumber(known) ? "number" : typeof known === "boolean" ? "boolean" : isContainer(known) ? "other" : "text";
@@ -166,10 +174,11 @@ export function DataTable({ rows = null, source = "", search = "", texts, onRow 
     const found = table.row(index);
     lines.push(
       <tr key={index} aria-rowindex={index + 2} aria-selected={onRow ? index === picked : undefined} style={{ height: ROW_PX }} onClick={() => pick(index, found)}>
-        <td className="grid-n num muted">{found?.[0] ?? index}</td>
+        <td className="grid-n num muted">{(found?.[0] ?? index) + 1}</td>
         {table.columns.map(({ name, kind }, at) => {
-          const text = found ? cellText(found[1][at]) : "";
-          return <td key={name} className={kind === "number" ? "num right" : ""} title={text.length > 24 ? text : undefined}>{found ? text : "…"}</td>;
+          const cell = found?.[1][at];
+          const text = found ? cellText(cell) : "…";
+          return <td key={name} className={kind === "number" ? "num right" : ""} title={text.length > 24 ? text : undefined}>{found && isBlank(cell) ? <Blank value={cell} texts={texts} /> : text}</td>;
         })}
         <td aria-hidden="true" />
       </tr>,

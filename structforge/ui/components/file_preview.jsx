@@ -1,6 +1,7 @@
 // What is recognised in a file, on the form of what reads it: format, encoding, signs, header and the type of each column,
 // each to be changed, with the first rows below. Knows no words of the program around it.
 import { useEffect, useId, useMemo, useState } from "react";
+import { Blank } from "$/public/jsx/data_table.jsx";
 import { digitsOf, isNumber, readBody, sameValue, writeJson } from "$/public/jsx/exact.jsx";
 import { Refusal, Told, saidBy } from "$/public/jsx/told.jsx";
 
@@ -91,11 +92,6 @@ function Column({ column, own, choices, texts, readOnly, onType }) {
   );
 }
 
-function Cell({ value, texts }) {
-  if (value === null || value === undefined) return <span className="cell-null">{texts.null}</span>;
-  return value === "" ? <span className="cell-null">{texts.empty_text}</span> : value;
-}
-
 function Rows({ found, types, choices, texts, readOnly, onType }) {
   const [all, setAll] = useState(false);
   const shown = all ? found.columns : found.columns.slice(0, MOST_COLUMNS);
@@ -113,7 +109,7 @@ function Rows({ found, types, choices, texts, readOnly, onType }) {
             {found.rows.map((cells, index) => (
               <tr key={index}>
                 <td className="grid-n num muted">{index + 1}</td>
-                {shown.map((column, at) => <td key={column.name} className={NUMBERS.includes(column.type) ? "num right" : ""} title={(cells[at] ?? "").length > 24 ? cells[at] : undefined}><Cell value={cells[at]} texts={texts} /></td>)}
+                {shown.map((column, at) => <td key={column.name} className={NUMBERS.includes(column.type) ? "num right" : ""} title={(cells[at] ?? "").length > 24 ? cells[at] : undefined}>{cells[at] || <Blank value={cells[at]} texts={texts} />}</td>)}
               </tr>
             ))}
           </tbody>

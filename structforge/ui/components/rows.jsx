@@ -44,7 +44,7 @@ export function Pairs({ id, schema, root, value, onChange, readOnly, literal, pa
         return (
           <div className={`form-pair${isContainer(each) ? " tall" : ""}`} key={index} data-field={here}>
             <NameInput path={here} value={key} readOnly={readOnly} label={`${texts.name} ${index + 1}`} placeholder={texts.name} invalid={again} onChange={(name) => put(rows.map((row, at) => (at === index ? [name, row[1]] : row)))} />
-            <One schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
+            <One schema={{ "x-placeholder": texts.value }} value={each} readOnly={readOnly} literal={literal} path={here} label={`${texts.value} ${key}`} about={key} id={`${id}-v${index}`} onChange={(next) => put(rows.map((row, at) => (at === index ? [row[0], next] : row)))} />
             {!readOnly && <RowTools index={index} count={rows.length} label={key} texts={texts} onMove={(from, to) => put(moved(rows, from, to))} onRemove={(at) => put(rows.filter((_, other) => other !== at))} />}
             {again && <p className="error" role="alert">{texts.twice}</p>}
             {problems?.[here]?.said && <p className="error" role="alert"><Told said={problems[here].said} /></p>}

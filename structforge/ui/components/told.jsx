@@ -3,7 +3,9 @@
 import { useSyncExternalStore } from "react";
 
 const CATALOGUES = {
-  zh: () => Promise.all([import("$/public/jsx/node_types.zh.json"), import("$/public/jsx/problems.zh.json"), import("$/public/jsx/node_docs.zh.json")]),
+  zh: () => Promise.all([
+    import("$/public/jsx/node_types.zh.json"), import("$/public/jsx/parameters.zh.json"), import("$/public/jsx/problems.zh.json"), import("$/public/jsx/node_docs.zh.json"),
+  ]),
 };
 const here = typeof document !== "undefined";
 const languageNow = () => (here ? document.documentElement.lang.slice(0, 2) : "");
@@ -11,7 +13,7 @@ const known = {};
 const listeners = new Set();
 let shown = "";
 
-// The first module has titles by kind: a sentence names a kind as its value `node_type`.
+// The first module has titles by kind: a sentence names a kind as its value `node_type`. The second has titles of fields.
 const titlesIn = (kinds) => Object.fromEntries(Object.entries(kinds).map(([kind, { title }]) => [`node_type:${kind}`, title]));
 
 const changed = () => listeners.forEach((each) => each());
@@ -22,8 +24,8 @@ function follow() {
     shown = language;
     return changed();
   }
-  CATALOGUES[language]().then(([kinds, ...others]) => {
-    known[language] = Object.assign(titlesIn(kinds.default), ...others.flatMap((each) => Object.values(each.default)));
+  CATALOGUES[language]().then(([kinds, fields, ...others]) => {
+    known[language] = Object.assign(titlesIn(kinds.default), fields.default, ...others.flatMap((each) => Object.values(each.default)));
     if (language === languageNow()) shown = language;
     changed();
   }, () => {});

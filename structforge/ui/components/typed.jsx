@@ -116,7 +116,7 @@ function KindSwitch({ kind, kinds, label, texts, readOnly, onChoose }) {
 
 // A value of any type. Without a choice a text means what it looks like; in a field of JSON all of it is JSON.
 export function AnyInput(props) {
-  const { schema, value, literal, readOnly, onChange, onUnset, canUnset, label, path } = props;
+  const { schema, value, literal, readOnly, onChange, onUnset, canUnset, label, about = label, path } = props;
   const { texts } = useContext(FormContext);
   const whole = schema["x-widget"] === "json";
   const plain = whole ? (text) => jsonOf(text) : plainValue;
@@ -170,7 +170,7 @@ export function AnyInput(props) {
   return (
     <div className="value-any" onFocus={() => setInside(true)} onBlur={() => setInside(false)}>
       <div className="value-line">
-        <KindSwitch kind={kind} kinds={kinds} label={label} texts={texts} readOnly={readOnly} onChoose={choose} />
+        <KindSwitch kind={kind} kinds={kinds} label={about} texts={texts} readOnly={readOnly} onChoose={choose} />
         {kind === "boolean" && held === "boolean" && !inside && !wrong ? (
           <select id={props.id} className="input" value={String(value)} disabled={readOnly} aria-label={label} aria-labelledby={props.labelledBy} aria-describedby={props.described} onChange={(event) => put(event.target.value === "true")}>
             <option value="true">{texts.value_true}</option>

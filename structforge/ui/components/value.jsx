@@ -222,7 +222,12 @@ export function ValueView({ step, texts, reference, live = false }) {
           <div>
             <p><Told said={{ text: step.problem, ...step.sentences?.message }} /></p>
             {step.hint && <p className="muted"><Told said={{ text: step.hint, ...step.sentences?.hint }} /></p>}
-            {step.code && <p className="mono small muted">{[step.where, step.code].filter(Boolean).join(" · ")}</p>}
+            {step.code && (
+              <details className="problem-details">
+                <summary className="small muted">{texts.details}</summary>
+                <p className="mono small muted">{[step.where, step.code].filter(Boolean).join(" · ")}</p>
+              </details>
+            )}
           </div>
         </div>
       )}

@@ -20,6 +20,7 @@ from structforge.domain.workflow import WorkflowDocument
 from structforge.services.draft_runs import DraftRunRequest
 from structforge.ui.arrange import arranged
 from structforge.ui.canvas_edits import additions, edits_of
+from structforge.ui.field_names import with_field_names
 from structforge.ui.graph_view import cells_of, graph_of, palette_items
 from structforge.ui.locale import LocaleState, message
 from structforge.ui.pages.editor_draft import DRAFT_FEED, DraftState
@@ -421,7 +422,7 @@ def _problem_row(problem: Problem, document: WorkflowDocument) -> dict[str, Any]
     node = node.split("[")[0]
     known = any(spec.id == node for spec in document.nodes)
     return {
-        **problem.as_json(),
+        **with_field_names(problem.as_json(), document, services().registry),
         "where": where,
         "node": node if known else "",
         "field": part_of(where),

@@ -6,6 +6,7 @@ Invariant: a field commits by itself, as one edit of the draft; what the panel s
 # Views use class attributes as Reflex vars, which the type checker takes for the values they hold.
 # mypy: disable-error-code="no-any-return, index, operator, attr-defined"
 
+from collections.abc import Mapping
 from typing import Any
 
 import reflex as rx
@@ -133,6 +134,14 @@ def _panel(spec: NodeSpec, problems: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _at_its_field(row: Mapping[str, Any]) -> Any:
+    """Return what is said beside the field itself: without its name, and without where to read more."""
+    inner = row.get("sentences", {}).get("message", {}).get("values", {}).get("message")
+    if row.get("code") == "parameter.invalid" and inner:
+        return {**inner, "text": f"{inner['text']}."} if isinstance(inner, dict) else f"{inner}."
+    return {name: row[name] for name in ("message", "hint", "sentences") if name in row}
+
+
 def at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
     """Return by field what is wrong there: the sentences, and the characters they are about."""
     fields: dict[str, Any] = {}
@@ -141,7 +150,7 @@ def at_fields(start: str, problems: list[dict[str, Any]]) -> dict[str, Any]:
             continue
         path, _, place = row["where"].removeprefix(start).partition(": characters ")
         fault = fields.setdefault(path, {"said": [], "spans": []})
-        fault["said"].append({name: row[name] for name in ("message", "hint", "sentences") if name in row})
+        fault["said"].append(_at_its_field(row))
         begin, _, end = place.partition("-")
         if begin.isdigit() and end.isdigit():
             fault["spans"].append({"start": int(begin), "end": int(end)})

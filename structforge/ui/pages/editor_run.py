@@ -15,13 +15,14 @@ import reflex as rx
 from structforge.domain.errors import InvalidError, StructForgeError
 from structforge.services.draft_runs import DraftRunRequest
 from structforge.ui.draft_facts import channel_of, fact_rows
+from structforge.ui.field_names import with_field_names
 from structforge.ui.live import TOPIC_CHARACTERS
 from structforge.ui.pages.editor_draft import DraftState
 from structforge.ui.pages.editor_input import InputState
 from structforge.ui.run_feed import RUN_FEED
 from structforge.ui.run_rows import snapshot_of
 from structforge.ui.services import Visitor, services
-from structforge.ui.session import goes_on, parse_id, say, tell_problem, visitor_of
+from structforge.ui.session import goes_on, parse_id, say, tell, tell_problem, visitor_of
 
 
 class FactsState(rx.State):
@@ -142,9 +143,18 @@ class DraftRunState(rx.State):
             await self._follow(visitor, started.run_id)
         except InvalidError as error:
             if not asked._refuse(error):
-                await tell_problem(self, error)
+                await self._tell_fields(visitor, workflow_id, error)
         except StructForgeError as error:
             await tell_problem(self, error)
+
+    async def _tell_fields(self, visitor: Visitor, workflow_id: UUID, error: InvalidError) -> None:
+        """Say what is wrong with a parameter by the name it has on the form."""
+        try:
+            draft = (await services().api.workflows.get(visitor.principal, workflow_id)).draft
+        except StructForgeError:
+            await tell_problem(self, error)
+            return
+        await tell(self, with_field_names(error.problem.as_json(), draft, services().registry), "error")
 
     @rx.event
     async def stop(self) -> None:

@@ -156,7 +156,13 @@ def _failure() -> rx.Component:
             t("run.error"),
             rx.el.p(told(RunState.problem, "message")),
             rx.el.p(told(RunState.problem, "hint"), class_name="muted"),
-            rx.el.p(RunState.problem["where"], " ", RunState.problem["code"], class_name="mono small muted"),
+            rx.el.details(
+                rx.el.summary(t("part.details"), class_name="small muted"),
+                rx.el.p(
+                    RunState.problem["where"], " ", RunState.problem["code"], class_name="mono small muted"
+                ),
+                class_name="problem-details",
+            ),
         ),
     )
 
