@@ -23,9 +23,9 @@ _LISTS = (list, tuple, set, frozenset)
 
 def fitted(model: type[BaseModel], values: Any) -> Any:
     """Return the values of a model's fields as their types take them; anything but an object comes back as it is."""
-    if not isinstance(values, Mapping):
-        return values
     fits = _fits_of(model)
+    if not fits or not isinstance(values, Mapping):
+        return values
     changed = {
         name: made for name, fit in fits if name in values and (made := fit(values[name])) is not values[name]
     }

@@ -3,6 +3,7 @@
 Invariant: whatever a form shows stands in the JSON Schema, under `x-widget` and its neighbours.
 """
 
+import functools
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -122,6 +123,7 @@ def _kept(extra: dict[str, Any]) -> Kept | None:
     return kept
 
 
+@functools.cache
 def stand_ins(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """Return, by input port, name and title of the parameter that can be given in the place of an edge."""
     found: dict[str, tuple[str, str]] = {}

@@ -125,7 +125,7 @@ def test_a_loop_goes_through_the_list_that_it_is_given() -> None:
     loop = REGISTRY["flow.loop"]
     with pytest.raises(StructForgeError) as caught:
         validated(loop, {})
-    assert caught.value.problem.message == "parameters: going through a list needs the list."
+    assert caught.value.problem.message == "Loop: going through a list needs the list."
     assert validated(loop, {"items": None}).given("items")
     assert validated(loop, {"mode": "repeat"}).until == ""
 

@@ -92,7 +92,7 @@ def _problem(error: ErrorDetails, found: _Found, spec: NodeSpec, shape: NodeShap
     for part in found.keys:
         path = path_of(path, part)
     where = at_node(spec.id, path)
-    name = path.removeprefix("parameters").lstrip(".") or "parameters"
+    name = path.removeprefix("parameters").lstrip(".") or shape.title
     if error["type"] == "missing":
         return Problem(
             "parameter.missing",
