@@ -167,7 +167,7 @@ class ExpressionValues:
             remembered = await DraftNodes(session).all(principal.organization_id, workflow_id)
         # What a draft's run would get: a pinned value stands before any result.
         found |= {row.node_id: row.pinned for row in remembered if row.pinned and row.node_id in wanted}
-        loaded = self._first_ports(specs, found)
+        loaded = self._seen_ports(specs, found, graph, node_id)
         values = {name: value for name, value in loaded.items() if name in names}
         values["inputs"] = {} if run is None else run.input
         values["run"] = {
@@ -200,16 +200,25 @@ class ExpressionValues:
         if found:
             values["item"] = found[0]
 
-    def _first_ports(
-        self, specs: Mapping[str, NodeSpec], found: Mapping[str, Mapping[str, Any]]
+    def _seen_ports(
+        self,
+        specs: Mapping[str, NodeSpec],
+        found: Mapping[str, Mapping[str, Any]],
+        graph: Graph,
+        node_id: str,
     ) -> dict[str, Any]:
-        """Return what expressions see of each node, as it travelled."""
+        """Return what the expressions of a node see of each node, as it travelled: the way that leads there."""
         values = {}
         for name, outputs in found.items():
             node = self.environment.registry.get(specs[name].type) if name in specs else None
             ports = node.output_ports(specs[name].parameters) if node else ()
-            first = ports[0].name if ports else ""
-            values[name] = outputs[first] if first in outputs else next(iter(outputs.values()))
+            ways = (
+                graph.ports_towards(graph.index(name), graph.index(node_id))
+                if name in specs and node_id in specs
+                else frozenset()
+            )
+            seen = [*(ways if len(ways) == 1 else ()), *(port.name for port in ports[:1]), *outputs]
+            values[name] = next(outputs[port] for port in seen if port in outputs)
         return values
 
 

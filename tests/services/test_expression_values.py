@@ -11,7 +11,7 @@ from structforge.services.runs import StartRequest
 from structforge.services.workflows import Labels
 from structforge.storage.repositories.draft_nodes import DraftNodes
 from structforge.ui.expression_help import names_of
-from tests.support.installation import Installation
+from tests.support.installation import Installation, a_worker
 from tests.support.workflows import document, node
 
 ORDERS = document(
@@ -139,3 +139,25 @@ async def test_a_row_expression_is_checked_against_the_columns_that_come_in(
     assert await shown("uper(qty)") == ("error", "", 0, 4)
     assert await shown("  ") == ("constant", "", 0, 0)
     assert await shown("qtty", "compute[0].column") == ("constant", "", 0, 0)
+
+
+async def test_behind_an_error_port_the_name_is_the_error(installation: Installation) -> None:
+    made = document(
+        node("start", "trigger.manual"),
+        node("e", "data.set", fields={"n": "{{ 1 / item }}"}, policies={
+            "each": {"items": "{{ [1, 0] }}"}, "on_error": "port",
+        }),
+        node("good", "data.set", fields={}), node("bad", "data.set", fields={}),
+        edges=["start>e", "e>good", "e.error>bad"],
+    )  # fmt: skip
+    created = await installation.services.workflows.create(installation.first, Labels("Errors"), made)
+    workflow = created.summary.id
+    request = StartRequest({}, mode="sync", draft=True)
+    async with a_worker(installation):
+        await installation.services.runs.start(installation.first, workflow, request)
+    service = values(installation)
+    told = [
+        (await service.preview(installation.first, workflow, name, text)).text
+        for name, text in (("good", "{{ e | length }}"), ("good", "{{ e[1] is none }}"), ("bad", "{{ e[0].index }}"))
+    ]  # fmt: skip
+    assert told == ["2", "true", "1"]
