@@ -6,6 +6,7 @@ Invariant: what a later step sees in memory is exactly what a recovered run read
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from structforge.sdk.context import ARTIFACT_KEY, ArtifactRef, NodeError
 
 MAX_TEXT = 10_000
 """Longest text of a problem that is kept."""
+
+MAX_HELD = 200
+"""So many artifacts that a stored value refers to are named beside it."""
 
 _MARK = f'"{ARTIFACT_KEY}"'.encode()
 
@@ -69,10 +73,14 @@ def _store_large(ports: Mapping[str, Any], environment: Environment, organizatio
                 hint="Write it to a file and pass the file on, or filter it earlier.",
             )
         if len(data) > limits.inline_value_bytes:
+            meta: dict[str, Any] = {"summary": list(summary_of(safe))}
             if _MARK in data:
-                _collect(safe, inside)
-            ref = store.put(data, media_type=VALUE_MEDIA_TYPE)
-            safe = replace(ref, meta={"summary": list(summary_of(safe))}).as_json()
+                held: dict[str, dict[str, Any]] = {}
+                _collect(safe, held)
+                inside |= held
+                # Whoever takes this value over keeps what it holds from being swept, without opening it.
+                meta["holds"] = [_bare(body) for body in islice(held.values(), MAX_HELD)]
+            safe = replace(store.put(data, media_type=VALUE_MEDIA_TYPE), meta=meta).as_json()
         kept[port] = safe
     encoded = _encoded(*journal_safe_bytes(kept))
     # What stands inside a stored value is in use as it is itself.
@@ -92,10 +100,19 @@ def references_in(data: bytes) -> tuple[dict[str, Any], ...]:
     return _encoded(decode_json(data, max_bytes=len(data)), data).artifacts if _MARK in data else ()
 
 
+def _bare(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: body[name] for name in ("hash", "size_bytes", "media_type")}
+
+
 def _collect(value: Any, found: dict[str, dict[str, Any]]) -> None:
     ref = ArtifactRef.from_json(value)
     if ref is not None:
         found[ref.hash] = ref.as_json()[ARTIFACT_KEY]
+        held = ref.meta.get("holds")
+        for body in held if isinstance(held, list) else ():
+            inner = ArtifactRef.from_json({ARTIFACT_KEY: body})
+            if inner is not None:
+                found[inner.hash] = inner.as_json()[ARTIFACT_KEY]
     elif isinstance(value, dict):
         for child in value.values():
             _collect(child, found)

@@ -9,10 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from structforge.domain.expressions import ExpressionError, parse
+from structforge.domain.values import encode_json
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.attempts import resolved
 from structforge.engine.planner import make_plan
 from structforge.engine.reading import VALUE_MEDIA_TYPE, Referring
+from structforge.engine.values import references_in
 from structforge.nodes.tables import table_rows
 from structforge.sdk import TABLE_MEDIA_TYPE, ArtifactRef, NodeRegistry
 from structforge.sdk.context import ArtifactAccess
@@ -117,17 +120,19 @@ async def test_an_expression_sees_the_same_however_the_rows_travel(
     assert values_of(workshop, report.output) == expected
 
 
-async def test_the_text_of_an_error_is_the_same_too(workshop: Workshop, rows: Any) -> None:
-    count = len(values_of(workshop, rows))
-    made = document(node("far", value=rows), node("last", value="{{ far[9999].n }}"), edges=["far>last"])
-    report = await workshop.run(made)
-    assert report.code == "expression.index_out_of_range"
+@pytest.mark.parametrize(
+    "text", ["{{ far[9999].n }}", "{{ far.city }}", "{{ far[0].nothing }}", "{{ far + 1 }}"]
+)
+async def test_an_error_is_told_the_same_too(workshop: Workshop, rows: Any, text: str) -> None:
+    with pytest.raises(ExpressionError) as told:
+        parse(text).evaluate({"far": values_of(workshop, rows)})
+    report = await workshop.run(
+        document(node("far", value=rows), node("last", value=text), edges=["far>last"])
+    )
     assert report.end.error is not None
-    assert f"a list of {count} items" in report.end.error.message
-    made = document(node("far", value=rows), node("last", value="{{ far.city }}"), edges=["far>last"])
-    report = await workshop.run(made)
-    assert report.end.error is not None
-    assert "A list has no field city" in report.end.error.message
+    assert (report.code, report.end.error.message, report.end.error.hint) == (
+        told.value.code, told.value.message, told.value.hint,
+    )  # fmt: skip
 
 
 async def test_a_table_without_rows_is_an_empty_list(workshop: Workshop) -> None:
@@ -387,3 +392,16 @@ def test_every_parameter_of_every_node_gets_data(
             assert values[name] == table
         else:
             assert values[name] == planned.compiled.resolve(data)[name]
+
+
+async def test_what_a_stored_value_refers_to_is_in_use_as_it_is_itself(workshop: Workshop) -> None:
+    table = table_of(workshop, ROWS)
+    made = document(node("far", value={"t": table, "text": TEXT}), node("last", value="{{ far.t[3].n }}"),
+                    edges=["far>last"])  # fmt: skip
+    report = await run(workshop, made)
+    assert report.output == 3
+    stored = report.outputs["far"]["out"]["$artifact"]
+    noted = {body["hash"] for commit in report.commits for body in commit.artifacts}
+    assert {stored["hash"], table["$artifact"]["hash"]} <= noted
+    taken_over = references_in(encode_json(report.outputs["far"]))
+    assert {body["hash"] for body in taken_over} == {stored["hash"], table["$artifact"]["hash"]}
