@@ -9,7 +9,9 @@ from structforge.nodes import row_expressions
 from structforge.nodes.dates import converted
 from structforge.nodes.table_casts import cast_column, text_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
+from structforge.nodes.table_nesting import nested
 from structforge.nodes.table_rows import TABLE_IN, TABLE_OUT
+from structforge.nodes.table_stacks import nulls, stacked
 from structforge.nodes.tables import Column, Table, table_result, with_columns_known
 from structforge.sdk import (
     Example,
@@ -23,6 +25,10 @@ from structforge.sdk import (
 )
 
 CellType = Literal["text", "number", "integer", "decimal", "boolean", "date", "datetime"]
+
+
+MAX_BAD_ROWS = 10_000
+"""So many rows in which an expression fails are left empty; more are an error all the same."""
 
 
 class Cast(BaseModel):
@@ -55,7 +61,7 @@ class TransformParameters(RowsParameters):
     on_bad_value: Literal["error", "empty"] = parameter(
         "error",
         title="A value that does not fit",
-        description="Stop with an error that names the row, or leave the cell empty.",
+        description="Stop with an error that names the row, or leave the cell empty, also where an expression fails.",
         widget="select",
     )
     compute: tuple[Computed, ...] = parameter(
@@ -79,12 +85,19 @@ class TransformParameters(RowsParameters):
         description="Old name and new name.",
         widget="key_values",
     )
+    nest: bool = parameter(
+        False,
+        title="Nest",
+        description="Columns such as `customer.name` become fields of an object in one column, `customer`: the "
+        "opposite of flattening.",
+        advanced=True,
+    )
 
 
 class Transform(Node[TransformParameters]):
     """Picks, renames, computes and converts the columns of a table.
 
-    The parts are done in this order: change types, compute, keep, remove, rename. Row expressions use
+    The parts are done in this order: change types, compute, keep, remove, rename, nest. Row expressions use
     columns by name: `price * qty`, `upper(city)`, `high - low if high > low else 0`, `year(day)`; a column
     with blanks in its name is written `row["unit price"]`.
 
@@ -137,7 +150,7 @@ class Transform(Node[TransformParameters]):
             table = table.with_column(cast.column, made)
         for index, computed in enumerate(parameters.compute):
             where = f"parameters.compute[{index}].expression"
-            values = row_expressions.evaluate(table, computed.expression, where=where)
+            values = _computed(table, computed.expression, parameters.on_bad_value == "empty", where)
             table = table.with_column(computed.column, values)
         if parameters.pick:
             table = with_columns_known(table, parameters.pick, where="parameters.pick")
@@ -157,6 +170,8 @@ class Transform(Node[TransformParameters]):
                     hint="Choose another name, or remove one of the columns.",
                 )
             table = table.renamed(parameters.rename)
+        if parameters.nest:
+            table = nested(table, where="parameters.nest")
         return table_result(context, table)
 
 
@@ -165,3 +180,29 @@ def _converted(table: Table, cast: Cast, lenient: bool, where: str) -> Column:
         return cast_column(table.column(cast.column), cast.type, lenient=lenient, where=where)
     texts = text_of(table.column(cast.column))
     return Column(converted(texts, cast.type, pattern=cast.pattern, lenient=lenient, where=where))
+
+
+def _computed(table: Table, expression: str, lenient: bool, where: str) -> Column:
+    """Return the values of an expression; `lenient` gives null in the rows where it fails.
+
+    Those rows are found by halves, so a few of them cost little.
+    """
+    failed = 0
+
+    def half(part: Table) -> Column:
+        nonlocal failed
+        try:
+            return row_expressions.evaluate(part, expression, where=where)
+        except NodeError as error:
+            if not lenient or "row" not in error.problem.details:
+                raise
+            failed += part.height == 1
+            if failed > MAX_BAD_ROWS:
+                raise
+        if part.height <= 1:
+            return nulls(part.height)
+        middle = part.height // 2
+        parts = (part.frame.slice(0, middle), part.frame.slice(middle))
+        return stacked([half(part.with_frame(frame)) for frame in parts])
+
+    return half(table)

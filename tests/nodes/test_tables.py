@@ -480,3 +480,29 @@ def test_frames_of_any_types_become_tables_of_theirs() -> None:
             "who": {"name": "A", "born": "2000-01-02"},
         }
     ]
+
+
+def test_nesting_undoes_flattening() -> None:
+    rows = [
+        {"id": 1, "who": {"name": "A", "at": {"city": "Oslo", "zip": None}}, "tags": ["x"]},
+        {"id": 2, "who": {"name": None, "at": {"city": None, "zip": 7}}, "tags": []},
+        {"id": 3, "who": None, "tags": None},
+    ]
+    flat = value_of(Transform(), {"flatten": True}, **{"in": rows})
+    assert list(flat[0]) == ["id", "who.name", "who.at.city", "who.at.zip", "tags"]
+    assert value_of(Transform(), {"nest": True}, **{"in": flat}) == rows
+    odd = [{".a": 1, "b.": 2, "c..d": 3}]
+    assert value_of(Transform(), {"nest": True}, **{"in": odd}) == odd
+    for clash in ([{"a": 1, "a.b": 2}], [{"a.b": 1, "a.b.c": 2}], [{"a.b.c": 1, "a.b": 2}]):
+        assert error_of(Transform(), {"nest": True}, **{"in": clash}).problem.code == "table.nest_name"
+
+
+def test_an_expression_that_fails_in_some_rows_leaves_them_empty_if_asked() -> None:
+    rows = [{"a": 6, "b": index % 3} for index in range(100)]
+    compute = {"compute": [{"column": "c", "expression": "a / b"}]}
+    problem = error_of(Transform(), compute, **{"in": rows}).problem
+    assert (problem.code, problem.details["row"]) == ("row_expression.division_by_zero", 1)
+    found = value_of(Transform(), compute | {"on_bad_value": "empty"}, **{"in": rows})
+    assert [row["c"] for row in found] == [None if not row["b"] else 6 / row["b"] for row in rows]
+    unknown = {"compute": [{"column": "c", "expression": "x + 1"}], "on_bad_value": "empty"}
+    assert error_of(Transform(), unknown, **{"in": rows}).problem.code == "table.unknown_column"
