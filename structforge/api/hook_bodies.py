@@ -104,6 +104,8 @@ async def read_content(
 
 
 def _json(data: bytes, charset: str, max_bytes: int) -> JsonValue:
+    if not data:
+        return None  # As a part of a form, too.
     plain = data[0] in _PLAIN_JSON and (len(data) == 1 or data[1]) and not charset
     try:
         content = data if plain else json_in_utf8(data, charset)

@@ -7,6 +7,7 @@ of the workflow and starts nothing.
 import asyncio
 import hashlib
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from starlette.requests import Request
@@ -21,7 +22,7 @@ from structforge.api.hook_answers import (
     respond,
     without_body,
 )
-from structforge.api.hook_bodies import Keep, read_content, read_query, unpacked
+from structforge.api.hook_bodies import read_content, read_query, unpacked
 from structforge.api.responses import REQUEST_ID, JsonResponse, error_response
 from structforge.api.routes.starts import check_key
 from structforge.api.services import ApiServices
@@ -129,28 +130,33 @@ async def _order(
     organization_id: UUID,
 ) -> dict[str, JsonValue]:
     """Return the request as a run sees it. Raises: InvalidError, TooLargeError, UnsupportedMediaError."""
-    headers = request.headers
     max_bytes = services.body_max_bytes
-    encoding = headers.get("content-encoding", "")
-    if encoding:
+    # Looked up as bytes: asking Starlette for a header that is not there costs as much as all of the below.
+    raw: dict[bytes, bytes] = dict(request.scope["headers"])
+    if b"content-encoding" in raw:
+        encoding = raw[b"content-encoding"].decode("latin-1")
         data = await asyncio.to_thread(unpacked, data, encoding, min(rules.max_bytes, max_bytes))
-    content_type, disposition = headers.get("content-type", ""), headers.get("content-disposition", "")
+    body = await read_content(
+        data,
+        raw.get(b"content-type", b"").decode("latin-1"),
+        _text(raw.get(b"content-disposition", b"")),
+        max_bytes,
+        partial(services.files.received, organization_id),
+    )
     return {
         "method": request.scope["method"],
-        "headers": dict(passed_headers(rules, headers)),
+        "headers": passed_headers(rules, request.headers),
         "query": read_query(request.scope["query_string"]),
-        "body": await read_content(
-            data, content_type, disposition, max_bytes, _keeper(services, organization_id)
-        ),
+        "body": body,
         "received_at": iso(datetime.now(UTC)),
     }
 
 
-def _keeper(services: ApiServices, organization_id: UUID) -> Keep:
-    async def keep(data: bytes, media_type: str, name: str) -> JsonValue:
-        return await services.files.received(organization_id, data, media_type, name)
-
-    return keep
+def _text(header: bytes) -> str:
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 def _fingerprint(method: str, query: bytes, data: bytes) -> str:

@@ -139,6 +139,7 @@ def test_forms_of_parts_hold_texts_values_and_files() -> None:
     data = form(
         (said.format("text"), "grüß\r\n--bond".encode()),
         (said.format("n") + "\r\nContent-Type: application/json", b'{"exact": 12345678901234567890}'),
+        (said.format("void") + "\r\nContent-Type: application/json", b""),
         (said.format("latin") + "\r\ncontent-type: text/plain; charset=iso-8859-1", b"\xfc"),
         (said.format("file") + '; filename="a%22b ü.png"\r\nContent-Type: image/png', b"\x00\r\n\r\n\xff"),
         (said.format("file") + "; filename*=UTF-8''%C3%BC.txt", b"b"),
@@ -150,6 +151,7 @@ def test_forms_of_parts_hold_texts_values_and_files() -> None:
     assert content(data, 'multipart/form-data; boundary="bound"') == {
         "text": ["grüß\r\n--bond", ""],
         "n": {"exact": 12345678901234567890},
+        "void": None,
         "latin": "ü",
         "file": [
             {"file": ["\x00\r\n\r\n\xff", "image/png", 'a"b ü.png']},
