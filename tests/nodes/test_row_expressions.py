@@ -230,6 +230,23 @@ def test_a_guard_protects(source: str) -> None:
     assert len(values(Table.from_rows([{"qty": 20}, {"qty": 2}]), source)) == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"coalesce({'none, ' * 1500} qty)", [20, 2]),
+        (f"coalesce({'none, ' * 1500} 1 / (qty - 20) if qty != 20)", [None, -1 / 18]),
+        (f"case({'qty < 0, 1, ' * 800} qty > 2, 'many', 'few')", ["many", "few"]),
+        (f"qty {'<= qty ' * 1200}", [True, True]),
+        (f"qty != 20 {'>= 0 ' * 1200}", [False, True]),
+        (f"length(qty {'~ qty ' * 1500})", [3002, 1501]),
+        (f"max({'qty, ' * 1500} 3)", [20, 3]),
+        (f"qty in [{'1, ' * 3000} 2]", [False, True]),
+    ],
+)
+def test_long_expressions_are_no_deep_ones(source: str, expected: list[Any]) -> None:
+    assert values(Table.from_rows([{"qty": 20}, {"qty": 2}]), source) == expected
+
+
 def test_a_row_is_named_as_it_stands_in_the_table() -> None:
     table = Table.from_rows(
         [{"a": number % 3, "t": f"{number}"} for number in range(10)] + [{"a": 1, "t": "x"}]

@@ -529,7 +529,7 @@ def difference(source: str, table: Table) -> Difference | None:
                 return Difference(source, row, (wanted.code, str(wanted.message)), value)
         elif not alike(wanted, value) and not (value is None and " is defined" in source):
             return Difference(source, row, wanted, value)
-    return _changed_in_the_column(source, rows, got, cells)
+    return _changed_in_the_column(source, rows, got, cells) or _failing_without_rows(source, table)
 
 
 def _for_want_of_a_value(fault: Fault, source: str, row: Json) -> bool:
@@ -553,6 +553,15 @@ def _for_want_of_a_value(fault: Fault, source: str, row: Json) -> bool:
         "first(",
     )
     return any(part in source for part in makes_nulls)
+
+
+def _failing_without_rows(source: str, table: Table) -> Difference | None:
+    empty = table.with_frame(table.frame.clear())
+    try:
+        column = to_column(column_values(source, empty)[1], 0)
+    except RowError as error:
+        return Difference(source, {}, "a column without cells", (error.code, str(error.message)))
+    return None if column.series.is_empty() else Difference(source, {}, [], column.series)
 
 
 def _changed_in_the_column(

@@ -29,6 +29,7 @@ from structforge.nodes.row_language.operations import CellFault, Operation, appl
 from structforge.nodes.row_language.problems import RowError, row_error
 from structforge.nodes.row_language.rows import Rows
 
+_MEMBERSHIPS = ("in", "notin")
 ROW = "row"
 """The name of the whole row: `row["unit price"]`."""
 
@@ -132,25 +133,26 @@ class Evaluation:
         )
 
     def _compare(self, node: nodes.Compare, rows: Rows) -> AnyCells:
-        return self._chain(node, self._value(node.expr, rows), node.ops, rows)
-
-    def _chain(
-        self, node: nodes.Compare, left: AnyCells, ops: Sequence[nodes.Operand], rows: Rows
-    ) -> AnyCells:
-        listed = ops[0].expr
-        if len(ops) == 1 and ops[0].op in ("in", "notin") and isinstance(listed, nodes.List | nodes.Tuple):
-            return self._among(node, left, listed, ops[0].op == "in", rows)
-        right = self._value(ops[0].expr, rows)
-        result = self._applied(operators.COMPARISONS[ops[0].op], [left, right], node, rows)
-        if len(ops) == 1:
-            return result
-        holds = mask(result, rows.height)
-        return self._chosen(
-            holds,
-            lambda taken: self._chain(node, _taken(right, holds), ops[1:], taken),
-            result,
-            rows,
-        )
+        """Compare in a chain; what comes after a comparison that fails is not computed for that row."""
+        left = self._value(node.expr, rows)
+        first = node.ops[0]
+        if (
+            len(node.ops) == 1
+            and first.op in _MEMBERSHIPS
+            and isinstance(first.expr, nodes.List | nodes.Tuple)
+        ):
+            return self._among(node, left, first.expr, first.op == "in", rows)
+        chain = _Chain(rows)
+        for number, operand in enumerate(node.ops):
+            right = chain.computed(lambda taken, operand=operand: self._value(operand.expr, taken))  # type: ignore[misc]
+            result = self._applied(operators.COMPARISONS[operand.op], [left, right], node, chain.rows)
+            holds = mask(result, chain.rows.height)
+            if number == len(node.ops) - 1:
+                chain.decide(result)
+            else:
+                left = _taken(right, holds)
+                chain.decide(result, ~holds)
+        return chain.result()
 
     def _among(
         self, node: nodes.Compare, item: AnyCells, listed: nodes.List | nodes.Tuple, wanted: bool, rows: Rows
@@ -204,27 +206,24 @@ class Evaluation:
     def _lazy_coalesce(
         self, arguments: list[nodes.Expr], named: dict[str, nodes.Expr], rows: Rows
     ) -> AnyCells:
-        value = self._value(arguments[0], rows)
-        if len(arguments) == 1:
-            return value
-        rest = arguments[1:]
-        return self._chosen(
-            empty(value, rows.height), lambda taken: self._lazy_coalesce(rest, named, taken), value, rows
-        )
+        chain = _Chain(rows)
+        for number, argument in enumerate(arguments, start=1):
+            value = chain.computed(lambda taken, argument=argument: self._value(argument, taken))  # type: ignore[misc]
+            chain.decide(value, None if number == len(arguments) else ~empty(value, chain.rows.height))
+        return chain.result()
 
     def _lazy_case(self, arguments: list[nodes.Expr], named: dict[str, nodes.Expr], rows: Rows) -> AnyCells:
-        if not arguments:
-            return nothing(rows.height)
-        if len(arguments) == 1:
-            return self._value(arguments[0], rows)
-        test = mask(self._value(arguments[0], rows), rows.height)
-        rest = arguments[2:]
-        return self._branches(
-            test,
-            lambda taken: self._value(arguments[1], taken),
-            lambda taken: self._lazy_case(rest, named, taken),
-            rows,
-        )
+        chain = _Chain(rows)
+        for test, then in zip(arguments[0::2], arguments[1::2], strict=False):
+            holds = mask(
+                chain.computed(lambda taken, test=test: self._value(test, taken)),  # type: ignore[misc]
+                chain.rows.height,
+            )
+            chosen = chain.rows.take(holds.arg_true())
+            chain.decide(_computed(chosen, lambda taken, then=then: self._value(then, taken)), holds)  # type: ignore[misc]
+        otherwise = arguments[-1] if len(arguments) % 2 else nodes.Const(None)
+        chain.decide(chain.computed(lambda taken: self._value(otherwise, taken)))
+        return chain.result()
 
     def _chosen(
         self, chosen: pl.Series, compute: Callable[[Rows], AnyCells], otherwise: AnyCells, rows: Rows
@@ -242,14 +241,57 @@ class Evaluation:
         parts: list[Part] = []
         for chosen, compute in ((test, then), (~test, otherwise)):
             indexes = chosen.arg_true()
-            try:
-                cells = compute(rows if len(indexes) == rows.height else rows.take(indexes))
-            except RowError:
-                if len(indexes):
-                    raise
-                continue
-            parts += placed(indexes, cells)
+            taken = rows if len(indexes) == rows.height else rows.take(indexes)
+            parts += placed(indexes, _computed(taken, compute))
         return joined(parts, rows.height)
+
+
+class _Chain:
+    """Decides about rows step by step: those that are not decided yet are computed in the next step."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        """The rows that are left."""
+        self._all = rows
+        self._places = pl.arange(rows.height, dtype=pl.UInt32, eager=True)
+        self._parts: list[Part] = []
+
+    def computed(self, compute: Callable[[Rows], AnyCells]) -> AnyCells:
+        """Return what `compute` gives for the rows that are left."""
+        return _computed(self.rows, compute)
+
+    def decide(self, cells: AnyCells, decided: pl.Series | None = None) -> None:
+        """Give the decided rows their cells, one for each that is left or one for each decided; None is all."""
+        if decided is None or decided.all():
+            self._parts += placed(self._places, cells)
+            left = self._places.clear()
+        else:
+            indexes = decided.arg_true()
+            whole = cells.constant or _height(cells) == len(indexes) != len(decided)
+            self._parts += placed(self._places.gather(indexes), cells if whole else cells.take(indexes))
+            left = self._places.gather((~decided).arg_true())
+        if len(left) != len(self._places):
+            self._places = left
+            # Taken from all rows, so that a row is looked up through one step, however long the chain is.
+            self.rows = self._all.take(left)
+
+    def result(self) -> AnyCells:
+        """Return the cells of all rows."""
+        return joined(self._parts, self._all.height)
+
+
+def _height(cells: AnyCells) -> int:
+    return cells.height if isinstance(cells, Split) else len(cells)
+
+
+def _computed(rows: Rows, compute: Callable[[Rows], AnyCells]) -> AnyCells:
+    """Return what a branch gives for the rows that take it; when none does, only its kind, if it has one."""
+    try:
+        return compute(rows)
+    except RowError:
+        if rows.height:
+            raise
+        return nothing(0)
 
 
 def mask(cells: AnyCells, height: int) -> pl.Series:
