@@ -216,7 +216,7 @@ def _shown(
 def _columns(table: TableRead, options: FileOptions) -> list[dict[str, Any]]:
     chosen = {name for name, rule in options.csv.rules.items() if rule.type != "auto"}
     return [
-        {"name": name, "type": kind, "chosen": name in chosen}
+        {"name": name, "type": "text" if kind == "auto" else kind, "chosen": name in chosen}
         for name, kind in table.recognised.columns[:MAX_COLUMNS]
     ]
 

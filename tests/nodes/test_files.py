@@ -73,7 +73,7 @@ def test_csv_options() -> None:
 def test_a_header_without_rows_keeps_its_columns() -> None:
     ref = ArtifactRef.from_json(run_node(ReadFile(), {"file": "a.csv"}, files={"a.csv": "a,b\n"}).value)
     assert ref is not None
-    assert ref.meta == {"rows": 0, "columns": ["a", "b"], "types": ["text", "text"]}
+    assert ref.meta == {"rows": 0, "columns": ["a", "b"], "types": ["null", "null"]}
 
 
 @pytest.mark.parametrize(

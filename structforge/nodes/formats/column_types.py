@@ -159,7 +159,9 @@ def kind_of(dtype: pl.DataType) -> Kind:
 
 
 def _recognised(cells: pl.Series, decimal: str, thousands: str) -> Column:
-    """Return a column in the narrowest type that loses nothing."""
+    """Return a column in the narrowest type that loses nothing; one without cells fits every other."""
+    if cells.null_count() == len(cells):
+        return Column(pl.Series(cells.name, [None], pl.Null).new_from_index(0, len(cells)), "text")
     for guess in guesses(cells, decimal, thousands):
         found = as_guessed(cells, guess, decimal, thousands)
         if found is not None and found.way != "both":

@@ -16,7 +16,14 @@ from structforge.domain.errors import sentence
 from structforge.nodes.formats.column_types import MisfitError, typed
 from structforge.nodes.formats.csv_options import ColumnRule, Repeated
 from structforge.nodes.formats.csv_structure import distinct
-from structforge.nodes.formats.reading import Recognised, TableRead, misfit, require_columns, rules_of
+from structforge.nodes.formats.reading import (
+    Recognised,
+    TableRead,
+    misfit,
+    recognised_columns,
+    require_columns,
+    rules_of,
+)
 from structforge.sdk import NodeError
 from structforge.sdk.tables import Table
 
@@ -91,7 +98,7 @@ def read_excel(
     texts = frame.drop("\0row")
     recognised = Recognised(
         format="excel", encoding="", decimal=".", has_header=options.has_header, sheet=sheet,
-        columns=tuple(found.kinds.items()),
+        columns=recognised_columns(found),
     )  # fmt: skip
     return TableRead(Table(found.frame, written=found.written), texts, recognised)
 

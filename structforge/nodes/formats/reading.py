@@ -12,7 +12,7 @@ import polars as pl
 from structforge.domain.errors import sentence
 from structforge.nodes.formats.column_types import MisfitError, Typed, typed
 from structforge.nodes.formats.csv_blocks import typed_in_blocks
-from structforge.nodes.formats.csv_options import AUTO, ColumnRule, CsvOptions, Kind
+from structforge.nodes.formats.csv_options import AUTO, ChosenKind, ColumnRule, CsvOptions
 from structforge.nodes.formats.csv_structure import (
     BadRow,
     Header,
@@ -33,7 +33,16 @@ from structforge.sdk.tables import Table
 
 LARGE_BYTES = 8 << 20
 """From here on a file is read block by block."""
-KINDS: tuple[Kind, ...] = ("text", "integer", "decimal", "number", "boolean", "date", "datetime")
+KINDS: tuple[ChosenKind, ...] = (
+    "auto",
+    "text",
+    "integer",
+    "decimal",
+    "number",
+    "boolean",
+    "date",
+    "datetime",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,8 @@ class Recognised:
     decimal: str = "."
     has_header: bool = True
     sheet: str = ""
-    columns: tuple[tuple[str, Kind], ...] = ()
+    columns: tuple[tuple[str, ChosenKind], ...] = ()
+    """`auto` is a column without a value: it may become anything."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the block as it stands in parameters."""
@@ -135,9 +145,15 @@ def _result(
         delimiter=options.delimiter,
         decimal=options.decimal,
         has_header=options.has_header,
-        columns=tuple(found.kinds.items()),
+        columns=recognised_columns(found),
     )
     return TableRead(Table(found.frame, written=found.written), texts, recognised, bad)
+
+
+def recognised_columns(found: Typed) -> tuple[tuple[str, ChosenKind], ...]:
+    """Return the columns with their types, `auto` where no value tells one."""
+    empty = {name for name, dtype in found.frame.schema.items() if dtype == pl.Null}
+    return tuple((name, "auto" if name in empty else kind) for name, kind in found.kinds.items())
 
 
 def rules_of(
