@@ -163,10 +163,11 @@ class Reader:
         """Return what `read` reads, or what was read before. Raises: NodeError `value.too_much_to_read`."""
         if key in self._held:
             return self._held[key]
+        # Also for what somebody else has read: whether a step fails must not depend on that.
+        self._charge(weight)
         shared = (self._organization_id, *key)
         found = self._read.get(shared)
         if found is None:
-            self._charge(weight)
             try:
                 found = read()
             except (NodeError, MemoryError):

@@ -44,6 +44,10 @@ def _word(value: Any) -> str:
     if isinstance(value, list):
         return f"[{len(value)}]"
     if isinstance(value, dict):
+        ref = ArtifactRef.from_json(value)
+        if ref is not None:
+            count, text = summary_of(value)
+            return f"[{count}]" if count is not None else text
         return "{" + ", ".join(islice(map(str, value), _PARTS)) + "}"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

@@ -41,7 +41,7 @@ from structforge.runtime.events import ORGANIZATION_CHANNEL, RUN_CHANNEL, EventH
 from structforge.services.absent import run_not_found
 from structforge.services.admission import Admission
 from structforge.services.audit import actor_of, audit_deed
-from structforge.services.shown_values import MAX_OUTPUT_BYTES, ShownValues
+from structforge.services.shown_values import MAX_OUTPUT_BYTES, SHOWN_VALUES, ShownValues
 from structforge.services.targets import Target, Targets
 from structforge.storage.control import Answered, Asked, request_pause, request_resume, request_stop
 from structforge.storage.database import Database
@@ -243,9 +243,13 @@ class RunService:
         output = await self._shown.shown_bytes(principal.organization_id, result.output)
         return result if output is result.output else replace(result, output=output)
 
-    async def shown(self, principal: Principal, value: Any) -> Any:
-        """Return what a run or a step gave as its readers see it."""
-        return await self._shown.shown(principal.organization_id, value)
+    async def shown(self, principal: Principal, value: Any, *, most: int = SHOWN_VALUES) -> Any:
+        """Return what a run or a step gave as its readers see it; what goes beyond `most` values is described."""
+        return await self._shown.shown(principal.organization_id, value, most=most)
+
+    async def shown_inside(self, principal: Principal, value: Any) -> Any:
+        """Return the same but leave a value that is a reference itself: viewers read that in pieces."""
+        return await self._shown.inside(principal.organization_id, value)
 
     async def _row(self, principal: Principal, run_id: UUID) -> RunRow:
         async with self._database.transaction(principal.organization_id) as session:

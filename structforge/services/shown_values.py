@@ -31,11 +31,15 @@ class ShownValues:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
 
-    async def shown(self, organization_id: UUID, value: Any) -> Any:
-        """Return a value as people and programs see it."""
+    async def shown(self, organization_id: UUID, value: Any, *, most: int = SHOWN_VALUES) -> Any:
+        """Return a value as people and programs see it; what goes beyond `most` values is described."""
         if not await asyncio.to_thread(refers, value):
             return value
-        return await asyncio.to_thread(self._shown, organization_id, value)
+        return await asyncio.to_thread(self._shown, organization_id, value, most)
+
+    async def inside(self, organization_id: UUID, value: Any) -> Any:
+        """Return the same but leave a value that is a reference itself, for who reads that in pieces."""
+        return value if ArtifactRef.from_json(value) is not None else await self.shown(organization_id, value)
 
     async def shown_bytes(self, organization_id: UUID, data: bytes) -> bytes:
         """Return the JSON of a value as programs see it; without references the same bytes."""
@@ -51,8 +55,8 @@ class ShownValues:
         whole: JsonValue = await asyncio.to_thread(reader.whole, value) if refers(value) else value
         return whole
 
-    def _shown(self, organization_id: UUID, value: Any) -> Any:
-        reading = self._environment.reader(organization_id, most=SHOWN_VALUES).reading()
+    def _shown(self, organization_id: UUID, value: Any, most: int = SHOWN_VALUES) -> Any:
+        reading = self._environment.reader(organization_id, most=most).reading()
         return _shown(reading, reading.seen(value))
 
 

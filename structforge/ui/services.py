@@ -5,7 +5,7 @@ A serving process installs one; pages find it with `services()`.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -30,6 +30,8 @@ from structforge.ui.run_rows import RunItem, StepItem, run_item, step_items, try
 
 MAX_KNOWN_PEOPLE = 1_000
 RESULT_CHARACTERS = 200_000
+RESULT_VALUES = 50_000
+"""A result of more values is described, not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,14 @@ class WebServices:
         """Return a run of the visitor's organization. Raises: NotFoundError."""
         picture = await self.views.picture(visitor.principal, run_id)
         run = picture.named.run
+        output = await self.api.runs.shown(visitor.principal, run.output, most=RESULT_VALUES)
         return {
             "run": run_item(picture.named),
             "steps": step_items(picture),
             "seq": run.event_seq,
             "input": readable(run.input),
-            "result": readable(run.output),
-            "result_is_text": is_text(run.output),
+            "result": readable(output),
+            "result_is_text": is_text(output),
             "problem": run.error or {},
             "graph": graph_of(picture.document, self.registry, topic=f"graph:{run.id}", seq=0),
         }
@@ -138,17 +141,20 @@ class WebServices:
     async def step_view(self, visitor: Visitor, run_id: UUID, step_key: str) -> dict[str, Any]:
         """Return what value.jsx shows of a step: what went in, what came out, its logs, why it failed."""
         found = await self.step_values.read(visitor.principal, run_id, step_key)
-        view: dict[str, Any] = {"status": "pending", "inputs": input_entries(found.inputs)}
+        runs, who = self.api.runs, visitor.principal
+        inputs = [replace(one, value=await runs.shown_inside(who, one.value)) for one in found.inputs]
+        view: dict[str, Any] = {"status": "pending", "inputs": input_entries(inputs)}
         if not found.attempts:
             return view if found.inputs else {}
         last = found.attempts[-1]
+        # What a step that waits holds is its question.
+        given = (last.outputs if last.settled else None) or {}
         view |= {
             "status": last.status,
             "ports": output_entries(
                 found.node_id,
                 self.default_port(found),
-                # What a step that waits holds is its question.
-                (last.outputs if last.settled else None) or {},
+                {port: await runs.shown_inside(who, value) for port, value in given.items()},
             ),
             "log_href": log_href(run_id, step_key),
             "tries": try_items(found.attempts[:-1]),

@@ -3,6 +3,7 @@
 Invariant: nothing here publishes anything; what runs is an immutable copy of the draft.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -149,7 +150,8 @@ async def get_draft_node(services: Services, principal: Signed, workflow_id: UUI
     """Return what is known of one node, with its values. 404 when nothing is."""
     node = await services.draft_memory.node(principal, workflow_id, node_id)
     shown = node.pinned if node.pinned is not None else node.outputs
-    body = DraftNodePublic.of(node).model_dump() | {"outputs": None if shown is None else dict(shown)}
+    outputs = None if shown is None else await services.runs.shown(principal, dict(shown))
+    body = DraftNodePublic.of(node).model_dump() | {"outputs": outputs}
     return JsonResponse(body)
 
 
@@ -188,13 +190,18 @@ async def read_node_values(
     """Return a node's last result and what it would be run on now, as viewers take them."""
     memory = await services.draft_memory.read(principal, workflow_id)
     node = memory.nodes.get(node_id)
-    body: dict[str, Any] = {"status": "", "inputs": input_entries(memory.inputs(node_id))}
+    runs = services.runs
+    inputs = [
+        replace(one, value=await runs.shown_inside(principal, one.value)) for one in memory.inputs(node_id)
+    ]
+    body: dict[str, Any] = {"status": "", "inputs": input_entries(inputs)}
     if node is not None:
         shown = node.pinned if node.pinned is not None else node.outputs
+        ports = {port: await runs.shown_inside(principal, value) for port, value in (shown or {}).items()}
         default = memory.anatomy.default_port(node_id)
         body |= {
             "status": StepStatus.REUSED if node.pinned is not None else node.status or "",
-            "ports": output_entries(node_id, default, shown or {}),
+            "ports": output_entries(node_id, default, ports),
         }
         if node.pinned is None:
             body |= problem_fields(node.error)
