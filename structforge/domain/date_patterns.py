@@ -103,7 +103,13 @@ def _tokens(pattern: str) -> tuple[_Token, ...]:
         directive, flag = match["directive"], match["flag"] or ""
         if match["blank"] or match["literal"]:
             tokens.append(_Token(" " if match["blank"] else "", match[0]))
-        elif not directive or directive not in DIRECTIVES or (flag == ":" and directive != "z"):
+        elif (
+            not directive
+            or directive not in DIRECTIVES
+            # A shorthand that is still here has a flag, which it does not take.
+            or directive in _SHORTHANDS
+            or (flag == ":" and directive != "z")
+        ):
             raise MomentError(
                 sentence("{directive} is not a date directive.", directive=match[0]),
                 sentence("Use one of {allowed}.", allowed=" ".join("%" + letter for letter in DIRECTIVES)),

@@ -167,6 +167,7 @@ def test_reads_by_a_pattern(text: str, pattern: str, wanted: str) -> None:
         ("2023-366", "%Y-%j", "does not exist"),
         ("2024-W09", "%G-W%V", "not read"),
         ("x", "%Q", "%Q is not a date directive"),
+        ("x", "%-R", "%-R is not a date directive"),
         ("x", "%", "% is not a date directive"),
         ("1122024", "%d%m%Y", "from character"),
     ],
