@@ -60,7 +60,12 @@ def exact(value: Number) -> int | Decimal:
 def decimal_of(value: Number) -> Decimal:
     """Return the value as a decimal; a float counts with its shortest digits."""
     found = exact(value)
-    return found if isinstance(found, Decimal) else EXACT.create_decimal(found)
+    return in_units(found) if isinstance(found, Decimal) else EXACT.create_decimal(found)
+
+
+def in_units(value: Decimal) -> Decimal:
+    """Return a bounded decimal without a positive exponent, as tables hold it: `1E+3` is `1000`."""
+    return EXACT.quantize(value, Decimal(1)) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
 
 
 def whole(value: object) -> int | None:
@@ -114,7 +119,7 @@ def read_number(text: str) -> int | Decimal | None:
         digits = found.lstrip("+-").lstrip("0")
         return int(found) if len(digits) <= MAX_DIGITS else None
     value = EXACT.create_decimal(found)
-    return value if is_bounded(value) else None
+    return in_units(value) if is_bounded(value) else None
 
 
 def rounded(value: Number, places: int, direction: str = NEAREST) -> Decimal:
@@ -122,7 +127,7 @@ def rounded(value: Number, places: int, direction: str = NEAREST) -> Decimal:
     found = decimal_of(value)
     if places >= 0 and found.as_tuple().exponent >= -places:  # type: ignore[operator]
         return found
-    return found.quantize(Decimal((0, (1,), -places)), rounding=direction, context=EXACT)
+    return in_units(found.quantize(Decimal((0, (1,), -places)), rounding=direction, context=EXACT))
 
 
 def rounded_to_kind(value: Number, places: int, direction: str = NEAREST) -> Number:

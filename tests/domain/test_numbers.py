@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from structforge.domain.expressions import ExpressionError, parse
-from structforge.domain.numbers import Number, decimal_of, exact, read_number, settled, whole, written
+from structforge.domain.numbers import (
+    Number,
+    decimal_of,
+    exact,
+    read_number,
+    rounded,
+    settled,
+    whole,
+    written,
+)
 from structforge.domain.values import content_hash, encode_json, plain_json, same_value
 
 INTEGERS = st.integers(-(10**30), 10**30) | st.integers(-100, 100)
@@ -354,3 +363,12 @@ def test_whole_numbers_of_every_kind_are_whole() -> None:
     ]
     assert [whole(each) for each in (3.5, Decimal("0.1"), True, "3", None, math.inf)] == [None] * 6
     assert decimal_of(10**40) == Decimal(10**40)
+
+
+def test_decimals_hold_their_units() -> None:
+    for value in (read_number("1e3"), decimal_of(1e22), rounded(Decimal("1234.5"), -2)):
+        assert isinstance(value, Decimal)
+        assert value.as_tuple().exponent == 0
+    assert (
+        read_number("1e3") == 1000 and decimal_of(1e22) == 10**22 and rounded(Decimal("1234.5"), -2) == 1200
+    )
