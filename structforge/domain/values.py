@@ -65,7 +65,8 @@ class InvalidValueError(InvalidError):
 def decode_json(data: bytes, *, max_bytes: int) -> JsonValue:
     """Decode strict JSON: UTF-8, no NaN or infinity, no NUL, no lone surrogate, depth <= 200, 4,300 digits.
 
-    Integers keep every digit. Of a repeated key the last one wins, as in every JSON library in use here.
+    Numbers keep every digit: a fraction that a float cannot hold is a `Decimal`. Of a repeated key the last one
+    wins, as in every JSON library in use here.
     Raises: InvalidValueError (`value.*`) with the byte offset or JSON path; the same bytes will fail again.
     """
     if len(data) > max_bytes:

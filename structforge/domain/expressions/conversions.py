@@ -107,6 +107,7 @@ def to_json(work: Work, value: JsonValue, indent: JsonValue = None) -> str:
 
 
 def from_json(work: Work, value: JsonValue) -> JsonValue:
+    """Return the value of a JSON text."""
     work.text(len(a_text(value)))
     try:
         return decode_json(a_text(value).encode(), max_bytes=4 * MAX_TEXT_CHARS)
@@ -115,6 +116,7 @@ def from_json(work: Work, value: JsonValue) -> JsonValue:
 
 
 def url_encode(work: Work, value: JsonValue) -> str:
+    """Return a value as part of an address; an object as its query."""
     work.walk(value)
     if isinstance(value, dict):
         pairs = [(key, as_text(item, work)) for key, item in value.items()]
@@ -126,6 +128,7 @@ def url_encode(work: Work, value: JsonValue) -> str:
 
 
 def base64_encode(work: Work, value: JsonValue) -> str:
+    """Return the Base64 of a text in UTF-8."""
     text = a_text(value)
     work.charge(len(text))
     encoded = base64.b64encode(text.encode()).decode()
@@ -134,6 +137,7 @@ def base64_encode(work: Work, value: JsonValue) -> str:
 
 
 def base64_decode(work: Work, value: JsonValue) -> str:
+    """Return the text in UTF-8 that a Base64 holds."""
     work.text(len(a_text(value)))
     try:
         decoded = base64.b64decode(a_text(value), validate=True).decode()

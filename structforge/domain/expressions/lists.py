@@ -47,14 +47,17 @@ def columns(work: Work, value: JsonValue) -> list[str]:
 
 
 def first(work: Work, value: JsonValue) -> Any:
+    """Return the first item or character. Raises: Absent when there is none."""
     return look_up(value if isinstance(value, str) else a_list(value), 0)
 
 
 def last(work: Work, value: JsonValue) -> Any:
+    """Return the last item or character. Raises: Absent when there is none."""
     return look_up(value if isinstance(value, str) else a_list(value), -1)
 
 
 def reverse_(work: Work, value: JsonValue) -> JsonValue:
+    """Return the items or characters from the last to the first."""
     if isinstance(value, str):
         work.text(len(value))
         return value[::-1]
@@ -149,10 +152,12 @@ def _extreme(
 
 
 def min_(work: Work, value: JsonValue, *more: JsonValue, attribute: JsonValue = None) -> Any:
+    """Return the smallest item; null is left out."""
     return _extreme(work, value, more, attribute, min)
 
 
 def max_(work: Work, value: JsonValue, *more: JsonValue, attribute: JsonValue = None) -> Any:
+    """Return the largest item; null is left out."""
     return _extreme(work, value, more, attribute, max)
 
 
@@ -191,6 +196,7 @@ def _numbers(work: Work, value: JsonValue, attribute: JsonValue) -> list[Number]
 
 
 def range_(work: Work, start: JsonValue, stop: JsonValue = None, step: JsonValue = 1) -> list[int]:
+    """Return the whole numbers from start to before stop."""
     first, end = (0, start) if stop is None else (start, stop)
     bound = 2**53
     stride = an_integer(step, "step", -bound, bound)
@@ -202,6 +208,7 @@ def range_(work: Work, start: JsonValue, stop: JsonValue = None, step: JsonValue
 
 
 def batch(work: Work, value: JsonValue, size: JsonValue, fill: JsonValue = None) -> list[list[JsonValue]]:
+    """Return the items in lists of a size; `fill` completes the last."""
     rows = a_list(value)
     width = an_integer(size, "size", 1)
     work.items(len(rows) + (width if fill is not None else 0))
@@ -212,16 +219,19 @@ def batch(work: Work, value: JsonValue, size: JsonValue, fill: JsonValue = None)
 
 
 def flatten(work: Work, value: JsonValue) -> list[JsonValue]:
+    """Return the items of the lists in a list, one level deep."""
     rows = a_list(value)
     work.items(sum(len(row) if isinstance(row, list) else 1 for row in rows))
     return [item for row in rows for item in (row if isinstance(row, list) else [row])]
 
 
 def append(work: Work, value: JsonValue, item: JsonValue) -> JsonValue:
+    """Return the list with one more item."""
     return add(a_list(value), [item], work)
 
 
 def merge(work: Work, value: JsonValue, *others: JsonValue) -> dict[str, JsonValue]:
+    """Return the fields of all objects; of one that several have, the last."""
     result: dict[str, JsonValue] = {}
     for part in (value, *others):
         work.items(len(an_object(part)))
@@ -230,21 +240,25 @@ def merge(work: Work, value: JsonValue, *others: JsonValue) -> dict[str, JsonVal
 
 
 def keys(work: Work, value: JsonValue) -> list[str]:
+    """Return the names of the fields."""
     work.items(len(an_object(value)))
     return list(an_object(value))
 
 
 def values(work: Work, value: JsonValue) -> list[JsonValue]:
+    """Return the values of the fields."""
     work.items(len(an_object(value)))
     return list(an_object(value).values())
 
 
 def items(work: Work, value: JsonValue) -> list[list[JsonValue]]:
+    """Return a list of name and value for each field."""
     work.items(2 * len(an_object(value)))
     return [[key, item] for key, item in an_object(value).items()]
 
 
 def get(work: Work, value: JsonValue, key: JsonValue, default: JsonValue = None) -> JsonValue:
+    """Return a field, or the default when there is none."""
     return an_object(value).get(a_text(key, "key"), default)
 
 

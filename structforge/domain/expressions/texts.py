@@ -16,6 +16,8 @@ Function = Callable[..., Any]
 
 
 def cased(change: Callable[[str], str]) -> Function:
+    """Return the function that changes the letters of a text."""
+
     def case(work: Work, value: JsonValue) -> str:
         text = a_text(value)
         work.charge(len(text))
@@ -27,14 +29,17 @@ def cased(change: Callable[[str], str]) -> Function:
 
 
 def trim(work: Work, value: JsonValue, chars: JsonValue = None) -> str:
+    """Return the text without blanks, or without these characters, at its ends."""
     return _stripped(work, value, chars, str.strip)
 
 
 def lstrip(work: Work, value: JsonValue, chars: JsonValue = None) -> str:
+    """Return the text without blanks, or without these characters, at its beginning."""
     return _stripped(work, value, chars, str.lstrip)
 
 
 def rstrip(work: Work, value: JsonValue, chars: JsonValue = None) -> str:
+    """Return the text without blanks, or without these characters, at its end."""
     return _stripped(work, value, chars, str.rstrip)
 
 
@@ -48,6 +53,7 @@ def _stripped(work: Work, value: JsonValue, chars: JsonValue, strip: Callable[[s
 
 
 def replace(work: Work, value: JsonValue, old: JsonValue, new: JsonValue) -> str:
+    """Return the text with every `old` replaced."""
     text, before, after = a_text(value), a_text(old, "text to replace"), a_text(new, "replacement")
     work.charge(len(text) + len(before))
     work.text(len(text) + text.count(before) * max(0, len(after) - len(before)))
@@ -55,6 +61,7 @@ def replace(work: Work, value: JsonValue, old: JsonValue, new: JsonValue) -> str
 
 
 def split(work: Work, value: JsonValue, separator: JsonValue = None, limit: JsonValue = -1) -> list[str]:
+    """Return the parts between the separators, or between blanks."""
     text = a_text(value)
     work.items(len(text))
     if separator is None:
@@ -65,6 +72,7 @@ def split(work: Work, value: JsonValue, separator: JsonValue = None, limit: Json
 
 
 def join(work: Work, value: JsonValue, separator: JsonValue = "", attribute: JsonValue = None) -> str:
+    """Return the items as one text with the separator between them."""
     rows = a_list(value)
     between = a_text(separator, "separator")
     parts = [as_text(item, work) for item in (rows if attribute is None else chosen(work, rows, attribute))]
@@ -73,6 +81,7 @@ def join(work: Work, value: JsonValue, separator: JsonValue = "", attribute: Jso
 
 
 def indent(work: Work, value: JsonValue, width: JsonValue = 4, first: JsonValue = False) -> str:
+    """Return the text with its lines after the first moved to the right."""
     text = a_text(value)
     pad = " " * an_integer(width, "width", 0, 1000)
     work.text(len(text) + (text.count("\n") + 1) * len(pad))
@@ -80,6 +89,8 @@ def indent(work: Work, value: JsonValue, width: JsonValue = 4, first: JsonValue 
 
 
 def padded(adjust: Callable[[str, int, str], str]) -> Function:
+    """Return the function that fills a text up to a width."""
+
     def pad(work: Work, value: JsonValue, width: JsonValue = 80, fill: JsonValue = " ") -> str:
         text, columns, filling = a_text(value), an_integer(width, "width"), a_text(fill, "fill")
         if len(filling) != 1:
@@ -91,27 +102,32 @@ def padded(adjust: Callable[[str, int, str], str]) -> Function:
 
 
 def zfill(work: Work, value: JsonValue, width: JsonValue) -> str:
+    """Return the text filled up with zeros after its sign."""
     work.text(max(len(a_text(value)), an_integer(width, "width")))
     return a_text(value).zfill(an_integer(width, "width"))
 
 
 def truncate(work: Work, value: JsonValue, length: JsonValue = 255, end: JsonValue = "…") -> str:
+    """Return the text, cut to a length and with an ending when it is longer."""
     text, limit, ending = a_text(value), an_integer(length, "length", 0), a_text(end, "end")
     work.text(min(len(text), limit) + len(ending))
     return text if len(text) <= limit else text[: max(0, limit - len(ending))] + ending
 
 
 def starts_with(work: Work, value: JsonValue, part: JsonValue) -> bool:
+    """Tell whether the text begins with the part."""
     work.charge(len(a_text(part, "part")))
     return a_text(value).startswith(a_text(part))
 
 
 def ends_with(work: Work, value: JsonValue, part: JsonValue) -> bool:
+    """Tell whether the text ends with the part."""
     work.charge(len(a_text(part, "part")))
     return a_text(value).endswith(a_text(part))
 
 
 def index_of(work: Work, value: JsonValue, part: JsonValue) -> int:
+    """Return the position of the part in the text, -1 when it is not there."""
     work.charge(len(a_text(value)) + len(a_text(part, "part")))
     return a_text(value).find(a_text(part))
 
