@@ -238,7 +238,16 @@ async def test_ports_of_other_services_are_refused(port: int) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "x"}, {"Content-Length": "3"}, {"A\r\nB": "x"}, {"A": "x\r\nB: y"}, {"A": "\0"}, {"A b": "x"}],
+    [
+        {"Host": "x"},
+        {"Content-Length": "3"},
+        {"A\r\nB": "x"},
+        {"A": "x\r\nB: y"},
+        {"A": "\0"},
+        {"A b": "x"},
+        {"A": "Müller"},
+        {"A": "x\u010d\u010aB: y"},
+    ],
 )
 async def test_headers_that_would_change_the_message_are_refused(headers: dict[str, str]) -> None:
     async with client("service.test") as outbound:
@@ -311,6 +320,19 @@ async def test_cookies_are_not_kept() -> None:
         async with client("service.test") as outbound:
             await outbound.request("GET", server.url())
             await outbound.request("GET", server.url())
+    assert all("cookie" not in seen.headers for seen in server.requests)
+
+
+async def test_every_cookie_is_told_by_itself_and_a_redirect_leaves_none() -> None:
+    def answer(seen: Seen) -> bytes:
+        if seen.path == "/":
+            return http("302 Found", Location="/b", Set_Cookie="first=1")
+        return b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1, 2\r\nset-cookie: b=2\r\nContent-Length: 0\r\n\r\n"
+
+    async with serving(answer) as server:
+        async with client("service.test") as outbound:
+            response = await outbound.request("GET", server.url())
+    assert response == OutboundResponse(200, {}, b"", server.url("/b"), ("a=1, 2", "b=2"))
     assert all("cookie" not in seen.headers for seen in server.requests)
 
 
