@@ -18,6 +18,7 @@ from structforge.domain.workflow import PIN, NodeSpec, WorkflowDocument
 from structforge.engine.planner import validate_parameters
 from structforge.nodes.file_read import ReadFile, ReadFileParameters, options_of
 from structforge.nodes.formats.compressed import ZIP
+from structforge.nodes.formats.csv_options import ChosenKind
 from structforge.nodes.formats.encodings import ENCODINGS
 from structforge.nodes.formats.excel_reading import sheet_names
 from structforge.nodes.formats.file_names import file_path
@@ -81,28 +82,31 @@ class FilePreviews:
 
         Nodes that have something pinned, and files that are not there or cannot be read, stay as they are.
         """
-        nodes = [await self._pinned_node(principal, spec) for spec in document.nodes]
+        seen: dict[bytes, dict[str, Any] | None] = {}
+        nodes = []
+        for spec in document.nodes:
+            bare = spec.without_pin()
+            if _may_be_pinned(bare):
+                key = encode_json(bare.parameters)
+                if key not in seen:
+                    seen[key] = await self._recognised_now(principal, bare.parameters)
+                block = seen[key]
+                nodes.append(bare if block is None else bare.pinned(block))
+            else:
+                nodes.append(spec)
         return document.model_copy(update={"nodes": tuple(nodes)})
 
-    async def _pinned_node(self, principal: Principal, spec: NodeSpec) -> NodeSpec:
-        spec = spec.without_pin()
-        file = spec.parameters.get("file")
-        if (
-            spec.type != ReadFile.type
-            or spec.disabled
-            or PIN in spec.parameters
-            or not isinstance(file, str)
-            or not file
-            or "{{" in file
-        ):
-            return spec
+    async def _recognised_now(
+        self, principal: Principal, parameters: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return what is recognised of the file that the parameters name; nothing when it cannot be read."""
         try:
-            preview = await self.preview(principal, file, spec.parameters)
+            preview = await self.preview(principal, parameters["file"], parameters)
         except StructForgeError:
-            return spec
+            return None
         if preview.problems or preview.format in ("json", "json_lines", "text"):
-            return spec
-        return spec.pinned(preview.recognised)
+            return None
+        return preview.recognised
 
     async def _place(self, principal: Principal, file: str | dict[str, Any]) -> tuple[Path, str, str]:
         """Return where the bytes are, what the file is called, and its media type. Raises: NotFoundError."""
@@ -118,6 +122,19 @@ class FilePreviews:
         except NodeError as error:
             raise NotFoundError(replace(error.problem, where="file")) from error
         return place, file, ""
+
+
+def _may_be_pinned(spec: NodeSpec) -> bool:
+    """Tell whether a node reads a file by its path and its author pinned nothing."""
+    file = spec.parameters.get("file")
+    return (
+        spec.type == ReadFile.type
+        and not spec.disabled
+        and PIN not in spec.parameters
+        and isinstance(file, str)
+        and bool(file)
+        and "{{" not in file
+    )
 
 
 def _parameters(given: Mapping[str, Any]) -> ReadFileParameters:
@@ -200,7 +217,7 @@ def _shown(
     table = content.table if content is not None else None
     return FilePreview(
         format=content.format if content is not None else options.format,
-        recognised=content.recognised.as_json() if content is not None else {},
+        recognised=_recognised(content, complete=complete),
         columns=[] if table is None else _columns(table, options),
         rows=[] if table is None else _rows(table),
         text=_text(content),
@@ -211,6 +228,19 @@ def _shown(
         complete=complete,
         problems=problems,
     )
+
+
+def _recognised(content: Content | None, *, complete: bool) -> dict[str, Any]:
+    """Return what holds for the whole file: of one that was seen in part neither types nor an encoding of ASCII."""
+    if content is None:
+        return {}
+    found = content.recognised
+    if complete:
+        return found.as_json()
+    columns: tuple[tuple[str, ChosenKind], ...] = tuple((name, "auto") for name, _ in found.columns)
+    return replace(
+        found, columns=columns, encoding="" if found.encoding == "utf-8" else found.encoding
+    ).as_json()
 
 
 def _columns(table: TableRead, options: FileOptions) -> list[dict[str, Any]]:

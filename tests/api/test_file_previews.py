@@ -49,6 +49,7 @@ async def test_a_large_file_is_seen_by_its_beginning(http: httpx.AsyncClient) ->
     await http.put("/api/v1/files/a.csv", content=b"a,b\n" + line * 9_000)
     seen = await preview(http, "a.csv")
     assert (seen["complete"], len(seen["rows"]), len(seen["rows"][0][1])) == (False, 100, 500)
+    assert (seen["columns"][0]["type"], seen["recognised"]["columns"][0]["type"]) == ("integer", "auto")
     await http.put("/api/v1/files/b.gz", content=gzip.compress(b"0" * 100_000_000, 1))
     bomb = await preview(http, "b.gz")
     assert [problem["code"] for problem in bomb["problems"]] == ["file.too_large"]

@@ -4,6 +4,7 @@ Invariant: a file is decoded once; one that is UTF-8 already is passed on withou
 """
 
 import codecs
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE_BYTES = 64 * 1024
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ def decode(data: bytes, encoding: str, source: str) -> Decoded:
         name = marked if marked.startswith("utf-16") else "utf-16-le"
     start = len(mark) if marked == name else 0
     if name == "utf-8":
-        _require_utf8(data, source)
+        # What was recognised as UTF-8 was looked at for that.
+        if encoding != "auto" or marked:
+            _require_utf8(data, source)
     else:
         data, start = _text(data[start:], name, source).encode(), 0
     _refuse_nul(data, source)
@@ -80,7 +84,8 @@ def recognise_encoding(data: bytes, source: str) -> str:
     if is_utf8(data):
         return "utf-8"
     # The letters that tell encodings apart may come late: the sample is around the first of them.
-    first = next((place for place, byte in enumerate(data) if byte > 127), 0)  # fmt: skip
+    found_first = _NOT_ASCII.search(data)
+    first = found_first.start() if found_first else 0
     start = max(0, first - _SAMPLE_BYTES // 2)
     sample = data[start : start + _SAMPLE_BYTES]
     best = from_bytes(sample, cp_isolation=list(_RECOGNISED)).best()
