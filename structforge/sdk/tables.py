@@ -71,17 +71,15 @@ class Table:
         """Return the table of JSON rows; a field that a row lacks is null."""
         marks: dict[str, Mark] = {}
         ways: dict[str, Written] = {}
-        columns = []
+        columns: dict[str, pl.Series] = {}
         for name in names_of(rows):
             series, mark, way = column_of(name, [row.get(name) for row in rows])
-            columns.append(series)
+            columns[name] = series
             if mark is not None:
                 marks[name] = mark
             if way is not None:
                 ways[name] = way
-        frame = (
-            pl.DataFrame({one.name: one for one in columns}) if columns else pl.DataFrame(height=len(rows))
-        )
+        frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
         return cls(frame, marks, ways, unknown=not rows)
 
     @classmethod
@@ -90,7 +88,8 @@ class Table:
 
         `height` is that of a table without columns.
         """
-        series = [column.series.alias(name) for name, column in columns.items()]
+        # By name: in a list of series, polars gives one without a name another.
+        series = {name: column.series.alias(name) for name, column in columns.items()}
         marks = {name: column.mark for name, column in columns.items() if column.mark is not None}
         written = {name: column.written for name, column in columns.items() if column.written is not None}
         frame, found = normal(pl.DataFrame(series) if series else pl.DataFrame(height=height))
