@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from polars.selectors import by_name
 from pydantic import BaseModel, ConfigDict, Field
 
 from structforge.domain.errors import sentence
@@ -23,6 +24,7 @@ from structforge.sdk import (
     Result,
     parameter,
 )
+from structforge.sdk.table_cells import named
 
 CellType = Literal["text", "number", "integer", "decimal", "boolean", "date", "datetime"]
 
@@ -154,10 +156,13 @@ class Transform(Node[TransformParameters]):
             table = table.with_column(computed.column, values)
         if parameters.pick:
             table = with_columns_known(table, parameters.pick, where="parameters.pick")
-            table = table.with_frame(table.frame.select(list(dict.fromkeys(parameters.pick))))
+            table = table.with_frame(
+                table.frame.select(named(name) for name in dict.fromkeys(parameters.pick))
+            )
         if parameters.drop:
             table = with_columns_known(table, parameters.drop, where="parameters.drop")
-            table = table.with_frame(table.frame.drop(parameters.drop))
+            dropped = by_name(*parameters.drop)
+            table = table.with_frame(table.frame.drop(dropped))
         if parameters.rename:
             table = with_columns_known(table, parameters.rename, where="parameters.rename")
             names = [parameters.rename.get(column, column) for column in table.columns]

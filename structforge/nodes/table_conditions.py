@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from structforge.domain.errors import sentence
 from structforge.nodes.table_bounds import above, bound_of, equal, under
 from structforge.sdk import NodeError
-from structforge.sdk.table_cells import CellType, spelled
+from structforge.sdk.table_cells import CellType, named, spelled
 from structforge.sdk.tables import Table
 
 Operator = Literal[
@@ -83,7 +83,7 @@ class _Test:
         self._value = condition.value
         self._kind: CellType = table.types[condition.column]
         self._dtype = table.frame.schema[condition.column]
-        self._column = pl.col(condition.column)
+        self._column = named(condition.column)
         self._text = table.text_of(condition.column)
         self._where = f"{where}.value"
 

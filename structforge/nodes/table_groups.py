@@ -20,6 +20,7 @@ from structforge.sdk import (
     Result,
     parameter,
 )
+from structforge.sdk.table_cells import named
 
 
 class GroupKey(BaseModel):
@@ -141,7 +142,7 @@ class Aggregate(Node[AggregateParameters]):
         columns = [*(Column(key.series.gather(first), key.mark, key.written) for key in keys), *figures]
         result = Table.of_columns(dict(zip(names, columns, strict=True)))
         if keys:
-            order = names[: len(keys)]
+            order = [named(name) for name in names[: len(keys)]]
             result = result.with_frame(result.frame.sort(order, nulls_last=True, maintain_order=True))
         context.log("info", f"{table.height} rows in {result.height} groups")
         return table_result(context, result)
@@ -163,9 +164,9 @@ def _key(table: Table, key: GroupKey, where: str) -> Column:
 
 
 def _part_of(cells: pl.Series, part: DatePart, where: str) -> pl.Series:
-    frame = cells.to_frame()
-    found = date_part(frame, pl.col(cells.name), part, where=where)
-    return frame.select(found.alias(cells.name)).to_series()
+    frame = cells.to_frame("cells")
+    found = date_part(frame, pl.col("cells"), part, where=where)
+    return frame.select(found.alias("cells")).to_series()
 
 
 def _asked(figure: Measure, table: Table, where: str) -> Asked:

@@ -62,13 +62,11 @@ def _json_keys(column: Column) -> pl.Series:
 
 
 def _float_keys(series: pl.Series) -> pl.Series:
-    name = series.name
-    text = pl.col(name).cast(pl.String)
+    cell = pl.col("cell")
+    text = cell.cast(pl.String)
     trimmed = pl.when(text.str.ends_with(".0")).then(text.str.head(-2)).otherwise(text)
-    keys = series.to_frame().select(
-        pl.when(pl.col(name) == 0).then(pl.lit("0")).otherwise(trimmed).alias(name)
-    )
-    made = keys.get_column(name)
+    keys = series.to_frame("cell").select(pl.when(cell == 0).then(pl.lit("0")).otherwise(trimmed))
+    made = keys.to_series().alias(series.name)
     powers = made.str.contains("e", literal=True)
     if not powers.any():
         return made

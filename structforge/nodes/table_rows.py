@@ -19,6 +19,7 @@ from structforge.sdk import (
     Result,
     parameter,
 )
+from structforge.sdk.table_cells import named
 
 TABLE_IN = (Port("in", "table", "Table", "The rows to work on."),)
 TABLE_OUT = (Port("out", "table", "Table", "The resulting rows."),)
@@ -180,7 +181,9 @@ class Sort(Node[SortParameters]):
             table = with_columns_known(table, names, where="parameters.by")
             frame = table.frame
             descending = [key.descending for key in parameters.by]
-            frame = frame.sort(names, descending=descending, nulls_last=True, maintain_order=True)
+            frame = frame.sort(
+                [named(name) for name in names], descending=descending, nulls_last=True, maintain_order=True
+            )
         # Numbers of any size may be given; polars takes 64 bits.
         limit = None if parameters.limit is None else min(parameters.limit, frame.height)
         return table_result(context, table.with_frame(frame.slice(min(parameters.skip, frame.height), limit)))

@@ -71,9 +71,8 @@ def _one_below_other(columns: Sequence[Column], dtype: pl.DataType) -> pl.Series
 
 
 def _spelled(column: Column) -> pl.Series:
-    name = column.series.name
-    text = spelled_column(pl.col(name), column.series.dtype, column.written)
-    return column.series.to_frame().select(text.alias(name)).get_column(name)
+    text = spelled_column(pl.col("cell"), column.series.dtype, column.written)
+    return column.series.to_frame("cell").select(text.alias("cell")).to_series()
 
 
 def _one_way(columns: Sequence[Column]) -> Written | None:

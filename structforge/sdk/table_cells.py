@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any, Literal
 
 import polars as pl
+from polars.selectors import by_name
 
 from structforge.domain.values import JsonValue, decode_json, encode_json, journal_safe
 
@@ -31,6 +32,11 @@ DIGITS = 38
 INT64 = range(-(2**63), 2**63)
 _EXACT_FLOAT = 2**53
 _MAX_CELLS_BYTES = 1 << 31
+
+
+def named(name: str) -> pl.Expr:
+    """Return the expression of a column by its very name: polars takes `*` and `^a.*$` for patterns elsewhere."""
+    return by_name(name).as_expr()
 
 
 def names_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -130,7 +136,7 @@ def normal(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Mark]]:
             changes.append(json_column(name, map(_plain, frame.get_column(name).to_list())))
         elif dtype in (pl.Int128, pl.UInt64, pl.UInt128):
             changes.append(narrowed(frame.get_column(name)))
-        elif (change := _flat(pl.col(name), dtype)) is not None:
+        elif (change := _flat(named(name), dtype)) is not None:
             changes.append(change.alias(name))
     return (frame.with_columns(changes) if changes else frame), marks
 

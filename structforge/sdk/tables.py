@@ -24,6 +24,7 @@ from structforge.sdk.table_cells import (
     Written,
     cells_of,
     column_of,
+    named,
     names_of,
     normal,
     spelled_column,
@@ -156,7 +157,7 @@ class Table:
 
     def text_of(self, name: str) -> pl.Expr:
         """Return the expression of a column as text, each cell as JSON spells it."""
-        return spelled_column(pl.col(name), self.frame.schema[name], self.written.get(name))
+        return spelled_column(named(name), self.frame.schema[name], self.written.get(name))
 
     def cells(self, name: str) -> list[Any]:
         """Return the JSON values of a column."""
@@ -296,7 +297,7 @@ def load_table(
     lazy = stored.lazy
     if columns is not None:
         known = lazy.collect_schema().names()
-        lazy = lazy.select([name for name in columns if name in known])
+        lazy = lazy.select([named(name) for name in columns if name in known])
     if start or stop is not None:
         lazy = lazy.slice(start, None if stop is None else max(stop - start, 0))
     return stored.table(lazy)

@@ -25,7 +25,7 @@ from structforge.domain.values import JsonValue, decode_json, encode_json
 from structforge.engine.reading import VALUE_MEDIA_TYPE
 from structforge.nodes.formats.csv_writing import CsvStyle, write_csv
 from structforge.sdk import TABLE_MEDIA_TYPE
-from structforge.sdk.table_cells import CellType, spelled
+from structforge.sdk.table_cells import CellType, named, spelled
 from structforge.sdk.tables import StoredTable, Table
 from structforge.services.files import FileService, StoredFile
 
@@ -207,7 +207,9 @@ def _page(stored: StoredTable, query: RowsQuery) -> TablePage:
                         sentence("Its columns are: {schema}.", schema=", ".join(list(types)[:20])),
                     )
                 )
-            frame = frame.sort(query.sort, descending=query.descending, nulls_last=True, maintain_order=True)
+            frame = frame.sort(
+                named(query.sort), descending=query.descending, nulls_last=True, maintain_order=True
+            )
         if query.search:
             found = frame.collect()
             matched, frame = found.height, found.lazy()
@@ -222,7 +224,7 @@ def _page(stored: StoredTable, query: RowsQuery) -> TablePage:
 def _holds(names: Iterable[str], search: str) -> pl.Expr:
     needle = search.lower()
     found = [
-        pl.col(name).cast(pl.String).str.to_lowercase().str.contains(needle, literal=True).fill_null(False)
+        named(name).cast(pl.String).str.to_lowercase().str.contains(needle, literal=True).fill_null(False)
         for name in names
     ]
     return pl.any_horizontal(found) if found else pl.lit(False)

@@ -31,7 +31,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
-NAMES = st.sampled_from(["a", "b", "key 0", "row", "len", "literal", "", "a.b", "é"])
+NAMES = st.sampled_from(["a", "b", "key 0", "row", "len", "literal", "", "a.b", "é", "*", "^a.*$"])
 ROWS = st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=6)
 OPERATORS = st.sampled_from(
     [

@@ -506,3 +506,19 @@ def test_an_expression_that_fails_in_some_rows_leaves_them_empty_if_asked() -> N
     assert [row["c"] for row in found] == [None if not row["b"] else 6 / row["b"] for row in rows]
     unknown = {"compute": [{"column": "c", "expression": "x + 1"}], "on_bad_value": "empty"}
     assert error_of(Transform(), unknown, **{"in": rows}).problem.code == "table.unknown_column"
+
+
+def test_names_of_columns_are_names_and_no_patterns() -> None:
+    rows = [{"*": 2, "^a.*$": "x", "ab": 1.5, "": None}, {"*": 1, "^a.*$": "y", "ab": 2.5, "": None}]
+    assert value_of(Transform(), {"drop": ["*"]}, **{"in": rows}) == [
+        {name: cell for name, cell in row.items() if name != "*"} for row in rows
+    ]
+    assert value_of(Transform(), {"pick": ["^a.*$", ""]}, **{"in": rows}) == [
+        {"^a.*$": "x", "": None},
+        {"^a.*$": "y", "": None},
+    ]
+    assert value_of(Sort(), {"by": [{"column": "*"}]}, **{"in": rows}) == rows[::-1]
+    condition = {"column": "^a.*$", "value": "y"}
+    assert value_of(Filter(), {"conditions": [condition]}, **{"in": rows}) == rows[1:]
+    grouped = {"group_by": [{"column": "*"}], "measures": [{"function": "max", "column": "", "name": "top"}]}
+    assert value_of(Aggregate(), grouped, **{"in": rows}) == [{"*": 1, "top": None}, {"*": 2, "top": None}]
