@@ -520,5 +520,8 @@ def test_names_of_columns_are_names_and_no_patterns() -> None:
     assert value_of(Sort(), {"by": [{"column": "*"}]}, **{"in": rows}) == rows[::-1]
     condition = {"column": "^a.*$", "value": "y"}
     assert value_of(Filter(), {"conditions": [condition]}, **{"in": rows}) == rows[1:]
-    grouped = {"group_by": [{"column": "*"}], "measures": [{"function": "max", "column": "", "name": "top"}]}
-    assert value_of(Aggregate(), grouped, **{"in": rows}) == [{"*": 1, "top": None}, {"*": 2, "top": None}]
+    grouped = {
+        "group_by": [{"column": "*"}],
+        "measures": [{"function": "max", "column": "^a.*$", "name": "a"}],
+    }
+    assert value_of(Aggregate(), grouped, **{"in": rows}) == [{"*": 1, "a": "y"}, {"*": 2, "a": "x"}]
