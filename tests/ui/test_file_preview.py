@@ -152,7 +152,8 @@ async def test_a_file_that_is_not_there_and_one_without_rows(open_page: OpenPage
     await wrong.get_by_role("button", name="Try again").click()
     look = page.locator("section.look")
     await expect(look).to_contain_text("There are no rows in this file.")
-    await page.get_by_label("Choose a file").select_option("empty-preview.csv")
+    async with page.expect_response("**/files/preview"):
+        await page.get_by_label("Choose a file").select_option("empty-preview.csv")
     await expect(page.locator(".look.skeleton")).to_have_count(0)
     await expect(page.locator(".look")).to_have_count(1)
     await shot(page, "look-empty")

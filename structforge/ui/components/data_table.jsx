@@ -1,7 +1,8 @@
 // A table of any length: only the rows in sight are drawn. Rows are given, or come by the page from an address that
 // answers {columns, rows, matched, total} and searches and sorts itself. Knows nothing of what the rows mean.
 import { useEffect, useMemo, useRef, useState } from "react";
-import { compareNumbers, digitsOf, isContainer, isNumber, readBody, writeJson } from "$/public/jsx/exact.jsx";
+import { compareNumbers } from "$/public/jsx/digits.jsx";
+import { digitsOf, isContainer, isNumber, readBody, writeJson } from "$/public/jsx/exact.jsx";
 import { Refusal, Told, saidBy } from "$/public/jsx/told.jsx";
 
 const ROW_PX = 30;

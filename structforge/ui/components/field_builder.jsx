@@ -2,7 +2,8 @@
 // JSON beside it for what the list cannot show. Knows no words of the program around it.
 import { useContext, useEffect, useRef, useState } from "react";
 import { Told, tell } from "$/public/jsx/told.jsx";
-import { digitsOf, isObject, typedNumber } from "$/public/jsx/exact.jsx";
+import { typedNumber } from "$/public/jsx/digits.jsx";
+import { digitsOf, isObject } from "$/public/jsx/exact.jsx";
 import { FormContext, below, useDraft, shown } from "$/public/jsx/inputs.jsx";
 import {
   KINDS, LIMITS, addField, beyondFields, canList, choicesOf, fieldsOf, freeName, isAt, moveField, putField, removeField, renameField, setChoices, setKeyword, setKind, setRequired,

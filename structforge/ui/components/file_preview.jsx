@@ -2,7 +2,8 @@
 // each to be changed, with the first rows below. Knows no words of the program around it.
 import { useEffect, useId, useMemo, useState } from "react";
 import { Blank } from "$/public/jsx/data_table.jsx";
-import { digitsOf, isNumber, readBody, sameValue, writeJson } from "$/public/jsx/exact.jsx";
+import { sameValue } from "$/public/jsx/digits.jsx";
+import { digitsOf, isNumber, readBody, writeJson } from "$/public/jsx/exact.jsx";
 import { Refusal, Told, saidBy } from "$/public/jsx/told.jsx";
 
 const PAUSE_MS = 350;

@@ -4,7 +4,8 @@
 import { memo, useCallback, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
 import { FieldBuilder } from "$/public/jsx/field_builder.jsx";
 import { post } from "$/public/jsx/outbox.jsx";
-import { isObject, sameValue } from "$/public/jsx/exact.jsx";
+import { sameValue } from "$/public/jsx/digits.jsx";
+import { isObject } from "$/public/jsx/exact.jsx";
 import { FilePreview, shownInPreview } from "$/public/jsx/file_preview.jsx";
 import {
   CLOSED, ChoiceInput, DateInput, FileInput, FormContext, NumberInput, PickInput, SelectInput, TextInput, below, boundsOf, isExpression, kindOf, resolved, shown,

@@ -1,6 +1,7 @@
 // The widgets of a form made of a JSON Schema, one for each kind of value. Knows no words of the program around it.
 import { Suspense, createContext, lazy, useContext, useEffect, useRef, useState } from "react";
-import { compareNumbers, digitsOf, isNumber, readBody, sameValue, stepped, typedNumber, writeJson } from "$/public/jsx/exact.jsx";
+import { compareNumbers, sameValue, stepped, typedNumber } from "$/public/jsx/digits.jsx";
+import { digitsOf, isNumber, readBody, writeJson } from "$/public/jsx/exact.jsx";
 import { Told, useWorded } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));

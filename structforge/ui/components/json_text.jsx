@@ -1,7 +1,8 @@
 // JSON in an editor, checked while it is typed; told when it is left, whether it is JSON or not. Knows no words of the
 // program around it.
 import { Suspense, lazy, useEffect, useId, useState } from "react";
-import { placeOfFault, readJson } from "$/public/jsx/exact.jsx";
+import { placeOfFault } from "$/public/jsx/digits.jsx";
+import { readJson } from "$/public/jsx/exact.jsx";
 import { Told } from "$/public/jsx/told.jsx";
 
 const CodeField = lazy(() => import("$/public/jsx/code.jsx"));

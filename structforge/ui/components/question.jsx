@@ -1,7 +1,8 @@
 // A question to a person: declared fields, a remark, and a button for each decision. Knows no words of the program
 // around it.
 import { memo, useEffect, useId, useState } from "react";
-import { placeOfFault, readJson, typedNumber } from "$/public/jsx/exact.jsx";
+import { placeOfFault, typedNumber } from "$/public/jsx/digits.jsx";
+import { readJson } from "$/public/jsx/exact.jsx";
 import { Prose } from "$/public/jsx/prose.jsx";
 import { Told, useTell } from "$/public/jsx/told.jsx";
 

@@ -1,7 +1,8 @@
 // Lists, names with values, and several of some words: the fields of a form that hold more than one value. Knows no words
 // of the program around it.
 import { useContext, useState } from "react";
-import { digitsOf, isContainer, isObject, sameValue } from "$/public/jsx/exact.jsx";
+import { sameValue } from "$/public/jsx/digits.jsx";
+import { digitsOf, isContainer, isObject } from "$/public/jsx/exact.jsx";
 import { FormContext, TextInput, below, choiceText, resolved, shown, useDraft } from "$/public/jsx/inputs.jsx";
 import { Told, useWorded } from "$/public/jsx/told.jsx";
 import { AnyInput } from "$/public/jsx/typed.jsx";

@@ -1,7 +1,8 @@
 // Fields for a value of any type: JSON as text, and a text with a switch beside it that says what the text means. Knows no
 // words of the program around it.
 import { useContext, useEffect, useRef, useState } from "react";
-import { digitsOf, exactNumber, isContainer, isNumber, isNumberText, placeOfFault, readJson, sameValue, typedNumber, writeJson } from "$/public/jsx/exact.jsx";
+import { isNumberText, placeOfFault, sameValue, typedNumber } from "$/public/jsx/digits.jsx";
+import { digitsOf, exactNumber, isContainer, isNumber, readJson, writeJson } from "$/public/jsx/exact.jsx";
 import { FormContext, TextInput, isExpression, shown } from "$/public/jsx/inputs.jsx";
 import { Told } from "$/public/jsx/told.jsx";
 
