@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from structforge.engine.environment import ProcessCall
+from structforge.runtime import processes
 from structforge.runtime.processes import DEATHS_PER_CALL, KILLS_PER_CALL, ProcessPool
 from structforge.sdk.context import NodeError
 from tests.support.eventually import eventually
@@ -79,3 +80,19 @@ async def test_a_step_that_always_gets_its_process_killed_fails_at_last(pool: Pr
         await call(pool, "test.die_blocking")
     assert caught.value.problem.code == "step.process_died"
     assert str(KILLS_PER_CALL) in caught.value.problem.message
+
+
+async def test_a_step_goes_to_the_process_that_made_its_tables(
+    pool: ProcessPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among idle processes; where none knows a table, the one that worked last is taken."""
+    digests = [character * 64 for character in "abc"]
+    first, second, third = (processes._Child(None) for _ in digests)  # type: ignore[arg-type]
+    first.handled(digests[:2])
+    second.handled(digests[2:])
+    for wanted, chosen in ((digests[:1], first), (digests, first), (digests[2:], second), ([], third)):
+        monkeypatch.setattr(pool, "_free", [first, second, third])
+        assert pool._best(wanted) is chosen
+    first.handled(f"{number:064x}" for number in range(processes.REMEMBERED_ARTIFACTS))
+    assert not first.knows(digests)
+    monkeypatch.setattr(pool, "_free", [])
