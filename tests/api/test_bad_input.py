@@ -112,7 +112,9 @@ FILES: dict[str, tuple[bytes | None, str, str]] = {
     "a malformed row": (b"city,temp\nOslo,3\nRome,18,x\n", "file.csv_row", "line 3"),
     "no such file": (None, "file.not_found", "parameters.file"),
     "empty": (b"", "file.empty", "data.csv"),
-    "not UTF-8": (b"city\nM\xfcnchen\n", "file.not_utf8", "line 2"),
+    # `M\xfcnchen` alone is recognised as Latin letters since encodings are: no text at all is not.
+    "a NUL": (b"city\nM\x00nchen\n", "file.nul", "line 2"),
+    "no text": (bytes(range(256)), "file.encoding_unknown", "parameters.encoding"),
     "larger than the limit": (b"city\n" + b"x" * (1 << 20), "file.too_large", "data.csv"),
 }
 
