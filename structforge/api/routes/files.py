@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from structforge.api.bodies import body_chunks, json_body
+from structforge.api.bodies import body_chunks, documented, json_body
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
 from structforge.api.schemas.files import FileList, FilePreviewBody, FilePreviewPublic, FilePublic
@@ -39,7 +39,12 @@ async def list_files(services: Services, principal: Signed) -> Response:
     return JsonResponse(FileList(items=[FilePublic.of(entry) for entry in found]).model_dump())
 
 
-@router.post("/files/preview", response_model=FilePreviewPublic, summary="Look into a file")
+@router.post(
+    "/files/preview",
+    response_model=FilePreviewPublic,
+    openapi_extra=documented(FilePreviewBody),
+    summary="Look into a file",
+)
 async def preview_file(
     services: Services, principal: Signed, body: Annotated[FilePreviewBody, json_body(FilePreviewBody)]
 ) -> Response:
