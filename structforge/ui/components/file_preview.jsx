@@ -54,7 +54,7 @@ function Setting({ name, value, fallback, found, options, texts, readOnly, probl
   const said = (each) => texts[`${name}_${textOf(each)}`] ?? textOf(each);
   const change = (event) => (event.target.value === "" ? onUnset(name) : onSet(name, known.find((each) => textOf(each) === event.target.value)));
   const sure = typeof fallback === "boolean";
-  const seen = sure ? fallback : found;
+  const seen = sure ? fallback : found === "auto" ? "" : found;
   const auto = !sure && (chosen || seen === "" || seen === undefined || seen === null) ? texts.auto : said(seen);
   // What is recognised stands there once: as that.
   const others = known.filter((each) => (sure ? each !== fallback : chosen || !sameValue(each, seen ?? null)));
@@ -153,7 +153,7 @@ export function FilePreview({ href, file, schema, values, problems = {}, texts, 
         ))}
       </div>
       {found.problems.map((each, at) => (
-        <p key={at} className="error" role="alert"><Told said={each} part="message" /> {each.where && <code>{each.where}</code>} <span className="muted"><Told said={each} part="hint" /></span></p>
+        <p key={at} className="error" role="alert"><Told said={each} part="message" /> {each.where && each.where !== file && <code>{each.where}</code>} <span className="muted"><Told said={each} part="hint" /></span></p>
       ))}
       {problems.types?.said && <p className="error" role="alert"><Told said={problems.types.said} /></p>}
       {table && !isExpression(values.types) && <Rows {...{ found, types, choices, texts, readOnly, onType }} />}
