@@ -5,6 +5,7 @@
 #   make lint          ruff and mypy --strict
 #   make bench         measure, print, write bench/latest.json
 #   make chaos         kill real processes, then count;   make chaos ROWS=R1,R5 SHORT=1 JSON=chaos.json
+#   make fuzz          random data at length;   make fuzz MINUTES=10 PARTS="csv rows"
 #   make clean         remove what was built (the data in .structforge stays)
 
 SHELL := /bin/sh
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 T ?=
 ROWS ?=
 
-.PHONY: up down test lint bench chaos clean lock install-run install-dev
+.PHONY: up down test lint bench chaos fuzz clean lock install-run install-dev
 
 up: install-run
 	@exec $(BIN)/structforge up $(if $(filter-out 0,$(DETACH)),--detach)
@@ -37,6 +38,9 @@ bench: install-dev
 
 chaos: install-dev
 	@exec $(BIN)/structforge chaos $(if $(ROWS),--only $(ROWS)) $(if $(filter-out 0,$(SHORT)),--short) $(if $(JSON),--json $(JSON))
+
+fuzz: install-dev
+	@exec $(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(PARTS)
 
 clean:
 	rm -rf .venv .venv.lock .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .web test-results

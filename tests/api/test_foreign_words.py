@@ -14,7 +14,7 @@ from structforge.domain.validation import errors_of, parse_document, validate
 from structforge.domain.workflow import WorkflowDocument
 from structforge.engine.planner import make_plan
 from structforge.sdk.shapes import shapes_of
-from tests.support.node_fuzz import FOREIGN, object_for, random_json, registry, value_for
+from tests.fuzz.node_types import FOREIGN, object_for, random_json, registry, value_for
 
 REGISTRY = registry()
 ROUNDS = 40

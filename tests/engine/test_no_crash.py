@@ -8,8 +8,8 @@ import pytest
 
 from structforge.domain.errors import InvalidError, Problem
 from structforge.sdk import Node
+from tests.fuzz.node_types import FILES, FOREIGN, answer, inputs_for, nodes_that_run, object_for, registry
 from tests.support.execution import Workshop
-from tests.support.node_fuzz import FILES, FOREIGN, answer, inputs_for, nodes_that_run, object_for, registry
 from tests.support.workflows import document, node
 
 ROUNDS = 6

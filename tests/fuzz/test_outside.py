@@ -1,4 +1,4 @@
-"""A moment of each fuzzer; `python -m tests.fuzz.outside` goes on for as long as it is told to."""
+"""A moment of each fuzzer; `python -m tests.fuzz postgres http hooks` runs them at length."""
 
 import random
 from collections.abc import Awaitable, Callable

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from structforge.nodes.formats.csv_options import CsvOptions
-from tests.support.csv_fuzz import check, random_file
+from tests.fuzz.csv_files import check, random_file
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -13,7 +13,7 @@ from structforge.nodes.formats.csv_structure import prepare, read_header, read_r
 from structforge.nodes.formats.csv_writing import CsvStyle, write_csv
 from structforge.nodes.formats.reading import read_csv
 from structforge.sdk import NodeError
-from tests.support.csv_fuzz import random_file
+from tests.fuzz.csv_files import random_file
 
 CELLS = (
     "", '""', "0", "1", "-1", "007", "+1", "1.0", "1.5", "2.50", "1.10", "-0", "-0.0", "-0.5", "0.05", "1e5", "1E5",

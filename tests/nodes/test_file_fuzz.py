@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.file_fuzz import run
+from tests.fuzz.file_nodes import run
 
 
 @pytest.mark.parametrize("seed", ["first", "second"])

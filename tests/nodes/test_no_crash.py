@@ -3,7 +3,7 @@
 import pytest
 
 from structforge.sdk.testing import run_node
-from tests.support.node_fuzz import FOREIGN, fuzz, nodes_that_run, registry
+from tests.fuzz.node_types import FOREIGN, fuzz, nodes_that_run, registry
 
 ROUNDS = 60
 SEEDS = range(4)

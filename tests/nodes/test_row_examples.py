@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.row_examples import differences
+from tests.fuzz.row_expressions import differences
 
 
 @pytest.mark.parametrize("seed", range(20))

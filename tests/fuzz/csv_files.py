@@ -1,13 +1,11 @@
 """Small random CSV files, read by the product and by Python's `csv`: equal, or an error with a code.
 
-`python -m tests.support.csv_fuzz 200000 [seed]` runs it at length; the suite runs some thousands.
+`python -m tests.fuzz csv` runs it at length; the suite runs some thousands.
 """
 
 import csv
 import io
 import random
-import sys
-from collections import Counter
 
 from structforge.nodes.formats.csv_options import CsvOptions
 from structforge.nodes.formats.csv_structure import prepare, read_header, read_rows
@@ -83,18 +81,7 @@ def check(text: str, options: CsvOptions) -> str:
     return ours if isinstance(ours, str) else "rows"
 
 
-def main(count: int, seed: int) -> None:
-    """Check `count` files."""
-    dice = random.Random(seed)
-    seen = Counter(check(*random_file(dice)) for _ in range(count))
-    sys.stdout.write(f"{count} files, seed {seed}: {dict(seen)}\n")
-
-
 def _dialect(options: CsvOptions) -> dict[str, object]:
     if options.quote:
         return {"delimiter": options.delimiter, "quotechar": options.quote}
     return {"delimiter": options.delimiter, "quoting": csv.QUOTE_NONE}
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000, int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -1,16 +1,13 @@
 """Throws data at every built-in node type: random JSON at its ports, valid-ish and random values at its parameters.
 
 Whatever comes, a node ends with a result that is JSON, or with a problem in our words.
-`python -m tests.support.node_fuzz --seconds 600` goes on for a while and prints what it found;
+`python -m tests.fuzz nodes` runs it at length and prints what it found;
 tests/nodes/test_no_crash.py does a part with fixed seeds.
 """
 
-import argparse
 import asyncio
-import json
 import random
 import re
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -361,20 +358,3 @@ def fuzz(seed: int, *, rounds: int | None = None, seconds: float | None = None) 
 
         asyncio.run(all_of_them())
     return found
-
-
-def main() -> int:
-    """Fuzz for a while; the exit code says whether something was found."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=float, default=600)
-    options.add_argument("--seed", type=int, default=0)
-    chosen = options.parse_args()
-    found = fuzz(chosen.seed, seconds=chosen.seconds)
-    for kind, story in found.faults.items():
-        sys.stdout.write(f"== {kind}\n{story[:3_000]}\n\n")
-    sys.stdout.write(json.dumps({"runs": found.runs, "faults": len(found.faults)}) + "\n")
-    return 1 if found.faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,9 @@
 """Random row expressions over random tables, held against the `{{ }}` language on each row's values.
 
-`python -m tests.support.row_examples --minutes 10` looks for differences until the time is over.
+`python -m tests.fuzz rows` looks for differences until the time is over; the suite tries some thousands.
 """
 
-import argparse
 import random
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -604,24 +601,3 @@ def differences(seed: int, count: int, rounds: int = 12) -> Iterator[Difference]
         found = difference(random_expression(chance), table)
         if found is not None:
             yield found
-
-
-def main() -> None:
-    """Look for differences until the time is over, and print them."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--most", type=int, default=20)
-    options = parser.parse_args()
-    end = time.monotonic() + 60 * options.minutes
-    seed, tried, found = options.seed, 0, 0
-    while time.monotonic() < end and found < options.most:
-        for each in differences(seed, 120):
-            found += 1
-            sys.stdout.write(f"seed {seed}: {each}\n")
-        seed, tried = seed + 1, tried + 120
-    sys.stdout.write(f"{tried} expressions, {found} differences\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,11 @@
 """Random bytes and random JSON through the nodes that read and write files: a value, or an error with a code.
 
-`python -m tests.support.file_fuzz 600 [seed]` runs it for so many seconds; the suite runs some hundred rounds.
+`python -m tests.fuzz files` runs it at length; the suite runs some hundred rounds.
 """
 
 import io
 import json
 import random
-import sys
-import time
 import zipfile
 from collections import Counter
 from decimal import Decimal
@@ -183,17 +181,3 @@ def _sheet(dice: random.Random) -> bytes:
                     cell = dice.choice((1, 1.5, "a", "", True, 45_000, "=1/0", "2024-01-31", "x" * 100))
                     page.write(row, column, cell, *([day] if cell == 45_000 else []))
     return buffer.getvalue()
-
-
-def main(seconds: float, seed: int) -> None:
-    """Do rounds for some seconds and tell what came out."""
-    seen: Counter[str] = Counter()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        seen += run(500, seed)
-        seed += 1
-    sys.stdout.write(f"{seen.total()} rounds up to seed {seed}: {dict(seen.most_common())}\n")
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 600, int(sys.argv[2]) if len(sys.argv) > 2 else 1)
