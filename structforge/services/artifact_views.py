@@ -7,9 +7,10 @@ what goes out is bounded whatever is inside.
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import polars as pl
 
@@ -123,8 +124,11 @@ class ArtifactViews:
             )
         return StoredFile(file.path, file.name, media_type, file.size_bytes)
 
-    async def export(self, principal: Principal, digest: str, form: Form) -> Path:
-        """Write a table as CSV or JSON into a file that the caller removes. Raises: NotFoundError, InvalidError."""
+    async def export(self, principal: Principal, digest: str, form: Form) -> BinaryIO:
+        """Return a table as CSV or JSON in a file without a name, which is gone when the caller closes it.
+
+        Raises: NotFoundError, InvalidError.
+        """
         file = await self._files.artifact(principal, digest)
         return await self._read(lambda: _export(_frame(file), form))
 
@@ -292,21 +296,19 @@ def _json(file: StoredFile) -> JsonValue:
         raise InvalidError(error.problem) from error
 
 
-def _export(stored: StoredTable, form: Form) -> Path:
+def _export(stored: StoredTable, form: Form) -> BinaryIO:
     try:
         table = stored.table(stored.lazy)
     except pl.exceptions.PolarsError as error:
         raise _no_table() from error
-    with tempfile.NamedTemporaryFile(prefix="structforge-export-", delete=False) as target:
-        try:
-            if form == "json":
-                target.write(encode_json([*table.rows()]))
-            else:
-                target.write(write_csv(table, CsvStyle()))
-        except BaseException:
-            Path(target.name).unlink()
-            raise
-    return Path(target.name)
+    told = encode_json([*table.rows()]) if form == "json" else write_csv(table, CsvStyle())
+    # On disk, as a slow reader would hold it in memory; without a name, as only the server knows when it is sent.
+    with ExitStack() as stack:
+        target = stack.enter_context(tempfile.TemporaryFile(prefix="structforge-export-"))
+        target.write(told)
+        target.seek(0)
+        stack.pop_all()
+    return target
 
 
 def _no_table() -> InvalidError:

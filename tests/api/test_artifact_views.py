@@ -13,7 +13,7 @@ from structforge.sdk import TABLE_MEDIA_TYPE
 from structforge.services.artifact_views import MAX_CUT_NODES, MAX_ITEMS, MAX_TEXT_CHARACTERS, cut
 from structforge.storage.artifacts import FileArtifactStore
 from structforge.storage.repositories.artifacts import Artifacts
-from tests.support.installation import SECOND, Installation
+from tests.support.installation import ORIGIN, SECOND, Installation
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
@@ -77,7 +77,29 @@ async def test_a_stored_list_of_objects_is_a_table_and_a_value(
     exported = await http.get(f"{path}/export", params={"form": "csv", "name": "rows"})
     assert exported.headers["content-disposition"] == "attachment; filename*=UTF-8''rows.csv"
     assert exported.text.splitlines()[:2] == ["id,note", "0,"]
+    assert int(exported.headers["content-length"]) == len(exported.content)
     assert len((await http.get(f"{path}/export", params={"form": "json"})).json()) == 300
+
+
+async def test_an_export_is_sent_as_bytes_not_by_a_path_that_is_gone_when_it_is_read(
+    installation: Installation,
+) -> None:
+    path = await stored(installation, b'[{"id":1}]', VALUE_MEDIA_TYPE)
+    kinds: list[str] = []
+
+    async def able_to_send_paths(scope: Any, receive: Any, send: Any) -> None:
+        async def noted(message: Any) -> None:
+            kinds.append(message["type"])
+            await send(message)
+
+        extensions = {**scope.get("extensions", {}), "http.response.pathsend": {}}
+        await installation.gateway({**scope, "extensions": extensions}, receive, noted)
+
+    headers = {"authorization": f"Bearer {await installation.token()}"}
+    transport = httpx.ASGITransport(app=able_to_send_paths)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers) as http:
+        assert (await http.get(f"{path}/export")).text == "id\r\n1\r\n"
+    assert "http.response.pathsend" not in kinds
 
 
 @pytest.mark.parametrize(

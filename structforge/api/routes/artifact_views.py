@@ -3,23 +3,24 @@
 Invariant: pictures are the only thing shown in place, by what their bytes are, with a policy that runs nothing.
 """
 
+import os
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from structforge.api.deps import Services, Signed
 from structforge.api.responses import JsonResponse
-from structforge.api.routes.files import attachment
+from structforge.api.routes.files import attachment_headers
 from structforge.api.schemas.files import CutValuePublic, TablePagePublic
 from structforge.services.artifact_views import MAX_ROWS, RowsQuery
-from structforge.services.files import StoredFile
 
 router = APIRouter(tags=["files"])
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_CHUNK_BYTES = 256 * 1024
 
 
 @router.get(
@@ -60,7 +61,7 @@ async def show_picture(services: Services, principal: Signed, digest: str) -> Re
     return FileResponse(file.path, media_type=file.media_type, headers=headers)
 
 
-@router.get("/artifacts/{digest}/export", summary="Download a table", response_class=FileResponse)
+@router.get("/artifacts/{digest}/export", summary="Download a table", response_class=StreamingResponse)
 async def export_table(
     services: Services,
     principal: Signed,
@@ -69,8 +70,13 @@ async def export_table(
     name: Annotated[str, Query(max_length=200)] = "table",
 ) -> Response:
     """Send a table as CSV or JSON."""
-    path = await services.artifact_views.export(principal, digest, form)
-    file = StoredFile(path, f"{name or 'table'}.{form}", _TYPES[form], path.stat().st_size)
-    response = attachment(file, file.name)
-    response.background = BackgroundTask(path.unlink, missing_ok=True)
-    return response
+    file = await services.artifact_views.export(principal, digest, form)
+    headers = attachment_headers(f"{name or 'table'}.{form}")
+    headers["content-length"] = str(os.fstat(file.fileno()).st_size)
+    return StreamingResponse(_chunks(file), media_type=_TYPES[form], headers=headers)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

@@ -82,11 +82,15 @@ async def delete_file(services: Services, principal: Signed, path: str) -> Respo
 
 def attachment(file: StoredFile, name: str) -> FileResponse:
     """Send a file to be saved, under `name` when one is given."""
-    plain = "".join(character for character in name or file.name if character.isprintable())
-    headers = {
+    return FileResponse(file.path, media_type=file.media_type, headers=attachment_headers(name or file.name))
+
+
+def attachment_headers(name: str) -> dict[str, str]:
+    """Return the headers of an answer that is saved under that name and is never run."""
+    plain = "".join(character for character in name if character.isprintable())
+    return {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(plain.replace('/', '_'), safe='')}",
         "content-security-policy": "sandbox; default-src 'none'",
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-cache",
     }
-    return FileResponse(file.path, media_type=file.media_type, headers=headers)
