@@ -21,7 +21,7 @@ from structforge.domain.errors import (
     sentence,
 )
 from structforge.domain.expressions.problems import suggestion
-from structforge.domain.faults import fault_sentence, names_at
+from structforge.domain.faults import fault_sentence, names_at, place_of
 from structforge.domain.values import JsonValue, decode_json, path_of
 
 FORM_MAX_BYTES = 64 * 1024
@@ -112,15 +112,15 @@ def checked(model: type[Model], value: JsonValue) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InvalidError(*field_problems(model, error)) from None
+        raise InvalidError(*_field_problems(model, error, value)) from None
 
 
-def field_problems(model: type[BaseModel], error: ValidationError) -> list[Problem]:
+def _field_problems(model: type[BaseModel], error: ValidationError, value: JsonValue) -> list[Problem]:
     """Return what is wrong with a body that should be a `model`, as problems."""
     problems = []
     for fault in error.errors(include_url=False, include_input=False)[:100]:
         where = ""
-        for part in fault["loc"]:
+        for part in place_of(fault, value):
             where = path_of(where, part).removeprefix(".")
         code = {"missing": "body.missing", "extra_forbidden": "body.unknown_field"}.get(
             fault["type"], "body.invalid"

@@ -172,6 +172,24 @@ def _shown(name: str, value: object) -> object:
     return f"`{str(value)[:200]}`"
 
 
+def place_of(fault: Mapping[str, Any], value: Any) -> tuple[int | str, ...]:
+    """Return the keys and positions that lead to a fault of `value`.
+
+    pydantic's location also names the member of a union that was tried (`file.str`), which is no place in the value.
+    """
+    place: list[int | str] = []
+    last = len(fault["loc"]) - 1
+    for number, part in enumerate(fault["loc"]):
+        is_key = isinstance(value, Mapping) and part in value
+        is_position = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        if is_key or is_position:
+            value = value[part]
+        elif not (fault["type"] == "missing" and number == last):
+            continue
+        place.append(part)
+    return tuple(place)
+
+
 def names_at(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
     """Return the fields of the object in which the last part of an error's place was looked for."""
     kinds: list[Any] = [model]
