@@ -6,7 +6,7 @@ result is finite and has at most `MAX_DIGITS` digits. Knows nothing of JSON or o
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import (
     MAX_EMAX,
     MIN_EMIN,
@@ -40,6 +40,8 @@ NEAREST, UP, DOWN = ROUND_HALF_UP, ROUND_CEILING, ROUND_FLOOR
 """Half away from zero; toward positive infinity; toward negative infinity."""
 
 _WHOLE_IN_A_FLOAT = 2.0**53
+_PARTS_OF_ONE = 2**1074
+"""Every float is a whole number of such parts of 1."""
 _LITERAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,5})?\Z")
 
 
@@ -180,9 +182,21 @@ def total(values: Iterable[Number]) -> Number:
     return math.fsum([*floats, near, rest]) + 0.0
 
 
+def exact_sum(floats: Sequence[float]) -> Fraction:
+    """Return the sum of floats, not rounded."""
+    whole = 0
+    for numerator, denominator in map(float.as_integer_ratio, floats):
+        whole += numerator * (_PARTS_OF_ONE // denominator)
+    return Fraction(whole, _PARTS_OF_ONE)
+
+
 def mean(values: list[Number]) -> float:
     """Return the arithmetic mean, rounded once. Raises: OverflowError, ZeroDivisionError."""
-    return quotient(total(values), len(values))
+    floats = [value for value in values if isinstance(value, float)]
+    if not floats:
+        return quotient(total(values), len(values))
+    others = total(value for value in values if not isinstance(value, float))
+    return float((exact_sum(floats) + Fraction(others)) / len(values)) + 0.0
 
 
 def _exponent(value: Decimal) -> int:

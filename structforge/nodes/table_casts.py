@@ -11,6 +11,7 @@ import polars as pl
 
 from structforge.domain.errors import sentence
 from structforge.domain.numbers import decimal_of, held_by_float, read_number
+from structforge.nodes.row_language.arithmetic import one_zero
 from structforge.sdk import NodeError
 from structforge.sdk.table_cells import DIGITS, WIDE, column_of, spelled_column
 from structforge.sdk.tables import Column
@@ -98,7 +99,7 @@ def _integers(text: pl.Series, lenient: bool, where: str) -> pl.Series:
 
 def _numbers(text: pl.Series, lenient: bool, where: str) -> Column:
     if text.str.contains(_SHORT).all():
-        return Column(text.cast(pl.Float64))
+        return Column(one_zero(text.cast(pl.Float64)))
     cells = _read(text, _number_in, lenient, where)
     if any(isinstance(cell, Decimal) for cell in cells):
         return Column(_decimals([None if cell is None else decimal_of(cell) for cell in cells], where))

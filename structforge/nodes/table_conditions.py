@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from structforge.domain.errors import sentence
+from structforge.domain.values import same_value
 from structforge.nodes.table_bounds import above, bound_of, equal, under
 from structforge.sdk import NodeError
 from structforge.sdk.table_cells import CellType, named, spelled
@@ -84,6 +85,8 @@ class _Test:
         self._kind: CellType = table.types[condition.column]
         self._dtype = table.frame.schema[condition.column]
         self._column = named(condition.column)
+        self._table = table
+        self._name = condition.column
         self._text = table.text_of(condition.column)
         self._where = f"{where}.value"
 
@@ -140,10 +143,19 @@ class _Test:
         if self._kind == "null":
             return pl.lit(False)
         if self._kind == "mixed":
-            return self._column == spelled(value)
+            return self._is_mixed(value)
         if self._kind in NUMBERS:
             return equal(self._column, bound_of(self._dtype, self._number(value)))
         return self._column == self._fitting(value)
+
+    def _is_mixed(self, value: Any) -> pl.Expr:
+        """Compare cells of several kinds by value: 1 is 1.0, and a text is what it spells."""
+        if isinstance(value, str):
+            number = _number_in(value)
+            value = {"true": True, "false": False}.get(value.lower(), value) if number is None else number
+        cells = self._table.cells(self._name)
+        held = [None if cell is None else same_value(cell, value) for cell in cells]
+        return pl.lit(pl.Series(held, dtype=pl.Boolean))
 
     def _compares(self, operator: str, value: Any) -> pl.Expr:
         if value is None:

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import polars as pl
 
 from structforge.domain.errors import sentence
+from structforge.domain.numbers import exact_sum
 from structforge.nodes.table_conditions import NUMBERS
 from structforge.nodes.table_float_sums import split
-from structforge.nodes.table_keys import group_key
+from structforge.nodes.table_keys import group_key, order_key
 from structforge.sdk import NodeError
 from structforge.sdk.table_cells import narrowed, type_name
 from structforge.sdk.tables import Column
@@ -119,6 +120,8 @@ def _plan(one: Asked) -> _Plan:
             )
         case "median":
             return _Plan((_counted(series),), _middles, lambda got: _medians(*got), 2)
+        case "min" | "max" if column.mark == "mixed":
+            return _extreme(column, descending=one.function == "max")
         case "min":
             return _picking(column, lambda value: value.min())
         case "max":
@@ -162,6 +165,15 @@ def _picking(column: Column, make: Callable[[pl.Expr], pl.Expr]) -> _Plan:
     )
 
 
+def _extreme(column: Column, *, descending: bool) -> _Plan:
+    """Return the plan of the smallest or largest cell of a column of several kinds."""
+    return _Plan(
+        (column.series, order_key(column)),
+        lambda value, order: (value.sort_by(order, descending=descending, nulls_last=True).first(),),
+        lambda got: Column(got[0], column.mark, column.written),
+    )
+
+
 def _as_count(results: list[pl.Series]) -> Column:
     return Column(results[0].cast(pl.Int64))
 
@@ -184,12 +196,8 @@ def _float_sum(parts: Sequence[float], count: int) -> float:
 
 
 def _float_mean(parts: Sequence[float], count: int) -> float | None:
-    if not count:
-        return None
-    try:
-        return math.fsum(parts) / count + 0.0
-    except OverflowError:
-        return float(sum(map(Fraction, parts)) / count)
+    """Return the mean, rounded once."""
+    return float(exact_sum(parts) / count) + 0.0 if count else None
 
 
 def _means(sums: pl.Series, counts: pl.Series) -> Column:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from structforge.domain.numbers import exact, is_number
 from structforge.domain.values import canonical_json
 from structforge.sdk.table_cells import WIDE, cells_of
 from structforge.sdk.tables import Column
@@ -16,10 +17,10 @@ from structforge.sdk.tables import Column
 
 def plain_digits(value: int | float | Decimal) -> str:
     """Return a number in its shortest way without an exponent: `1`, `1.5`, `0.1`; a float by its digits."""
-    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not exact:
+    digits = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not digits:
         return "0"
-    text = format(exact, "f")
+    text = format(digits, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -42,6 +43,17 @@ def group_key(column: Column) -> pl.Series:
     return column.series if column.mark is None else _json_keys(column)
 
 
+def order_key(column: Column) -> pl.Series:
+    """Return a column in the order of the cells; numbers that no one type holds are ordered by their value."""
+    if column.mark != "mixed":
+        return column.series
+    cells = [None if cell is None else exact(cell) if is_number(cell) else ... for cell in _cells(column)]
+    if ... in cells:
+        return column.series
+    places = {cell: place for place, cell in enumerate(sorted({cell for cell in cells if cell is not None}))}
+    return pl.Series(column.series.name, [places.get(cell) for cell in cells], dtype=pl.Int64)
+
+
 def matching_keys(left: Column, right: Column) -> tuple[pl.Series, pl.Series]:
     """Return both columns with keys of one type."""
     one, other = left.series.dtype, right.series.dtype
@@ -56,9 +68,12 @@ def matching_keys(left: Column, right: Column) -> tuple[pl.Series, pl.Series]:
 
 
 def _json_keys(column: Column) -> pl.Series:
-    cells = cells_of(column.series, column.mark)
-    keys = [None if cell is None else canonical_json(cell).decode() for cell in cells]
+    keys = [None if cell is None else canonical_json(cell).decode() for cell in _cells(column)]
     return pl.Series(column.series.name, keys, dtype=pl.String)
+
+
+def _cells(column: Column) -> list[Any]:
+    return cells_of(column.series, column.mark, column.written)
 
 
 def _float_keys(series: pl.Series) -> pl.Series:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from structforge.nodes import row_expressions
 from structforge.nodes.table_conditions import Condition, test_of
 from structforge.nodes.table_inputs import RowsParameters, table_from
+from structforge.nodes.table_keys import order_key
 from structforge.nodes.tables import table_result, with_columns_known
 from structforge.sdk import (
     Example,
@@ -147,8 +148,9 @@ class Sort(Node[SortParameters]):
     """Orders the rows of a table and keeps the first of them.
 
     Text is ordered by code point (capital letters first), empty text before all others; null comes last in both
-    directions. Lists and objects are ordered as JSON text. The order is stable: rows with equal keys stay as
-    they were. *Skip* and *limit* apply afterwards; with no column given they simply take a slice.
+    directions. Lists, objects and values of several kinds are ordered as JSON text, numbers by their value. The
+    order is stable: rows with equal keys stay as they were. *Skip* and *limit* apply afterwards; with no column
+    given they simply take a slice.
 
     **Example.** Ordered by `temp` descending with a limit of 1, the rows `{"city": "Oslo", "temp": 3}` and
     `{"city": "Rome", "temp": 18}` give Rome.
@@ -181,9 +183,11 @@ class Sort(Node[SortParameters]):
             table = with_columns_known(table, names, where="parameters.by")
             frame = table.frame
             descending = [key.descending for key in parameters.by]
-            frame = frame.sort(
-                [named(name) for name in names], descending=descending, nulls_last=True, maintain_order=True
-            )
+            keys = [
+                named(name) if table.marks.get(name) != "mixed" else pl.lit(order_key(table.column(name)))
+                for name in names
+            ]
+            frame = frame.sort(keys, descending=descending, nulls_last=True, maintain_order=True)
         # Numbers of any size may be given; polars takes 64 bits.
         limit = None if parameters.limit is None else min(parameters.limit, frame.height)
         return table_result(context, table.with_frame(frame.slice(min(parameters.skip, frame.height), limit)))

@@ -15,7 +15,7 @@ def read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) ->
     """Return the content of a regular file.
 
     `must_not_link` closes the gap between the check of a path and its opening.
-    Raises: NodeError `file.unreadable`, `file.not_a_file`, `file.too_large`, `file.empty`.
+    Raises: NodeError `file.unreadable`, `file.not_a_file`, `file.too_large`.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if must_not_link else 0)
     try:
@@ -50,11 +50,4 @@ def read_bounded(path: Path, source: str, *, must_not_link: bool, limit: int) ->
                 size_bytes=size,
                 limit_bytes=limit,
             )
-    if not data:
-        raise NodeError(
-            "file.empty",
-            sentence("{source} is empty.", source=source),
-            where=source,
-            hint="Check how the file was made.",
-        )
     return data

@@ -54,6 +54,10 @@ class FileOptions:
         )  # fmt: skip
 
 
+_MAY_BE_EMPTY = ("json_lines", "text")
+"""No lines are a list without elements, and no characters a text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a file holds."""
@@ -71,14 +75,14 @@ def open_content(
 ) -> Content:
     """Return what the bytes of a file hold; `source` names it. Raises: NodeError `file.*`, `value.*`."""
     data, inner = unpacked(data, source, limit=limit)
-    if not data:
+    kind = _format(data, inner, media_type, options)
+    if not data and kind not in _MAY_BE_EMPTY:
         raise NodeError(
             "file.empty",
             sentence("{source} is empty.", source=source),
             where=source,
             hint="Check how the file was made.",
         )
-    kind = _format(data, inner, media_type, options)
     if kind == "excel":
         require_bounded(data, source, limit=limit * EXCEL_GROWTH)
         table = read_excel(data, options.excel(), source, pinned=options.pinned)

@@ -48,7 +48,8 @@ def scaled_up(series: pl.Series, places: int) -> tuple[pl.Series, pl.Series | No
     if places > _POWERS_OF_TEN:
         return series, pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(series))
     factor = 10**places
-    reach = bound(series) * factor
+    # The factor itself has to fit, also where all numbers are 0 or none is there.
+    reach = max(bound(series), 1) * factor
     (wide,) = _widened(series, reach=reach)
     if reach in INT128:
         return wide * pl.Series([factor], dtype=wide.dtype), None
