@@ -152,7 +152,7 @@ def _key(table: Table, key: GroupKey, where: str) -> Column:
     """Return the values to group by. Raises: NodeError `table.not_a_date`."""
     if key.part is None:
         return table.column(key.column)
-    cells = table.frame.get_column(key.column)
+    cells = table.frame.get_column(key.column).alias("")
     different = cells.unique()
     if 2 * len(different) > len(cells):
         return Column(_part_of(cells, key.part, where))

@@ -120,7 +120,9 @@ class Table:
 
     def column(self, name: str) -> Column:
         """Return one column."""
-        return Column(self.frame.get_column(name), self.marks.get(name), self.written.get(name))
+        # Without its name: polars takes one such as `^a.*$` for a pattern, also in methods of series.
+        series = self.frame.get_column(name).alias("")
+        return Column(series, self.marks.get(name), self.written.get(name))
 
     def with_column(self, name: str, column: Column) -> "Table":
         """Return the table with a column added, or replaced in its place."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import polars as pl
@@ -123,9 +123,16 @@ def typed_column(
     cells: pl.Series, rule: ColumnRule, *, infer: bool = True, decimal: str = ".", thousands: str = ""
 ) -> Column:
     """Return one column in the type of its rule. Raises: MisfitError."""
-    if rule.type == "auto":
-        return _recognised(cells, decimal, thousands) if infer else Column(cells, "text")
-    return _given(cells, rule, decimal, thousands)
+    # Without its name: polars takes one such as `^a.*$` for a pattern, also in methods of series.
+    bare = cells.alias("")
+    try:
+        if rule.type != "auto":
+            column = _given(bare, rule, decimal, thousands)
+        else:
+            column = _recognised(bare, decimal, thousands) if infer else Column(bare, "text")
+    except MisfitError as error:
+        raise MisfitError(error.row, cells.name, error.cell, rule) from error
+    return replace(column, cells=column.cells.alias(cells.name))
 
 
 def recognised_decimal_sign(frame: pl.DataFrame) -> str:
@@ -133,7 +140,7 @@ def recognised_decimal_sign(frame: pl.DataFrame) -> str:
     votes = {".": 0, ",": 0}
     head = frame.head(1_000)
     for name in head.columns:
-        cells = head.get_column(name).drop_nulls()
+        cells = head.get_column(name).alias("").drop_nulls()
         if cells.is_empty():
             continue
         for sign in votes:

@@ -56,7 +56,7 @@ def typed_in_blocks(
     open_: dict[str, list[Guess]] = {}
     late = set()
     for name in header.names:
-        cells = sample.get_column(name)
+        cells = sample.get_column(name).alias("")
         automatic = rules.get(name, ColumnRule()).type == "auto" and options.infer_types
         if not automatic or cells.null_count() == len(cells):
             late.add(name)
@@ -153,7 +153,7 @@ def _read(
         if frame is None:
             return None
         frame = named(frame, header.names, source)
-        return [_piece(frame.get_column(name), guess, options) for name, guess in kinds.items()]
+        return [_piece(frame.get_column(name).alias(""), guess, options) for name, guess in kinds.items()]
 
     parts: dict[str, list[Column | None]] = {name: [] for name in kinds}
     for columns in _in_order(read, blocks):

@@ -55,7 +55,7 @@ def plain_number(text: str) -> str:
 
 def _cells(table: Table, name: str, style: CsvStyle) -> pl.Series:
     """Return a column as it stands in the file."""
-    series = table.frame.get_column(name)
+    series = table.column(name).series
     if series.dtype == pl.String:
         texts = _guarded(series) if style.guard_formulas and name not in table.marks else series
         return _quoted(texts, style)

@@ -206,7 +206,9 @@ def _headed(
             hint="Give each column a name of its own, or choose that repeated names are numbered.",
         )  # fmt: skip
     frame = cells.rename(dict(zip(cells.columns, distinct(names), strict=True)))
-    return frame.with_columns([_moments(frame.get_column(name)) for name in frame.columns]), row
+    return frame.with_columns(
+        [_moments(frame.get_column(name).alias("")).alias(name) for name in frame.columns]
+    ), row
 
 
 def _moments(cells: pl.Series) -> pl.Series:

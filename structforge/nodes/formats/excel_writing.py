@@ -94,7 +94,7 @@ class _Formats:
 
 def _column(page: Any, number: int, table: Table, name: str, formats: _Formats, *, dates: bool) -> bool:
     """Write a column; return whether some number became text."""
-    series = table.frame.get_column(name)
+    series = table.column(name).series
     as_text = False
     pattern = "0" if series.dtype == pl.Int64 else ""
     if isinstance(series.dtype, pl.Decimal):
