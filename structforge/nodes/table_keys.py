@@ -47,11 +47,13 @@ def order_key(column: Column) -> pl.Series:
     """Return a column in the order of the cells; numbers that no one type holds are ordered by their value."""
     if column.mark != "mixed":
         return column.series
-    cells = [None if cell is None else exact(cell) if is_number(cell) else ... for cell in _cells(column)]
-    if ... in cells:
+    cells = _cells(column)
+    if not all(cell is None or is_number(cell) for cell in cells):
         return column.series
-    places = {cell: place for place, cell in enumerate(sorted({cell for cell in cells if cell is not None}))}
-    return pl.Series(column.series.name, [places.get(cell) for cell in cells], dtype=pl.Int64)
+    values = [None if cell is None else exact(cell) for cell in cells]
+    places = {value: place for place, value in enumerate(sorted({one for one in values if one is not None}))}
+    numbers = [None if value is None else places[value] for value in values]
+    return pl.Series(column.series.name, numbers, dtype=pl.Int64)
 
 
 def matching_keys(left: Column, right: Column) -> tuple[pl.Series, pl.Series]:
