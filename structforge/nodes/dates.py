@@ -11,13 +11,13 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from structforge.domain import moments
-from structforge.domain.date_patterns import read_by
+from structforge.domain.date_patterns import check_pattern, read_by
 from structforge.domain.errors import sentence
 from structforge.domain.expressions.limits import Work
 from structforge.domain.expressions.problems import Fault
 from structforge.domain.moments import Moment, MomentError
 from structforge.nodes.row_language.cells import Cells, Kind, Split
-from structforge.nodes.row_language.moments import PARTS
+from structforge.nodes.row_language.moments import PARTS, by_pattern, written_datetime
 from structforge.nodes.row_language.operations import CellFault, Kernel, Operation, apply
 from structforge.sdk import NodeError
 
@@ -43,6 +43,28 @@ def converted(
     `lenient` gives null for what is no date. Raises: NodeError `table.not_a_date`.
     """
 
+    kernel = PARTS["date"] if kind == "date" and not pattern else None
+    return _computed(column, _reader(kind, pattern, lenient=lenient), kernel, where)
+
+
+def iso_texts(column: pl.Series, kind: Literal["date", "datetime"], pattern: str) -> pl.Series:
+    """Return a column of texts as `converted` does, for readers of files.
+
+    Raises: CellFault with the position of the first cell that is no date; MomentError for a pattern that is none.
+    """
+    if pattern:
+        check_pattern(pattern, to_read=True)
+        kernel: Kernel | None = by_pattern(pattern, kind)
+    else:
+        kernel = PARTS["date"] if kind == "date" else written_datetime
+    return _applied(column, _reader(kind, pattern), kernel)
+
+
+def _reader(
+    kind: Literal["date", "datetime"], pattern: str, *, lenient: bool = False
+) -> Callable[[str], str | None]:
+    """Return the function that reads one text and writes it in ISO 8601."""
+
     def single(text: str) -> str | None:
         try:
             moment = read_by(text, pattern) if pattern else moments.read(text)
@@ -52,8 +74,7 @@ def converted(
                 return None
             raise
 
-    kernel = PARTS["date"] if kind == "date" and not pattern else None
-    return _computed(column, single, kernel, where)
+    return single
 
 
 def _written(moment: Moment, kind: str) -> str:
@@ -67,6 +88,20 @@ def _written(moment: Moment, kind: str) -> str:
 def _computed(
     column: pl.Series, single: Callable[[str], Any], kernel: Kernel | None, where: str
 ) -> pl.Series:
+    try:
+        return _applied(column, single, kernel)
+    except CellFault as error:
+        raise NodeError(
+            "table.not_a_date",
+            sentence("Row {row}: {problem}", row=error.index + 1, problem=error.fault.message),
+            where=where,
+            hint=error.fault.hint,
+            row=error.index + 1,
+        ) from error
+
+
+def _applied(column: pl.Series, single: Callable[[str], Any], kernel: Kernel | None) -> pl.Series:
+    """Return what `single` gives of each text, blank ones as null. Raises: CellFault."""
     texts = column.cast(pl.String)
     texts = texts.set((texts.str.strip_chars() == "").fill_null(False), None)
 
@@ -78,15 +113,6 @@ def _computed(
         except MomentError as error:
             raise Fault("expression.type", error.message, error.hint) from error
 
-    try:
-        found = apply(Operation("date", of_text, kernel), [Cells(Kind.TEXT, texts)], len(texts))
-    except CellFault as error:
-        raise NodeError(
-            "table.not_a_date",
-            sentence("Row {row}: {problem}", row=error.index + 1, problem=error.fault.message),
-            where=where,
-            hint=error.fault.hint,
-            row=error.index + 1,
-        ) from error
+    found = apply(Operation("date", of_text, kernel), [Cells(Kind.TEXT, texts)], len(texts))
     assert not isinstance(found, Split)
     return found.series.alias(column.name)

@@ -232,9 +232,11 @@ class ReadFile(Node[ReadFileParameters]):
     - **Types of columns.** A column becomes whole numbers, decimals, numbers or true/false only if writing these gives
       the same text again: `007`, `1E5`, `+3` and versions such as `1.9`, `1.10` stay text. When all values have as many
       decimals (`12.50`, `3.00`) they are exact decimals. Dates stay text. For a single column another type can be
-      chosen in *Types of columns*; then a value that does not fit is an error. Dates become ISO 8601 by a pattern such
-      as `%d.%m.%Y`.
-    - **Excel** (xlsx, xls, xlsb, ods) gives the table of a sheet: the values of formulas, dates as ISO 8601.
+      chosen in *Types of columns*; then a value that does not fit is an error, and a blank one is null. Numbers may
+      then also be written as `1.5-`, `(1.5)`, `€ 1.5` or `1.5 EUR`, all in one currency. Dates become ISO 8601, as
+      `parse_date` reads them, by a pattern such as `%d.%m.%Y`; offsets stay.
+    - **Excel** (xlsx, xls, xlsb, ods) gives the table of a sheet: the values of formulas, dates as ISO 8601. A cell
+      with an error such as `#DIV/0!` is null, and the log names it.
     - **JSON** gives its value, whatever it is; NaN and other values outside the JSON standard are errors.
       **JSON Lines** gives the list of the values of its lines.
     - **Text** gives the text.
@@ -306,6 +308,10 @@ class ReadFile(Node[ReadFileParameters]):
         context.log("info", f"read {source}", size_bytes=len(data), **_facts(content.recognised))
         if content.table is None:
             return content.value
+        if errors := content.table.errors:
+            context.log(
+                "warning", f"{len(errors)} cells with an error of a formula are empty", cells=errors[:100]
+            )
         name = PurePosixPath(source).stem
         table = table_result(context, content.table.table, name=name)
         if parameters.ragged != "collect":

@@ -136,7 +136,7 @@ async def test_objects_of_another_organization_are_not_found(installation: Insta
 
 VIEWER_MAY = {
     "GET /api/v1/me", "POST /api/v1/me/password", "POST /api/v1/workflows/validate",
-    "POST /api/v1/auth/switch",
+    "POST /api/v1/auth/switch", "POST /api/v1/files/preview",
 }  # fmt: skip
 """What changes nothing of the organization; other GETs are allowed to viewers too."""
 ANSWER = "POST /api/v1/runs/{run_id}/answers"

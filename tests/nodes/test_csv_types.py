@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from structforge.domain import moments
+from structforge.domain.date_patterns import read_by
 from structforge.nodes.formats.column_types import typed
 from structforge.nodes.formats.csv_blocks import typed_in_blocks
 from structforge.nodes.formats.csv_options import ColumnRule, CsvOptions
@@ -121,8 +123,18 @@ def read(text: str, options: CsvOptions) -> list[dict[str, Any]]:
         (ColumnRule("date"), ["2024-12-31"], ["2024-12-31"]),
         (ColumnRule("datetime", "%d.%m.%Y %H:%M"), ["31.12.2024 23:59"], ["2024-12-31T23:59:00"]),
         (ColumnRule("datetime"), ["2024-12-31 10:00", "2024-12-31T10:00:05+02:00"],
-         ["2024-12-31T10:00", "2024-12-31T10:00:05+02:00"]),
-        (ColumnRule("datetime", "%Y-%m-%d %H:%M %z"), ["2024-12-31 10:00 +0200"], ["2024-12-31T08:00:00Z"]),
+         ["2024-12-31T10:00:00", "2024-12-31T10:00:05+02:00"]),
+        (ColumnRule("datetime", "%Y-%m-%d %H:%M %z"), ["2024-12-31 10:00 +0200", "2024-12-31 9:00  Z"],
+         ["2024-12-31T10:00:00+02:00", "2024-12-31T09:00:00+00:00"]),
+        (ColumnRule("datetime"), ["2024-03-01 12:30 PM", "2024/03/01", "1 Mar 2024 10:30 +0100"],
+         ["2024-03-01T12:30:00", "2024-03-01T00:00:00", "2024-03-01T10:30:00+01:00"]),
+        (ColumnRule("date", "%d.%m.%Y %H:%M"), ["31.12.2024 23:59"], ["2024-12-31"]),
+        (ColumnRule("date", "%Y年%m月%d日"), ["2024年3月1日", "2024年12月31日"], ["2024-03-01", "2024-12-31"]),
+        (ColumnRule("datetime", "%d.%m.%Y %I:%M %p"), ["01.03.2024 12:30 pm"], ["2024-03-01T12:30:00"]),
+        (ColumnRule("integer"), ['""', '" "', "−5", "(7)", "8-"], [None, None, -5, -7, -8]),
+        (ColumnRule("decimal"), ["€ 1.50", "(2.25) €", "3-", "- 4"],
+         [Decimal("1.50"), Decimal("-2.25"), Decimal("-3.00"), Decimal("-4.00")]),
+        (ColumnRule("decimal"), ["EUR 1", "2 EUR", "3"], [Decimal(1), Decimal(2), Decimal(3)]),
     ],
 )  # fmt: skip
 def test_chosen_types(rule: ColumnRule, cells: list[str], values: list[Any]) -> None:
@@ -136,7 +148,9 @@ def test_chosen_types(rule: ColumnRule, cells: list[str], values: list[Any]) -> 
     [
         (ColumnRule("integer"), "1.5"), (ColumnRule("integer"), "1" * 39), (ColumnRule("decimal"), "1e5"),
         (ColumnRule("number"), "1e999"), (ColumnRule("boolean"), "2"), (ColumnRule("date"), "2024-02-30"),
-        (ColumnRule("date", "%d.%m.%Y"), "2024-01-01"), (ColumnRule("datetime"), "2024-01-01"),
+        (ColumnRule("date", "%d.%m.%Y"), "2024-01-01"), (ColumnRule("datetime"), "10:30"),
+        (ColumnRule("decimal"), "-5-"), (ColumnRule("decimal"), "(-5)"),
+        (ColumnRule("decimal"), "5%"), (ColumnRule("decimal"), "REF 5"),
         (ColumnRule("integer", pinned=True), "007"),
     ],
 )  # fmt: skip
@@ -148,6 +162,60 @@ def test_a_cell_that_does_not_fit_is_named(rule: ColumnRule, cell: str) -> None:
     assert problem.code == ("file.not_as_pinned" if rule.pinned else "file.column_type")
     assert (problem.where, problem.details["column"]) == ("line 5", "a")
     assert cell[:80] in problem.message
+
+
+def test_amounts_of_two_currencies_are_no_one_column() -> None:
+    with pytest.raises(NodeError) as caught:
+        read("a,b\n$ 4,x\n5,y\n5 €,z\n", CsvOptions(rules={"a": ColumnRule("decimal")}))
+    assert (caught.value.problem.code, caught.value.problem.where) == ("file.column_type", "line 4")
+
+
+def test_one_sign_has_one_meaning() -> None:
+    with pytest.raises(NodeError) as caught:
+        read("a;b\n3,2;x\n", CsvOptions(delimiter=";", decimal=",", thousands=","))
+    assert caught.value.problem.code == "file.signs"
+
+
+@pytest.mark.parametrize("pattern", ["YYYY-MM-DD", "%d.%m", "%Q", "%d %d %Y", "%I:%M %d.%m.%Y"])
+def test_a_pattern_that_is_none_says_so(pattern: str) -> None:
+    with pytest.raises(NodeError) as caught:
+        read("a,b\n01.02.2024,x\n", CsvOptions(rules={"a": ColumnRule("date", pattern)}))
+    assert (caught.value.problem.code, caught.value.problem.where) == (
+        "file.date_pattern",
+        "parameters.types",
+    )
+    assert caught.value.problem.hint
+
+
+DATES = (
+    "2024-03-01", "2024-02-30", "2024-03-01 10:30", "2024-03-01T10:30:05", "2024-03-01T10:30:05.25", "2024-03-01T24:00",
+    "2024-03-01T10:30Z", "2024-03-01 10:30:05+0530", "2024-03-01T10:30:05-00:00", "2024-03-01T25:00:00", "20240301",
+    "2024-03-01 9:05 pm", "10:30", "", "x", "01.03.2024", "1.3.2024", "31.04.2024", "01.03.2024 10:30", " 01.03.2024 ",
+    "01.03.2024  10:30", "01.03.2024 10:30 +0100", "01.03.2024 10:30 Z", "01.03.2024 10:30 -00:00", "01.03.0000",
+    "01.03.2024 10:61", "01.03.2024 24:00", "01.03.2024 10:30 +2500",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M %z", "%d.%m.%y", "%Y%m%d"]
+)
+@pytest.mark.parametrize("kind", ["date", "datetime"])
+def test_dates_of_files_are_those_of_expressions(kind: Any, pattern: str) -> None:
+    for text in DATES:
+        try:
+            moment = read_by(text, pattern) if pattern else moments.read(text)
+            day = moments.part_of(moment, "date")
+            wanted = day if kind == "date" else moments.midnight(moment).isoformat()  # type: ignore[arg-type]
+        except moments.MomentError:
+            wanted = None
+        quoted = f'"{text}"' if text else ""
+        try:
+            # The other cell of the column keeps it from being computed as a constant.
+            rows = read(f"a,b\n{quoted},x\n,y\n", CsvOptions(rules={"a": ColumnRule(kind, pattern)}))
+            assert [row["a"] for row in rows] == [wanted, None], text
+        except NodeError as error:
+            assert wanted is None and text, text
+            assert error.problem.code == "file.column_type"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,75 @@ def test_excel_sheets_and_ranges() -> None:
     assert code_of(sheets(), "a.xlsx", range="ZZ1:ZZ9") == "file.empty"
     assert code_of(sheets(), "a.xlsx", sheet="Other") == "file.csv_header"
     assert code_of(b"PK\x03\x04 no sheet", "a.xlsx") in ("file.excel", "file.packed")
-    assert code_of(b"a,b\n", "a.xls") == "file.excel"
+    assert code_of(b"<html><table>", "a.xls") == code_of(b"\x00\x01a", "a.xls") == "file.excel"
+
+
+def test_text_that_is_called_xls_is_read_as_text() -> None:
+    assert read(b"id\tprice\n007\t1.5\n", "export.xls") == [{"id": "007", "price": 1.5}]
+
+
+def test_dates_and_texts_in_one_column_of_excel() -> None:
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as book:
+        page = book.add_worksheet()
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        page.write_datetime(0, 0, datetime(2024, 3, 1), day)
+        page.write_datetime(1, 0, datetime(2024, 3, 2), day)
+        page.write_string(2, 0, "31.12.2024")
+    rule = [{"column": "2024-03-01", "type": "date", "pattern": "%d.%m.%Y"}]
+    assert read(buffer.getvalue(), "a.xlsx", types=rule) == [
+        {"2024-03-01": "2024-03-02"},
+        {"2024-03-01": "2024-12-31"},
+    ]
+
+
+def test_cells_of_excel_with_an_error_are_named() -> None:
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, ["a", "b"])
+        page.write_formula(1, 1, "=1/0", None, "#DIV/0!")
+        page.write_number(1, 0, 7)
+        page.write_formula(40, 28, "=NA()", None, "#N/A")
+    with Bench() as bench:
+        (bench.files / "a.xlsx").write_bytes(buffer.getvalue())
+        done = bench.run(ReadFile(), {"file": "a.xlsx", "range": "A:B"})
+    assert done.value == [{"a": 7, "b": None}]
+    told = next(entry for entry in done.log if entry.level == "warning")
+    assert told.fields["cells"] == ["B2"]
+
+
+def test_a_bad_line_of_json_lines_is_named_as_it_stands_in_the_file() -> None:
+    with pytest.raises(NodeError) as caught:
+        read(b'{"a": 1}\n\n{"a": 2\n{"a": 3}\n', "a.jsonl")
+    assert caught.value.problem.where == "line 3"
+    assert "line 3" in caught.value.problem.message
+
+
+def test_a_column_without_a_name_takes_none_that_another_has() -> None:
+    assert read(b"column_2,,c\n1,2,3\n", "a.csv") == [{"column_2": 1, "column_2_2": 2, "c": 3}]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "Imię;Miasto\nŁukasz;Łódź\nŻaneta;Kraków\n"),
+        ("cp1250", "Név;Város\nŐry;Győr\n"),
+        ("cp1254", "Ad;Şehir\nGüneş;İstanbul\nIşık;Çanakkale\n"),
+        ("cp1252", "nombre;ciudad\nIñaki;Logroño\n"),
+        ("cp1252", "navn;by\nBjørn;Tromsø\n"),
+        ("cp1252", "nome;cidade\nJoão;São Paulo\n"),
+        ("cp1252", "nimi;paikka\nJärvenpää;Åbo\n"),
+        ("cp1252", "price\n£5\n£6.50\n"),
+        ("cp1252", "temp\n5 °C\n"),
+        ("cp1257", "vardas;miestas\nŽydrūnas;Šiauliai\nGintarė;Klaipėda\n"),
+        ("gbk", "姓名,城市\n张三,北京\n"),
+        ("cp932", "名前,都市\n田中,東京\n"),
+        ("cp949", "이름,도시\n김철수,서울\n"),
+    ],
+)
+def test_a_few_names_tell_the_encoding(encoding: str, text: str) -> None:
+    assert read(text.encode(encoding), "a.txt") == text
 
 
 def test_a_packed_excel_file_may_not_grow_without_bound() -> None:

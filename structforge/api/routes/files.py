@@ -48,7 +48,10 @@ async def list_files(services: Services, principal: Signed) -> Response:
 async def preview_file(
     services: Services, principal: Signed, body: Annotated[FilePreviewBody, json_body(FilePreviewBody)]
 ) -> Response:
-    """Return what the node `file.read` would recognise in a file, and its first rows."""
+    """Return what the node `file.read` would recognise in a file, and its first rows.
+
+    It changes nothing, so everybody who may download files may do it.
+    """
     preview = await services.file_previews.preview(principal, body.file, body.parameters)
     return JsonResponse(FilePreviewPublic.of(preview).model_dump())
 

@@ -12,7 +12,11 @@ from typing import Literal
 
 import polars as pl
 
+from structforge.domain.expressions.problems import Fault
+from structforge.domain.moments import MomentError
+from structforge.nodes.dates import iso_texts
 from structforge.nodes.formats.csv_options import ColumnRule, Kind
+from structforge.nodes.row_language.operations import CellFault
 from structforge.sdk.table_cells import WIDE, Written
 
 INTEGER = r"(?:0|-?[1-9][0-9]{0,37})"
@@ -38,6 +42,14 @@ _PINNED = {
     "decimal": r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$",
     "number": r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$",
 }
+_CODES = (
+    "EUR|USD|GBP|CHF|CNY|RMB|JPY|KRW|INR|RUB|BRL|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|ILS|ZAR|MXN|SGD|HKD|TWD|"
+    "THB|IDR|MYR|PHP|VND|AED|SAR|EGP|UAH|ISK|ARS|CLP|COP|PEN"
+)
+_CURRENCY = rf"(\p{{Sc}}|\b(?:{_CODES})\b|元|円|zł|Kč|kr\b)"
+_SPELLED = r"[^0-9.,eE+-]|[-+]$"
+"""What a number as programs write it has not."""
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+)?$"
 _SAMPLE_ROWS = 200
 _KINDS: tuple[Kind, ...] = ("integer", "decimal", "number", "boolean")
 THREADS = min(4, os.cpu_count() or 1)
@@ -79,12 +91,24 @@ class Guess:
 class MisfitError(Exception):
     """A cell does not fit the type its column is read as."""
 
-    def __init__(self, row: int, column: str, cell: str, rule: ColumnRule) -> None:
+    def __init__(
+        self, row: int, column: str, cell: str, rule: ColumnRule, reason: Fault | None = None
+    ) -> None:
         super().__init__(column)
+        self.reason = reason
         self.row = row
         self.column = column
         self.cell = cell
         self.rule = rule
+
+
+class PatternError(Exception):
+    """The pattern chosen for a column is none that dates are read by."""
+
+    def __init__(self, column: str, reason: MomentError) -> None:
+        super().__init__(column)
+        self.column = column
+        self.reason = reason
 
 
 def typed(
@@ -287,10 +311,15 @@ def _plain(cells: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
 
 def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> Column:
     """Return a column in the type that was chosen or pinned. Raises: MisfitError."""
-    plain = cells if rule.pinned else cells.str.strip_chars()
     if rule.type == "text":
         return Column(cells, "text")
+    if not rule.pinned:
+        # Programs that quote every cell write `""` for no value: a number or a date it cannot be.
+        cells = cells.set((cells.str.strip_chars() == "").fill_null(False), None)
+    plain = cells if rule.pinned else cells.str.strip_chars()
     if rule.type in _GIVEN:
+        if not rule.pinned:
+            plain = _accounting(cells, plain, thousands, rule)
         plain = _signed(plain, decimal, thousands)
         _require(cells, plain.str.contains((_PINNED if rule.pinned else _GIVEN)[rule.type]), rule)
         way = _way(plain) if rule.type == "number" else None
@@ -301,7 +330,26 @@ def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> 
         known = BOOLEANS if rule.pinned else _GIVEN_BOOLEANS
         _require(cells, words.is_in(list(known)), rule)
         return Column(words.is_in([word for word, value in known.items() if value]), "boolean")
-    return Column(_moments(cells, plain, rule), rule.kind)
+    return Column(_moments(cells, rule), rule.kind)
+
+
+def _accounting(cells: pl.Series, plain: pl.Series, thousands: str, rule: ColumnRule) -> pl.Series:
+    """Return amounts as banks write them as plain numbers: `1.5-`, `(1.5)`, `€ 1.5`, `1.5 EUR`, `−1.5`, `1 234`.
+
+    Raises: MisfitError for a cell of another currency than the others, as that is no matter of spelling.
+    """
+    if not plain.str.contains(_SPELLED).any():
+        return plain
+    amounts = plain.str.replace_all("[\u2212\u2010\u2011\ufe63\uff0d]", "-")
+    if thousands == " ":
+        amounts = amounts.str.replace_all("[\u00a0\u202f\u2009]", " ")
+    currency = amounts.str.extract(_CURRENCY, 1)
+    known = currency.drop_nulls()
+    if len(known):
+        _require(cells, currency.is_null() | (currency == known[0]), rule)
+        amounts = amounts.str.replace(_CURRENCY, "").str.strip_chars()
+    amounts = amounts.str.replace(r"^\(([^-+]+)\)$", "-$1").str.replace(r"^([^-+](?:.*[^-+\s])?)\s*-$", "-$1")
+    return amounts.str.replace(r"^([-+])\s+", "$1").str.strip_chars()
 
 
 def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
@@ -320,28 +368,20 @@ def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
     return plain.cast(pl.Decimal(MAX_DIGITS, scale))
 
 
-def _moments(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
-    """Return dates and times as ISO 8601 texts."""
-    if not rule.pattern:
-        iso = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-        more = (
-            "$"
-            if rule.type == "date"
-            else r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?$"
-        )
-        days = plain.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        _require(cells, plain.str.contains(iso + more) & days.is_not_null(), rule)
-        return plain.str.replace(" ", "T", literal=True) if rule.type == "datetime" else plain
-    if rule.type == "date":
-        found = plain.str.to_date(rule.pattern, strict=False)
-        _require(cells, found.is_not_null(), rule)
-        return found.dt.to_string("%Y-%m-%d")
-    zoned = "%z" in rule.pattern
-    moments = plain.str.to_datetime(
-        rule.pattern, strict=False, time_unit="us", time_zone="UTC" if zoned else None
-    )
-    _require(cells, moments.is_not_null(), rule)
-    return moments.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("Z" if zoned else ""))
+def _moments(cells: pl.Series, rule: ColumnRule) -> pl.Series:
+    """Return dates and times as ISO 8601 texts, by the model that expressions and tables have."""
+    kind: Literal["date", "datetime"] = "date" if rule.type == "date" else "datetime"
+    try:
+        if rule.iso and rule.pattern:
+            ready = cells.str.contains(_ISO).fill_null(value=False)
+            dates = iso_texts(cells.set(~ready, None), kind, "")
+            return iso_texts(cells.set(ready, None), kind, rule.pattern).zip_with(~ready, dates)
+        return iso_texts(cells, kind, rule.pattern)
+    except CellFault as error:
+        reason = error.fault
+        raise MisfitError(error.index, cells.name, str(cells[error.index]), rule, reason) from error
+    except MomentError as error:
+        raise PatternError(cells.name, error) from error
 
 
 def _require(cells: pl.Series, fits: pl.Series, rule: ColumnRule) -> None:

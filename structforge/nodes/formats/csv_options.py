@@ -26,6 +26,8 @@ class ColumnRule:
     type: ChosenKind = "auto"
     pattern: str = ""
     """How a date is written, such as `%d.%m.%Y`; nothing means ISO 8601."""
+    iso: bool = False
+    """A date that is ISO 8601 already is taken too: Excel has dates and texts in one column."""
     pinned: bool = False
     """It was recognised in an earlier file: cells must be written as they were there."""
 

@@ -464,7 +464,7 @@ def _wrong_count(source: Source, header: Header) -> NodeError:
 
 
 def _names(cells: list[str], source: Source, line: int) -> list[str]:
-    names = [cell.strip() or f"column_{number}" for number, cell in enumerate(cells, 1)]
+    names = named_columns([cell.strip() for cell in cells])
     if source.delimiter != source.options.delimiter:
         names = [name.replace(source.delimiter, source.options.delimiter) for name in names]
     if source.options.repeated == "number":
@@ -485,6 +485,18 @@ def _names(cells: list[str], source: Source, line: int) -> list[str]:
             )
         seen.add(name)
     return names
+
+
+def named_columns(names: list[str]) -> list[str]:
+    """Return the names, `column_3` for a third that is empty; never one that another column has."""
+    taken = set(names)
+    kept = []
+    for number, name in enumerate(names, 1):
+        chosen, more = name or f"column_{number}", 2
+        while not name and chosen in taken:
+            chosen, more = f"column_{number}_{more}", more + 1
+        kept.append(chosen)
+    return kept
 
 
 def distinct(names: list[str]) -> list[str]:

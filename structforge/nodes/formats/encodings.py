@@ -11,6 +11,7 @@ import pyarrow as pa
 from charset_normalizer import from_bytes
 
 from structforge.domain.errors import sentence
+from structforge.nodes.formats.letters import LATIN, latin_encoding
 from structforge.sdk import NodeError
 
 ENCODINGS: dict[str, str] = {
@@ -97,6 +98,12 @@ def recognise_encoding(data: bytes, source: str) -> str:
             hint="Choose the encoding, or save the file as UTF-8.",
         )
     found = "cp1252" if _same(sample, "cp1252", best.encoding) else best.encoding
+    # Letters that go in pairs can be made of any others: only a text all of whose letters are Latin is taken for that.
+    latin = latin_encoding(sample, least=0.8 if found in LATIN else 1.0)
+    if latin and _holds(data, latin):
+        found = latin
+    elif found == "cp949" and _is_chinese(sample) and _holds(data, "gb18030"):
+        found = "gb18030"
     return _NAMES.get(found, found)
 
 
@@ -137,6 +144,21 @@ def _same(sample: bytes, one: str, other: str) -> bool:
         return sample.decode(one) == sample.decode(other)
     except UnicodeDecodeError:
         return False
+
+
+def _is_chinese(sample: bytes) -> bool:
+    """Tell whether what could be Korean has many characters that Korean seldom and Chinese always has."""
+    found = [sign for sign in sample.decode("cp949", "ignore") if not sign.isascii()]
+    return sum("\u4e00" <= sign <= "\u9fff" or sign >= "\uf900" for sign in found) > len(found) // 5
+
+
+def _holds(data: bytes, encoding: str) -> bool:
+    """Tell whether an encoding has all bytes of a file."""
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(body: bytes, name: str, source: str) -> str:

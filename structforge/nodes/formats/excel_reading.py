@@ -6,20 +6,21 @@ formulas.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import fastexcel
 import polars as pl
 
 from structforge.domain.errors import sentence
-from structforge.nodes.formats.column_types import MisfitError, typed
+from structforge.nodes.formats.column_types import MisfitError, PatternError, typed
 from structforge.nodes.formats.csv_options import ColumnRule, Repeated
-from structforge.nodes.formats.csv_structure import distinct
+from structforge.nodes.formats.csv_structure import distinct, named_columns
 from structforge.nodes.formats.reading import (
     Recognised,
     TableRead,
     misfit,
+    no_pattern,
     recognised_columns,
     require_columns,
     rules_of,
@@ -72,7 +73,7 @@ def read_excel(
     book = _opened(data, source)
     sheet = _sheet(list(book.sheet_names), options, pinned, source)
     part = _part(options)
-    cells, first_row = _texts(book, sheet, part, source)
+    cells, first_row, errors = _texts(book, sheet, part, source)
     cells = cells.head(max(0, cells.height - options.footer_rows)) if options.footer_rows else cells
     if not cells.width or not cells.height:
         raise NodeError(
@@ -89,18 +90,23 @@ def read_excel(
     if pinned is not None and pinned.columns:
         require_columns(frame.columns, pinned, source, where=sentence("sheet {sheet}", sheet=sheet))
     frame = _without_blank_rows(frame)
-    rules = rules_of(options.rules, pinned, frame.columns, source)
+    rules = {
+        name: replace(rule, iso=True)
+        for name, rule in rules_of(options.rules, pinned, frame.columns, source).items()
+    }
     try:
         found = typed(frame.drop("\0row"), rules, infer=options.infer_types)
     except MisfitError as error:
         line = row + int(frame.get_column("\0row")[error.row])
         raise misfit(error, source, line) from error
+    except PatternError as error:
+        raise no_pattern(error) from error
     texts = frame.drop("\0row")
     recognised = Recognised(
         format="excel", encoding="", decimal=".", has_header=options.has_header, sheet=sheet,
         columns=recognised_columns(found),
     )  # fmt: skip
-    return TableRead(Table(found.frame, written=found.written), texts, recognised)
+    return TableRead(Table(found.frame, written=found.written), texts, recognised, errors=errors)
 
 
 def _opened(data: bytes, source: str) -> Any:
@@ -163,11 +169,12 @@ def _column(letters: str) -> int:
     return number - 1
 
 
-def _texts(book: Any, sheet: str, part: _Part, source: str) -> tuple[pl.DataFrame, int]:
-    """Return the cells of the part as texts, and the number of its first row in the sheet."""
+def _texts(book: Any, sheet: str, part: _Part, source: str) -> tuple[pl.DataFrame, int, list[str]]:
+    """Return the cells of the part as texts, the number of its first row in the sheet, and which cells hold errors."""
     try:
         loaded = book.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
-        frame = pl.from_arrow(loaded.to_arrow())
+        batch, refused = loaded.to_arrow_with_errors()
+        frame = pl.from_arrow(batch)
         places = [column.absolute_index for column in loaded.available_columns()]
     except fastexcel.FastExcelError as error:
         raise _unreadable(source) from error
@@ -184,7 +191,23 @@ def _texts(book: Any, sheet: str, part: _Part, source: str) -> tuple[pl.DataFram
     # What stands before the first row with a value is no part of the table.
     while first < frame.height and not any(cell not in (None, "") for cell in frame.row(first)):
         first += 1
-    return frame.slice(first), part.first_row + first + 1
+    errors = [error.position for error in (refused.errors if refused else ())]
+    inside = [
+        (row, column) for row, column in errors
+        if part.first_row <= row and (part.last_row is None or row <= part.last_row)
+        and part.first_column <= column and (part.last_column is None or column <= part.last_column)
+    ]  # fmt: skip
+    return (
+        frame.slice(first),
+        part.first_row + first + 1,
+        [_letters(column) + str(row + 1) for row, column in inside],
+    )
+
+
+def _letters(column: int) -> str:
+    """Return what Excel calls the column, counted from 0."""
+    before, last = divmod(column, 26)
+    return (_letters(before - 1) if before else "") + chr(65 + last)
 
 
 def _headed(
@@ -193,7 +216,8 @@ def _headed(
     """Return the cells below the header with the columns' names, and the row of the first of them."""
     row = first_row
     if options.has_header:
-        names = [(name or "").strip() or f"column_{number}" for number, name in enumerate(cells.row(0), 1)]
+        head = [_moments(pl.Series([name], dtype=pl.String))[0] for name in cells.row(0)]
+        names = named_columns([(name or "").strip() for name in head])
         cells, row = cells.slice(1), first_row + 1
     else:
         names = [f"column_{number}" for number in range(1, cells.width + 1)]

@@ -3,6 +3,7 @@
 Invariant: the node that reads and the preview that shows go through `open_content`, so they cannot differ.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -31,6 +32,7 @@ _BY_MEDIA_TYPE: dict[str, Format] = {
 }  # fmt: skip
 EXCEL_GROWTH = 10
 """Sheets are XML, which packs well: so many times the limit may an Excel file have when unpacked."""
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -117,7 +119,16 @@ def _format(data: bytes, name: str, media_type: str, options: FileOptions) -> Fo
     found = _BY_SUFFIX.get(PurePosixPath(name.lower()).suffix) or _BY_MEDIA_TYPE.get(
         media_type.partition(";")[0]
     )
+    if found == "excel" and _is_plain(data):
+        # Many programs export text with tabs and call it `.xls`, as Excel opens that.
+        return "csv"
     return found or ("excel" if data.startswith((ZIP, _OLD_OFFICE)) else "text")
+
+
+def _is_plain(data: bytes) -> bool:
+    """Tell whether a file has no byte that text has not, and is no markup."""
+    head = data[:4096]
+    return not head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and not _NOT_TEXT.search(head)
 
 
 def _decoded(data: bytes, source: str, options: FileOptions) -> Decoded:
@@ -154,8 +165,18 @@ def _json_lines(decoded: Decoded, source: str) -> JsonValue:
         try:
             values.append(decode_json(text, max_bytes=len(text)))
         except InvalidError as error:
-            raise _named(error, source, where=f"line {number}", line=number) from error
+            raise _named(_placed(error, line, number), source, where=f"line {number}", line=number) from error
     return values
+
+
+def _placed(error: InvalidError, line: bytes, number: int) -> InvalidError:
+    """Return the error of a line as its place in the file, not in the line, tells it."""
+    above = b"\n" * (number - 1)
+    try:
+        decode_json(above + line.rstrip(), max_bytes=len(above) + len(line))
+    except InvalidError as placed:
+        return placed
+    return error
 
 
 def _named(error: InvalidError, source: str, *, where: str, **details: Any) -> NodeError:

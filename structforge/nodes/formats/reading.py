@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from structforge.domain.errors import sentence
-from structforge.nodes.formats.column_types import MisfitError, Typed, typed
+from structforge.domain.errors import Sentence, sentence
+from structforge.nodes.formats.column_types import MisfitError, PatternError, Typed, typed
 from structforge.nodes.formats.csv_blocks import typed_in_blocks
 from structforge.nodes.formats.csv_options import AUTO, ChosenKind, ColumnRule, CsvOptions
 from structforge.nodes.formats.csv_structure import (
@@ -100,6 +100,8 @@ class TableRead:
     recognised: Recognised
     bad: list[dict[str, Any]] = field(default_factory=list)
     """Rows of another length: `line`, `expected`, `found`, `text`."""
+    errors: list[str] = field(default_factory=list)
+    """Cells of Excel whose formula gave an error, such as `B7`: they are read as empty."""
 
 
 def read_csv(
@@ -110,6 +112,7 @@ def read_csv(
     Delimiter and decimal sign may be `auto`. Raises: NodeError `file.*`.
     """
     options = _settled(data, start, options, pinned)
+    _require_signs(options)
     part = prepare(data, start, options, source)
     header = read_header(part)
     if pinned is not None and pinned.columns:
@@ -126,6 +129,8 @@ def read_csv(
         )
     except MisfitError as error:
         raise misfit(error, source, line_of_row(part, header, error.row)) from error
+    except PatternError as error:
+        raise no_pattern(error) from error
     return _result(whole, options, rows.frame, _told(part, header, rows.bad))
 
 
@@ -225,9 +230,33 @@ def misfit(error: MisfitError, source: str, line: int) -> NodeError:
             cell=cell, **facts,
         ),
         where=f"line {line}",
-        hint="Correct the cell, or choose another type or pattern for the column.",
+        hint=_way_out(error),
         **facts,
     )  # fmt: skip
+
+
+def no_pattern(error: PatternError) -> NodeError:
+    """Build the error of a pattern that dates cannot be read by."""
+    return NodeError(
+        "file.date_pattern",
+        sentence("Column `{column}`: {problem}", column=error.column, problem=error.reason.message),
+        where="parameters.types",
+        hint=error.reason.hint or "Write the pattern as `%d.%m.%Y` or `%Y-%m-%d %H:%M`.",
+    )
+
+
+def _way_out(error: MisfitError) -> Sentence:
+    if error.reason is not None:
+        return sentence(
+            "{problem} Correct the cell, or choose another type or pattern for the column.",
+            problem=error.reason.message,
+        )
+    if error.rule.type in ("integer", "decimal", "number"):
+        return sentence(
+            "Correct the cell, choose another type for the column, or say which signs of decimals and thousands the "
+            "file has."
+        )
+    return sentence("Correct the cell, or choose another type or pattern for the column.")
 
 
 def _settled(data: bytes, start: int, options: CsvOptions, pinned: Recognised | None) -> CsvOptions:
@@ -241,6 +270,17 @@ def _settled(data: bytes, start: int, options: CsvOptions, pinned: Recognised | 
     if options.decimal == AUTO and pinned is not None and pinned.decimal in (".", ","):
         options = replace(options, decimal=pinned.decimal)
     return options
+
+
+def _require_signs(options: CsvOptions) -> None:
+    """Refuse one sign for two things, by which `3,2` would be 32. Raises: NodeError `file.signs`."""
+    if options.thousands and options.thousands == options.decimal:
+        raise NodeError(
+            "file.signs",
+            sentence("`{sign}` cannot be the decimal sign and the thousands sign.", sign=options.decimal),
+            where="parameters.thousands",
+            hint="Choose another sign for one of them, or leave the decimal sign at `auto`.",
+        )
 
 
 def _told(part: Source, header: Header, bad: list[BadRow]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ Invariant: only `2024-03-01` and `2024-03-01T10:30:00`, with or without an offse
 spelling, and every date that does not exist, is left to `domain.moments`, once for each distinct text.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,11 @@ class Read:
         found = (hours * 3600 + minutes * 60) * sign
         return found.set((tail == "Z").fill_null(False), 0)
 
+    def clocked(self) -> pl.Series:
+        """Return what follows the day, midnight where no time is written."""
+        tail = self.tail()
+        return tail.set((tail == "").fill_null(False), "T00:00:00")
+
     def tail(self) -> pl.Series:
         """Return what follows the day, the offset written as ISO 8601 does."""
         return self.texts.str.slice(_DAY).str.replace("(?:Z|-00:00)$", "+00:00")
@@ -93,6 +99,59 @@ PARTS: dict[str, Kernel] = {
     "date": _part(lambda read: read.texts.str.head(_DAY), Kind.TEXT),
     "parse_date": _part(lambda read: read.texts.str.head(_DAY) + read.tail(), Kind.TEXT),
 }
+_PATTERN_PARTS = {letter: f"(?P<{letter}>[0-9]{{{4 if letter == 'Y' else 2}}})" for letter in "YmdHMS"} | {
+    "z": "(?P<z>[+-][0-9]{2}):?(?P<Z>[0-9]{2})"
+}
+
+
+def written_datetime(value: Cells) -> Fast | None:
+    """Read dates with time, also with a blank before the time and without seconds."""
+    if value.kind is not Kind.TEXT:
+        return None
+    texts = value.series.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2})", "${1}T${2}")
+    texts = texts.str.replace(r"^(.{10}T[0-9]{2}:[0-9]{2})(Z|[+-][0-9:]{5})?$", "${1}:00${2}")
+    read = Read(texts)
+    found = read.texts.str.head(_DAY) + read.clocked()
+    return Fast(Cells(Kind.TEXT, found), _if_any(read.doubtful & value.series.is_not_null()))
+
+
+def by_pattern(pattern: str, kind: str) -> Kernel | None:
+    """Return the kernel that reads texts by a pattern of digits, None for any other pattern.
+
+    The pattern can be read by. Texts whose numbers have not all their digits are left to `domain.date_patterns`.
+    """
+    pieces = re.split("%([A-Za-z])", pattern.strip())
+    letters = pieces[1::2]
+    if not _single_blanks(pieces[::2]):
+        return None
+    if not {"Y", "m", "d"} <= set(letters) <= _PATTERN_PARTS.keys() or len(letters) > len(set(letters)):
+        return None
+    found = "".join(
+        _PATTERN_PARTS[piece] if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+    )
+    timed = "H" in letters and kind == "datetime"
+    clock = "T${H}:" + ":".join(f"${{{letter}}}" if letter in letters else "00" for letter in "MS")
+    offset = "${z}:${Z}" if "z" in letters else ""
+    ordinary = "${Y}-${m}-${d}" + (clock + offset if "H" in letters else "")
+
+    def kernel(value: Cells) -> Fast | None:
+        if value.kind is not Kind.TEXT:
+            return None
+        matching = value.series.str.contains(f"^{found}$").fill_null(True)
+        read = Read(value.series.str.replace(f"^{found}$", ordinary))
+        texts = read.texts.str.head(_DAY)
+        texts = texts + read.tail() if timed else texts
+        if kind == "datetime" and not timed:
+            texts = texts + "T00:00:00"
+        doubtful = (read.doubtful | ~matching) & value.series.is_not_null()
+        return Fast(Cells(Kind.TEXT, texts), _if_any(doubtful))
+
+    return kernel
+
+
+def _single_blanks(literals: list[str]) -> bool:
+    """Tell whether literal pieces have no percent sign, and blanks only one at a time."""
+    return not any("%" in piece or re.search(r"\s\s|[^\S ]", piece) for piece in literals)
 
 
 def moved(unit: str) -> Kernel:
