@@ -131,6 +131,10 @@ def read(text: str, options: CsvOptions) -> list[dict[str, Any]]:
         (ColumnRule("date", "%d.%m.%Y %H:%M"), ["31.12.2024 23:59"], ["2024-12-31"]),
         (ColumnRule("date", "%Y年%m月%d日"), ["2024年3月1日", "2024年12月31日"], ["2024-03-01", "2024-12-31"]),
         (ColumnRule("datetime", "%d.%m.%Y %I:%M %p"), ["01.03.2024 12:30 pm"], ["2024-03-01T12:30:00"]),
+        (ColumnRule("number"), ["999999999999999.99", "3", "1.5"],
+         [Decimal("999999999999999.99"), Decimal(3), Decimal("1.5")]),
+        (ColumnRule("number"), ["0.30000000000000004", "123456789012345678000"], [0.1 + 0.2, 123456789012345678000.0]),
+        (ColumnRule("number", pinned=True), ["0.30000000000000004", "1.5"], [0.1 + 0.2, 1.5]),
         (ColumnRule("integer"), ['""', '" "', "−5", "(7)", "8-"], [None, None, -5, -7, -8]),
         (ColumnRule("decimal"), ["€ 1.50", "(2.25) €", "3-", "- 4"],
          [Decimal("1.50"), Decimal("-2.25"), Decimal("-3.00"), Decimal("-4.00")]),
@@ -151,7 +155,8 @@ def test_chosen_types(rule: ColumnRule, cells: list[str], values: list[Any]) -> 
         (ColumnRule("date", "%d.%m.%Y"), "2024-01-01"), (ColumnRule("datetime"), "10:30"),
         (ColumnRule("decimal"), "-5-"), (ColumnRule("decimal"), "(-5)"),
         (ColumnRule("decimal"), "5%"), (ColumnRule("decimal"), "REF 5"),
-        (ColumnRule("integer", pinned=True), "007"),
+        (ColumnRule("integer", pinned=True), "007"), (ColumnRule("number", pinned=True), "999999999999999.99"),
+        (ColumnRule("number"), "9007199254740993e0"),
     ],
 )  # fmt: skip
 def test_a_cell_that_does_not_fit_is_named(rule: ColumnRule, cell: str) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Literal
 
 import polars as pl
@@ -324,6 +325,8 @@ def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> 
         _require(cells, plain.str.contains((_PINNED if rule.pinned else _GIVEN)[rule.type]), rule)
         way = _way(plain) if rule.type == "number" else None
         numbers = _numbers(cells, plain, rule).alias(cells.name)
+        if rule.type == "number" and numbers.dtype != pl.Float64:
+            return Column(numbers, "decimal")
         return Column(numbers, rule.kind, None if way == "both" else way)
     if rule.type == "boolean":
         words = plain if rule.pinned else plain.str.to_lowercase()
@@ -357,7 +360,11 @@ def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
     if rule.type == "number":
         found = plain.cast(pl.Float64, strict=False)
         _require(cells, found.is_finite(), rule)
-        return found
+        kept = _keeps_digits(plain, found)
+        if kept.all():
+            return found
+        # Binary numbers would change some of these: a chosen type is met by exact decimals, a pinned one is not met.
+        _require(cells, kept if rule.pinned else plain.str.contains(_GIVEN["decimal"]), rule)
     if rule.type == "integer":
         return _cast(plain.str.replace(r"\.0+$", ""), Guess("integer"))
     scales = plain.str.extract(r"\.([0-9]*)$").str.len_bytes()
@@ -366,6 +373,15 @@ def _numbers(cells: pl.Series, plain: pl.Series, rule: ColumnRule) -> pl.Series:
     digits = plain.str.extract(r"^-?0*([0-9]*)").str.len_bytes()
     _require(cells, digits + min(scale, MAX_DIGITS + 1) <= MAX_DIGITS, rule)
     return plain.cast(pl.Decimal(MAX_DIGITS, scale))
+
+
+def _keeps_digits(plain: pl.Series, found: pl.Series) -> pl.Series:
+    """Tell of each number whether its shortest digits have the value that is written."""
+    digits = plain.str.replace("[eE].*$", "").str.replace_all("[-.]", "").str.strip_chars_start("0")
+    kept = (digits.str.len_bytes() <= MAX_NUMBER_DIGITS).fill_null(value=True)
+    doubtful = (~kept).arg_true()
+    pairs = zip(plain.gather(doubtful), found.gather(doubtful), strict=True)
+    return kept.scatter(doubtful, [Decimal(text) == Decimal(repr(number)) for text, number in pairs])
 
 
 def _moments(cells: pl.Series, rule: ColumnRule) -> pl.Series:

@@ -30,7 +30,7 @@ _RECOGNISED = (
     "cp949", "euc_jp", "koi8_r",
 )  # fmt: skip
 _NAMES = {python: name for name, python in reversed(ENCODINGS.items())}
-_MARKS = (
+MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -60,7 +60,7 @@ def decode(data: bytes, encoding: str, source: str) -> Decoded:
     A byte order mark decides before what is recognised, and is left out.
     Raises: NodeError `file.not_decodable`, `file.encoding_unknown`, `file.nul`.
     """
-    mark, marked = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
+    mark, marked = next(((mark, name) for mark, name in MARKS if data.startswith(mark)), (b"", ""))
     name = encoding
     if encoding == "auto":
         name = marked or recognise_encoding(data, source)

@@ -13,7 +13,7 @@ from structforge.domain.errors import InvalidError, sentence
 from structforge.domain.values import JsonValue, decode_json
 from structforge.nodes.formats.compressed import ZIP, require_bounded, unpacked
 from structforge.nodes.formats.csv_options import AUTO, ColumnRule, CsvOptions
-from structforge.nodes.formats.encodings import Decoded, decode, is_utf8
+from structforge.nodes.formats.encodings import MARKS, Decoded, decode, is_utf8
 from structforge.nodes.formats.excel_reading import ExcelOptions, read_excel
 from structforge.nodes.formats.reading import Recognised, TableRead, read_csv
 from structforge.sdk import NodeError
@@ -136,12 +136,14 @@ def _decoded(data: bytes, source: str, options: FileOptions) -> Decoded:
     pinned = options.pinned.encoding if options.pinned is not None else ""
     if encoding != AUTO or not pinned:
         return decode(data, encoding, source)
-    if not pinned.startswith("utf") and not data.isascii() and is_utf8(data):
+    marked = next((name for mark, name in MARKS if data.startswith(mark)), "")
+    wide = marked.startswith("utf-16") and not pinned.startswith("utf-16")
+    if wide or (not pinned.startswith("utf") and not data.isascii() and is_utf8(data)):
         raise NodeError(
             "file.not_as_pinned",
             sentence(
-                "{source} is UTF-8 now; it was {encoding} when the workflow was published.",
-                source=source, encoding=pinned,
+                "{source} is {now} now; it was {encoding} when the workflow was published.",
+                source=source, now=(marked or "utf-8").upper(), encoding=pinned,
             ),
             where=source,
             hint="If the file is right, look at it in the node `Read file` and publish the workflow again.",
