@@ -98,7 +98,7 @@ async def test_an_export_is_sent_as_bytes_not_by_a_path_that_is_gone_when_it_is_
     headers = {"authorization": f"Bearer {await installation.token()}"}
     transport = httpx.ASGITransport(app=able_to_send_paths)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers) as http:
-        assert (await http.get(f"{path}/export")).text == "id\r\n1\r\n"
+        assert (await http.get(f"{path}/export")).text == "id\n1\n"
     assert "http.response.pathsend" not in kinds
 
 
