@@ -3,6 +3,7 @@
 Invariant: values come from the browser; what is built here is judged by `domain.edits.parse_edits` before it counts.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from structforge.domain.errors import InvalidError, Problem, sentence
@@ -226,6 +227,6 @@ def _beside(at: Any) -> dict[str, float]:
     place = _object(at)
     numbers = {key: place.get(key, 0) for key in ("x", "y")}
     return {
-        key: float(each) + PASTE_OFFSET if isinstance(each, int | float) else PASTE_OFFSET
+        key: float(each) + PASTE_OFFSET if isinstance(each, int | float | Decimal) else PASTE_OFFSET
         for key, each in numbers.items()
     }

@@ -3,6 +3,7 @@
 Invariant: bounded (`MAX_FIELDS` in all), whatever the values are; a value's own text is cut before it leaves.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ import orjson
 from structforge.domain.expressions.catalogue import NOTES
 from structforge.domain.expressions.checks import TESTS
 from structforge.domain.expressions.functions import METHODS
+from structforge.domain.values import encode_json
 from structforge.nodes.row_expressions import FUNCTIONS as ROW_FUNCTIONS
 from structforge.sdk import NodeRegistry
 from structforge.services.expression_values import Surroundings
@@ -73,8 +75,8 @@ def _shape(value: Any, left: _Budget, depth: int) -> Entry:
         return {"kind": "null"}
     if isinstance(value, bool):
         return {"kind": "boolean", "sample": str(value).lower()}
-    if isinstance(value, int | float):
-        return {"kind": "number", "sample": str(value)[:SAMPLE_CHARACTERS]}
+    if isinstance(value, int | float | Decimal):
+        return {"kind": "number", "sample": encode_json(value).decode()[:SAMPLE_CHARACTERS]}
     if isinstance(value, str):
         return {"kind": "text", "sample": value[:SAMPLE_CHARACTERS]}
     if isinstance(value, list):

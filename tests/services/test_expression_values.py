@@ -1,5 +1,6 @@
 """What expressions of a draft see: the last results, in loops too, within the organization, bounded; real servers."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,13 @@ from structforge.ui.expression_help import names_of
 from tests.support.installation import Installation, a_worker
 from tests.support.workflows import document, node
 
+EXACT = Decimal("999999999999999.99")
 ORDERS = document(
     node("start", "trigger.manual"),
     node(
-        "order", "data.set", fields={"city": "Seattle", "lines": [{"sku": "A", "n": 2}], "big": "x" * 5_000}
+        "order",
+        "data.set",
+        fields={"city": "Seattle", "lines": [{"sku": "A", "n": 2}], "big": "x" * 5_000, "price": EXACT},
     ),
     node("use", "data.set", fields={"text": "{{ order.city }}"}),
     node("aside", "data.set", fields={}),
@@ -82,6 +86,7 @@ async def test_names_come_with_the_fields_of_what_they_gave(installation: Instal
     fields: dict[str, Any] = {each["label"]: each for each in found["order"]["fields"]}
     assert fields["city"] == {"label": "city", "kind": "text", "sample": "Seattle"}
     assert [each["label"] for each in fields["lines"]["item"]["fields"]] == ["sku", "n"]
+    assert fields["price"] == {"label": "price", "kind": "number", "sample": str(EXACT)}
 
 
 async def test_a_pinned_value_stands_before_the_last_result(installation: Installation) -> None:

@@ -86,7 +86,7 @@ async def test_the_workflow_is_set_up_and_run_with_input(open_page: OpenPage, si
     await expect(city.locator(".cm-content")).to_be_focused()
     await write(city.locator(".cm-content"), "No")
     await start.click()
-    await expect(city.get_by_role("alert")).to_contain_text("too short")
+    await expect(city.get_by_role("alert")).to_contain_text("The text needs 3 or more characters")
     await write(city.locator(".cm-content"), "Oslo")
     await start.click()
     await expect(dialog).to_be_hidden()
@@ -171,7 +171,9 @@ async def test_inputs_are_declared_field_by_field_and_asked_for(open_page: OpenP
     await dialog.get_by_label("days").fill("1")
     await write(dialog.locator("[data-field=odd] .cm-content"), '"x"')
     await dialog.get_by_role("button", name="Run", exact=True).click()
-    await expect(dialog.locator("[data-field=days]").get_by_role("alert")).to_contain_text("minimum of 3")
+    await expect(dialog.locator("[data-field=days]").get_by_role("alert")).to_contain_text(
+        "It must be at least 3"
+    )
 
 
 async def _is_order(fields: Callable[[], Awaitable[dict[str, Any]]], wanted: list[str]) -> bool:

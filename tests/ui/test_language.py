@@ -42,7 +42,7 @@ KEYS = "Alt Ctrl End F2 Home PageDown PageUp Delete Enter Esc Shift Space Tab"
 UNITS = "kB ms"
 CONTENT = """
     again body choose fields gone merge nix nobody nowhere request rows start zz
-    conditions csv expression in inputs match structforge out run timeout_s workflow
+    conditions csv expression flatten in inputs match structforge out run timeout_s workflow
 """
 """What the workflows below are made of, and names in expressions and parameters."""
 ALLOWED = frozenset(f"{NAMES} {KEYS} {UNITS} {CONTENT}".split())

@@ -13,6 +13,8 @@ const SETTINGS = ["format", "encoding", "delimiter", "decimal", "has_header", "s
 const DELIMITERS = [",", ";", "tab", "|"];
 const DATES = ["date", "datetime"];
 const NUMBERS = ["integer", "decimal", "number"];
+// A place that the sentence names itself.
+const LINE = /^line \d+$/;
 
 const isExpression = (value) => typeof value === "string" && value.includes("{{");
 const textOf = (value) => (value === null || value === undefined ? "" : isNumber(value) ? digitsOf(value) : String(value));
@@ -153,7 +155,7 @@ export function FilePreview({ href, file, schema, values, problems = {}, texts, 
         ))}
       </div>
       {found.problems.map((each, at) => (
-        <p key={at} className="error" role="alert"><Told said={each} part="message" /> {each.where && each.where !== file && <code>{each.where}</code>} <span className="muted"><Told said={each} part="hint" /></span></p>
+        <p key={at} className="error" role="alert"><Told said={each} part="message" /> {each.where && each.where !== file && !LINE.test(each.where) && <code>{each.where}</code>} <span className="muted"><Told said={each} part="hint" /></span></p>
       ))}
       {problems.types?.said && <p className="error" role="alert"><Told said={problems.types.said} /></p>}
       {table && !isExpression(values.types) && <Rows {...{ found, types, choices, texts, readOnly, onType }} />}
