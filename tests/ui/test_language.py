@@ -34,10 +34,10 @@ BROKEN: dict[str, Any] = {
 }
 
 NAMES = """
-    API CSV English GET HEAD HTTP ID ISO JSON MB Markdown NUL OPTIONS PATCH POST PUT DELETE PostgreSQL React Flow
-    Schema SQL StructForge TLS URL UTF Webhook https http
+    API CSV English Excel GET HEAD HTTP ID ISO JSON MB Markdown NUL OPTIONS PATCH POST PUT DELETE PostgreSQL React Flow
+    Schema SQL StructForge TLS URL UTF Webhook fx https http
 """
-"""Names that are the same in Chinese."""
+"""Names that are the same in Chinese; fx is the sign of an expression."""
 KEYS = "Alt Ctrl End F2 Home PageDown PageUp Delete Enter Esc Shift Space Tab"
 UNITS = "kB ms"
 CONTENT = """
