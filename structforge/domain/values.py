@@ -37,8 +37,8 @@ MAX_DEPTH = 200
 """Deepest nesting of lists and objects; `[]` has depth 1. PostgreSQL and the JSON libraries go deeper."""
 MAX_WEIGHT = 16 * 1024 * 1024
 """Largest value `journal_safe` takes: characters of text and keys plus one for each value in it."""
-_CONVERTED_WEIGHT = 64
-"""What each value weighs that has to be converted in Python, so that this too ends within a second or two."""
+_CONVERTED_WEIGHT = 32
+"""What each value weighs that has to be converted in Python, so that this too ends within a few seconds."""
 UNBOUNDED = -1
 """What `weigh` returns for a value that is too heavy, too deep or not plain JSON containers."""
 

@@ -339,3 +339,9 @@ def test_a_hostile_object_cannot_raise_its_own_error() -> None:
 def test_depth_is_counted_in_containers() -> None:
     assert MAX_DEPTH == 200
     assert decode_json(b"[" * 199 + b'{"a":1}' + b"]" * 199, max_bytes=10**6)
+
+
+def test_one_long_decimal_makes_no_large_value_too_large() -> None:
+    rows = [{"a": index, "b": 0.5, "c": None} for index in range(100_000)]
+    rows.append({"a": Decimal("0.12345678901234567891")})
+    assert journal_safe(rows) == rows
