@@ -220,7 +220,7 @@ def as_guessed(cells: pl.Series, guess: Guess, decimal: str = ".", thousands: st
     # The cast alone refuses most of what does not fit, also a cell with line ends, in which the pattern sees several.
     if found.null_count() != cells.null_count() or not _holds(plain, guess, found):
         return None
-    return Column(found.alias(cells.name), guess.kind, _way(plain) if guess.kind == "number" else None)
+    return Column(found.alias(cells.name), guess.kind, _way(plain, found) if guess.kind == "number" else None)
 
 
 def _holds(cells: pl.Series, guess: Guess, found: pl.Series | None = None) -> bool:
@@ -228,8 +228,10 @@ def _holds(cells: pl.Series, guess: Guess, found: pl.Series | None = None) -> bo
     if cells.null_count() == len(cells):
         return True
     if guess.kind == "integer":
-        small = found is not None and found.dtype == pl.Int64
-        return (small and not _any_starts(cells, "0", "+", "-0")) or _all(cells, INTEGER)
+        if found is not None and found.dtype == pl.Int64:
+            # A zero or plus in front makes a text longer than the number is, and nothing makes one shorter.
+            return int(cells.str.len_bytes().sum()) == _written_bytes(found)
+        return _all(cells, INTEGER)
     longest = cells.str.len_bytes().max()
     assert isinstance(longest, int)
     if guess.kind == "decimal":
@@ -243,6 +245,19 @@ def _holds(cells: pl.Series, guess: Guess, found: pl.Series | None = None) -> bo
             return True
         return bool((cells.str.replace_all("[-.]", "").str.len_bytes() <= MAX_NUMBER_DIGITS).all())
     return bool(cells.is_in(list(BOOLEANS)).all())
+
+
+def _written_bytes(numbers: pl.Series) -> int:
+    """Return how many characters integers of 64 bits have together as they are written."""
+    smallest, largest = numbers.min(), numbers.max()
+    assert isinstance(smallest, int) and isinstance(largest, int)
+    total = len(numbers) - numbers.null_count() + int((numbers < 0).sum())
+    for power in (10**digits for digits in range(1, 19)):
+        if power <= largest:
+            total += int((numbers >= power).sum())
+        if -power >= smallest:
+            total += int((numbers <= -power).sum())
+    return total
 
 
 def _decimal_pattern(scale: int) -> str:
@@ -279,8 +294,11 @@ def _signed(cells: pl.Series, decimal: str, thousands: str) -> pl.Series:
     return cells.to_frame("cells").select(_plain(pl.col("cells"), decimal, thousands)).to_series()
 
 
-def _way(cells: pl.Series) -> Way:
-    """Return how a column of numbers writes whole ones; nothing where there is none."""
+def _way(cells: pl.Series, found: pl.Series) -> Way:
+    """Return how a column of numbers writes whole ones; nothing where there is none. `found` are the numbers."""
+    cells = cells.filter(found == found.floor())
+    if not len(cells):
+        return None
     plain, point = _some(cells, WHOLE), _some(cells, WHOLE_POINT)
     if plain and point:
         return "both"
@@ -323,10 +341,10 @@ def _given(cells: pl.Series, rule: ColumnRule, decimal: str, thousands: str) -> 
             plain = _accounting(cells, plain, thousands, rule)
         plain = _signed(plain, decimal, thousands)
         _require(cells, plain.str.contains((_PINNED if rule.pinned else _GIVEN)[rule.type]), rule)
-        way = _way(plain) if rule.type == "number" else None
         numbers = _numbers(cells, plain, rule).alias(cells.name)
         if rule.type == "number" and numbers.dtype != pl.Float64:
             return Column(numbers, "decimal")
+        way = _way(plain, numbers) if rule.type == "number" else None
         return Column(numbers, rule.kind, None if way == "both" else way)
     if rule.type == "boolean":
         words = plain if rule.pinned else plain.str.to_lowercase()

@@ -147,9 +147,14 @@ def _read(
     source: Source, header: Header, blocks: list[_Block], kinds: Mapping[str, Guess], options: CsvOptions
 ) -> dict[str, list[Column | None]] | None:
     """Return the pieces of each column in its type, None for a piece that is not of it; nothing with a bad row."""
+    passing = {
+        number
+        for number, name in enumerate(header.names)
+        if name not in kinds or kinds[name].kind != "text"
+    }
 
     def read(block: _Block) -> list[Column | None] | None:
-        frame = rows_between(source, header, *block)
+        frame = rows_between(source, header, *block, passing=passing)
         if frame is None:
             return None
         frame = named(frame, header.names, source)

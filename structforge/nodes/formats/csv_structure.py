@@ -11,9 +11,10 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -40,7 +41,7 @@ _BLANK = re.compile(rb"[\r\n]*+")
 csv.field_size_limit(2**31 - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """The part of a file that is rows: UTF-8 bytes from `start` to `end`."""
 
@@ -61,6 +62,12 @@ class Source:
             return bare
         quote = re.escape(self.options.quote.encode())
         return rb"(?:%(q)s(?:[^%(q)s]|%(q)s%(q)s)*+%(q)s|(?!%(q)s)%(bare)s)" % {b"q": quote, b"bare": bare}
+
+    @cached_property
+    def has_quotes(self) -> bool:
+        """Tell whether a quote character is in it."""
+        quote = self.options.quote.encode()
+        return bool(quote) and self.data.find(quote, self.start, self.end) >= 0
 
     def text(self, start: int) -> str:
         """Return the text from a byte on."""
@@ -200,14 +207,19 @@ def read_rows(source: Source, header: Header) -> Rows:
     return Rows(named(_filled(frame, bad, max(longest, width), source), distinct(names), source), [])
 
 
-def rows_between(source: Source, header: Header, start: int, end: int) -> pl.DataFrame | None:
-    """Return the rows of a part that begins and ends between rows, their columns numbered; None with a bad row."""
+def rows_between(
+    source: Source, header: Header, start: int, end: int, *, passing: Collection[int] = ()
+) -> pl.DataFrame | None:
+    """Return the rows of a part that begins and ends between rows, their columns numbered; None with a bad row.
+
+    Of `passing` columns the texts will soon be gone: they are not copied, but hold on to more memory.
+    """
     columns = [str(number) for number in range(len(header.names))]
     body = pa.py_buffer(source.data).slice(start, end - start)
     skip_blank = not _blank_is_row(source, header)
     if skip_blank and _BLANK.fullmatch(source.data, start, end):
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return _parse(body, columns, source, lambda _: "error", threads=False, skip_blank=skip_blank)
+    return _parse(body, columns, source, lambda _: "error", threads=False, skip_blank=skip_blank, passing=passing)
 
 
 def line_of_row(source: Source, header: Header, index: int) -> int:
@@ -280,13 +292,14 @@ def _parse(
     *,
     threads: bool = True,
     skip_blank: bool = True,
+    passing: Collection[int] = (),
 ) -> pl.DataFrame | None:
     """Return the rows of a buffer; None when they are refused."""
     quote = source.options.quote
     parse = pcsv.ParseOptions(
         delimiter=source.delimiter,
         quote_char=quote or False,
-        newlines_in_values=bool(quote) and source.data.find(quote.encode(), source.start, source.end) >= 0,
+        newlines_in_values=source.has_quotes,
         ignore_empty_lines=skip_blank,
         invalid_row_handler=handle,
     )
@@ -306,14 +319,26 @@ def _parse(
             if "straddling" in str(error):
                 continue
             return None
-        return _frame(table)
+        return _frame(table, passing, threads=threads)
     return None
 
 
-def _frame(table: Any) -> pl.DataFrame:
+def _frame(table: Any, passing: Collection[int], *, threads: bool) -> pl.DataFrame:
     """Return a table of pyarrow as one of polars; threads share the columns."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        columns = list(pool.map(lambda column: pl.from_arrow(column, rechunk=False), table.columns))
+
+    def taken(number: int) -> Any:
+        column = table.column(number)
+        if number in passing:
+            # Short texts are copied all the same, long ones stay where they are.
+            column = column.cast(pa.string_view())
+        return pl.from_arrow(column, rechunk=False)
+
+    numbers = range(table.num_columns)
+    if threads:
+        with ThreadPoolExecutor(THREADS) as pool:
+            columns = list(pool.map(taken, numbers))
+    else:
+        columns = [taken(number) for number in numbers]
     return pl.DataFrame(dict(zip(table.column_names, columns, strict=True)))
 
 
