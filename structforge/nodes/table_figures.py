@@ -177,8 +177,8 @@ def _floats(series: pl.Series, make: Callable[[Sequence[float], int], float | No
 def _sums_fit(series: pl.Series) -> bool:
     """Tell whether no sum of these decimals can have more digits than a table holds: polars lets them wrap around."""
     cells = series.to_physical()
-    largest = max(abs(cells.max() or 0), abs(cells.min() or 0))  # type: ignore[arg-type]
-    return int(largest) * max(len(cells), 1) < 10**DIGITS
+    largest: int = max(abs(cells.max() or 0), abs(cells.min() or 0))  # type: ignore[arg-type]
+    return bool(largest * max(len(cells), 1) < 10**DIGITS)
 
 
 def _large(series: pl.Series, function: Function) -> _Plan:
@@ -193,9 +193,7 @@ def _large(series: pl.Series, function: Function) -> _Plan:
         sums = [sum(cells) for cells in groups]
         if any(abs(total) >= 10**DIGITS for total in sums):
             raise OverflowError
-        return Column(
-            pl.Series([_scaled(total, scale) for total in sums], dtype=pl.Decimal(DIGITS, scale))
-        )
+        return Column(pl.Series([_scaled(total, scale) for total in sums], dtype=pl.Decimal(DIGITS, scale)))
 
     return _Plan((series.to_physical(),), lambda value: (value.drop_nulls().implode(),), finish, ordered=True)
 

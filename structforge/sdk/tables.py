@@ -19,6 +19,7 @@ from structforge.domain.values import encode_json
 from structforge.sdk.context import TABLE_MEDIA_TYPE, ArtifactRef, NodeContext, NodeError
 from structforge.sdk.table_cache import Recent
 from structforge.sdk.table_cells import (
+    DIGITS,
     CellType,
     Mark,
     Written,
@@ -36,6 +37,9 @@ MAX_INLINE_BYTES = 64 * 1024
 
 METADATA_KEY = "structforge"
 """Where a Parquet file says what its frame cannot: marks, and how whole numbers are written."""
+
+NARROW_DIGITS = 18
+"""Decimals of so many digits are stored as 64 bits; they have 38 again when they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,13 @@ class StoredTable:
         lazy = pl.scan_parquet(path)
         if not said:
             return cls.of(Table.of(lazy.collect()))
+        schema = lazy.collect_schema()
+        narrow = [name for name, dtype in schema.items() if _is_narrow(dtype)]
+        if narrow:
+            lazy = lazy.with_columns(
+                named(name).cast(pl.Decimal(DIGITS, schema[name].scale))  # type: ignore[attr-defined]
+                for name in narrow
+            )
         return cls(lazy, said.get("marks", {}), said.get("written", {}))
 
     def types(self) -> dict[str, CellType]:
@@ -352,8 +363,29 @@ def _meta(table: Table) -> dict[str, Any]:
 def _parquet(table: Table) -> bytes:
     buffer = io.BytesIO()
     said = json.dumps({"marks": dict(table.marks), "written": dict(table.written)}, ensure_ascii=False)
-    table.frame.write_parquet(buffer, compression="lz4", statistics=False, metadata={METADATA_KEY: said})
+    stored = _narrowed(table.frame)
+    stored.write_parquet(buffer, compression="lz4", statistics=False, metadata={METADATA_KEY: said})
     return buffer.getvalue()
+
+
+def _narrowed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with decimals of 18 digits where these hold all cells: Parquet writes them in half the time."""
+    return frame.with_columns(
+        column.cast(pl.Decimal(NARROW_DIGITS, column.dtype.scale))  # type: ignore[attr-defined]
+        for column in frame.get_columns()
+        if column.dtype.is_decimal() and _fits_narrow(column)
+    )
+
+
+def _fits_narrow(column: pl.Series) -> bool:
+    cells = column.to_physical()
+    largest: int = max(abs(cells.max() or 0), abs(cells.min() or 0))  # type: ignore[arg-type]
+    scale: int = column.dtype.scale  # type: ignore[attr-defined]
+    return largest < 10**NARROW_DIGITS and scale <= NARROW_DIGITS
+
+
+def _is_narrow(dtype: pl.DataType) -> bool:
+    return dtype.is_decimal() and bool(dtype.precision != DIGITS)  # type: ignore[attr-defined]
 
 
 def _said(path: Path) -> dict[str, Any]:

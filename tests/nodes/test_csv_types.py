@@ -71,6 +71,18 @@ def test_blocks_give_what_the_whole_gives(seed: int) -> None:
         assert blocks is None or blocks == whole, (text, options)
 
 
+@pytest.mark.parametrize(
+    "cell", ["007", "+7", "-0", "00", " 7", "7 ", "7.0", "7.", "1e5", "1_000", "0x1F", "٣", "--7", "-", "-07"]
+)
+def test_what_is_no_plain_integer_makes_the_column_text(cell: str) -> None:
+    """Also beside cells that another way of writing would make longer or shorter by as much."""
+    rows = ["0", "10", "-9", "100", "9223372036854775807", "-9223372036854775808", cell]
+    text = "a,b\n" + "".join(f"{row},x\n" for row in rows * 300)
+    for found in (_whole(text, CsvOptions()), _in_blocks(text, CsvOptions(), 64)):
+        assert found[1] == {"a": "text", "b": "text"}
+        assert [row["a"] for row in found[0][:7]] == rows
+
+
 def test_a_line_end_in_quotes_ends_no_block() -> None:
     text = "a,b\n" + '1,"x\n2,y\n3"\n' * 50
     assert _in_blocks(text, CsvOptions(), 4) == _whole(text, CsvOptions())

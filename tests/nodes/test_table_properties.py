@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from structforge.nodes import table_figures
 from structforge.nodes.table_groups import Aggregate
 from structforge.nodes.table_joins import Append, Join
 from structforge.nodes.table_rows import Filter, Sort
@@ -115,8 +116,9 @@ def test_sort(one: list[Any], other: list[Any], down: bool, also_down: bool, lim
     columns(NUMBERS),
     st.sampled_from(["sum", "mean", "min", "max", "first", "last", "count", "distinct"]),
     LIMITS,
+    st.booleans(),
 )
-def test_aggregate(keys: list[Any], cells: list[Any], function: str, limit: int) -> None:
+def test_aggregate(keys: list[Any], cells: list[Any], function: str, limit: int, streamed: bool) -> None:
     rows = [{"k": key, "a": cell} for key, cell in zip(keys, cells, strict=False)]
     assume(any(row["a"] is not None for row in rows))
     assume(function not in ("sum", "mean") or all(abs(row["a"] or 0) < 1e300 for row in rows))
@@ -124,7 +126,10 @@ def test_aggregate(keys: list[Any], cells: list[Any], function: str, limit: int)
         "group_by": [{"column": "k"}],
         "measures": [{"function": function, "column": "a", "name": "f"}],
     }
-    found = run(Aggregate(), parameters, {"in": rows}, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        # As large tables are grouped, or as small ones are.
+        patch.setattr(table_figures, "STREAMED_ROWS", 0 if streamed else 1_000_000)
+        found = run(Aggregate(), parameters, {"in": rows}, limit)
     groups: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(oracle.value(row["k"]), []).append(row)

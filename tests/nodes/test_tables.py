@@ -218,6 +218,31 @@ def test_figures_leave_empty_cells_out(function: str, value: Any) -> None:
     assert value_of(Aggregate(), parameters, **{"in": ROWS}) == [{"x": value}]
 
 
+MOST = 10**38 - 1
+"""The largest number of 38 digits."""
+
+
+@pytest.mark.parametrize("scale", [0, 2, 37])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_sums_of_wide_decimals_are_exact_or_an_error(scale: int, grouped: bool) -> None:
+    def cells(*digits: int) -> list[dict[str, Any]]:
+        return [{"k": 1, "a": Decimal(f"{digit}E-{scale}")} for digit in digits]
+
+    def parameters(function: str) -> dict[str, Any]:
+        measure = {"function": function, "column": "a", "name": "f"}
+        return {"group_by": [{"column": "k"}] if grouped else [], "measures": [measure]}
+
+    def figure(function: str, rows: list[dict[str, Any]]) -> Any:
+        with Bench() as bench:
+            return rows_of(bench.run(Aggregate(), parameters(function), {"in": rows}).value, bench)[0]["f"]
+
+    # On the way the sum is too large, in the end it is not; and two cells alone are enough to wrap 128 bits around.
+    assert figure("sum", cells(MOST, MOST, MOST, -MOST, -MOST, -1)) == Decimal(f"{MOST - 1}E-{scale}")
+    assert figure("mean", cells(MOST, MOST, MOST)) == float(Decimal(f"{MOST}E-{scale}"))
+    for wrong in (cells(MOST, MOST), cells(MOST, 1), cells(-MOST, -MOST, -MOST)):
+        assert error_of(Aggregate(), parameters("sum"), **{"in": wrong}).problem.code == "aggregate.too_large"
+
+
 def test_figures_of_nothing() -> None:
     measures = [{"function": name, "column": "a"} for name in ("sum", "mean", "min", "count", "distinct")]
     expected = [{"count": 0, "a_sum": 0, "a_mean": None, "a_min": None, "a_count": 0, "a_distinct": 0}]

@@ -1,6 +1,7 @@
 """Tables that stay in memory: bounded, the oldest goes first, and never one whose file is gone."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 from structforge.sdk import ArtifactRef, NodeError, tables
 from structforge.sdk.table_cache import Recent
-from structforge.sdk.tables import Table, read_table, table_result
+from structforge.sdk.tables import StoredTable, Table, load_table, read_table, table_result
 from structforge.sdk.testing import Bench, FakeContext
 
 
@@ -56,3 +57,28 @@ def test_a_table_is_read_once_and_not_after_its_file_is_gone(monkeypatch: pytest
         with pytest.raises(NodeError) as caught:
             read_table(context, value)
     assert caught.value.problem.code == "artifact.missing"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [Decimal("1.50"), None, Decimal("-0.05")],
+        [Decimal("9999999999999999.99"), Decimal("-9999999999999999.99")],
+        [Decimal("10000000000000000.00")],
+        [Decimal("1E-20")],
+        [Decimal("99999999999999999999999999999999999999")],
+        [None, None],
+    ],
+)
+def test_decimals_come_back_with_38_digits_however_they_are_stored(cells: list[Decimal | None]) -> None:
+    scale = max((-int(cell.as_tuple().exponent) for cell in cells if cell is not None), default=2)
+    frame = pl.DataFrame({"a": pl.Series(cells, dtype=pl.Decimal(38, scale)), "n": range(len(cells))})
+    with Bench() as bench:
+        context = FakeContext(bench.files, bench.artifacts, bench.http)
+        ref = ArtifactRef.from_json(table_result(context, frame))
+        assert ref is not None
+        path = bench.artifacts.path(ref)
+        assert load_table(path).frame.equals(frame)
+        assert load_table(path).frame.schema == frame.schema
+        assert load_table(path, ["a"], 1, 2).frame.equals(frame.select("a").slice(1, 1))
+        assert StoredTable.open(path).types() == Table.of(frame).types

@@ -237,7 +237,11 @@ def _holds(cells: pl.Series, guess: Guess, found: pl.Series | None = None) -> bo
     if guess.kind == "decimal":
         digits = longest - 1
         fits = digits <= MAX_DIGITS or digits - _any_starts(cells, "-") <= MAX_DIGITS
-        return 0 < guess.scale < MAX_DIGITS and fits and _all(cells, _decimal_pattern(guess.scale))
+        if not fits or not 0 < guess.scale < MAX_DIGITS:
+            return False
+        if found is not None:
+            return bool((found.cast(pl.String) == cells).all())
+        return _all(cells, _decimal_pattern(guess.scale))
     if guess.kind == "number":
         if not _all(cells, NUMBER):
             return False

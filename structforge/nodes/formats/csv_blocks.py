@@ -148,9 +148,7 @@ def _read(
 ) -> dict[str, list[Column | None]] | None:
     """Return the pieces of each column in its type, None for a piece that is not of it; nothing with a bad row."""
     passing = {
-        number
-        for number, name in enumerate(header.names)
-        if name not in kinds or kinds[name].kind != "text"
+        number for number, name in enumerate(header.names) if name not in kinds or kinds[name].kind != "text"
     }
 
     def read(block: _Block) -> list[Column | None] | None:

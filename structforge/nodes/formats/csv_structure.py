@@ -219,7 +219,9 @@ def rows_between(
     skip_blank = not _blank_is_row(source, header)
     if skip_blank and _BLANK.fullmatch(source.data, start, end):
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return _parse(body, columns, source, lambda _: "error", threads=False, skip_blank=skip_blank, passing=passing)
+    return _parse(
+        body, columns, source, lambda _: "error", threads=False, skip_blank=skip_blank, passing=passing
+    )
 
 
 def line_of_row(source: Source, header: Header, index: int) -> int:
