@@ -136,7 +136,7 @@ def normal(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Mark]]:
             changes.append(json_column(name, map(_plain, frame.get_column(name).to_list())))
         elif dtype in (pl.Int128, pl.UInt64, pl.UInt128):
             changes.append(narrowed(frame.get_column(name)))
-        elif dtype == pl.Float64 and frame.get_column(name).is_finite().all():
+        elif dtype == pl.Float64 and frame.get_column(name).alias("").is_finite().all():
             continue
         elif (change := _flat(named(name), dtype)) is not None:
             changes.append(change.alias(name))

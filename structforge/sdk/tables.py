@@ -370,11 +370,12 @@ def _parquet(table: Table) -> bytes:
 
 def _narrowed(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with decimals of 18 digits where these hold all cells: Parquet writes them in half the time."""
-    return frame.with_columns(
-        column.cast(pl.Decimal(NARROW_DIGITS, column.dtype.scale))  # type: ignore[attr-defined]
+    columns = {
+        column.name: column.cast(pl.Decimal(NARROW_DIGITS, column.dtype.scale))  # type: ignore[attr-defined]
         for column in frame.get_columns()
-        if column.dtype.is_decimal() and _fits_narrow(column)
-    )
+        if column.dtype.is_decimal() and _fits_narrow(column.alias(""))
+    }
+    return frame.with_columns(**columns)
 
 
 def _fits_narrow(column: pl.Series) -> bool:

@@ -83,6 +83,21 @@ def test_what_is_no_plain_integer_makes_the_column_text(cell: str) -> None:
         assert [row["a"] for row in found[0][:7]] == rows
 
 
+@pytest.mark.parametrize("name", ["^a.*$", "^$", "*", "^x"])
+@pytest.mark.parametrize("cells", ["1,2.50,1.5,true,t", "-3,0.25,2,false,"])
+def test_names_that_look_like_patterns_are_names(name: str, cells: str) -> None:
+    header = ",".join(f'"{name}{number or ""}"' for number in (1, "", 2, 3, 4))
+    text = f"{header}\n" + f"{cells}\n" * 50
+    found = _whole(text, CsvOptions())
+    assert found == _in_blocks(text, CsvOptions(), 64)
+    table = read_csv(text.encode(), 0, CsvOptions(), "a.csv").table
+    assert read(write_csv(table, CsvStyle()).decode(), CsvOptions()) == table.rows()
+    rule = CsvOptions(rules={name: ColumnRule("date")})
+    with pytest.raises(NodeError) as caught:
+        read_csv(text.encode(), 0, rule, "a.csv")
+    assert caught.value.problem.details["column"] == name
+
+
 def test_a_line_end_in_quotes_ends_no_block() -> None:
     text = "a,b\n" + '1,"x\n2,y\n3"\n' * 50
     assert _in_blocks(text, CsvOptions(), 4) == _whole(text, CsvOptions())
