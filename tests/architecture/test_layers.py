@@ -258,3 +258,12 @@ def test_importing_a_module_does_nothing() -> None:
     )
     assert done.returncode == 0, done.stderr[-2_000:]
     assert done.stdout == ""
+
+
+def test_knowing_the_node_types_loads_no_library_that_only_some_steps_need() -> None:
+    """Every process loads the node types; these libraries would nearly double its memory."""
+    heavy = ("pyarrow", "xlsxwriter", "fastexcel", "charset_normalizer")
+    names = f"[name for name in {heavy} if name in sys.modules]"
+    program = f"import sys; from structforge import plugins; plugins.load_registry(); print({names})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

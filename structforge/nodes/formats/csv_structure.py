@@ -15,16 +15,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pcsv
 
 from structforge.domain.errors import sentence
 from structforge.nodes.formats.csv_options import CsvOptions
 from structforge.sdk import NodeError
+from structforge.sdk.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as pcsv
+else:
+    pa = LazyModule("pyarrow")
+    pc = LazyModule("pyarrow.compute")
+    pcsv = LazyModule("pyarrow.csv")
 
 MAX_COLUMNS = 10_000
 MAX_BAD_ROWS = 100_000

@@ -6,13 +6,19 @@ Invariant: a file is decoded once; one that is UTF-8 already is passed on withou
 import codecs
 import re
 from dataclasses import dataclass
-
-import pyarrow as pa
-from charset_normalizer import from_bytes
+from typing import TYPE_CHECKING
 
 from structforge.domain.errors import sentence
 from structforge.nodes.formats.letters import LATIN, latin_encoding
 from structforge.sdk import NodeError
+from structforge.sdk.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import charset_normalizer
+    import pyarrow as pa
+else:
+    charset_normalizer = LazyModule("charset_normalizer")
+    pa = LazyModule("pyarrow")
 
 ENCODINGS: dict[str, str] = {
     "utf-8": "utf-8", "utf-16": "utf-16", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be",
@@ -89,7 +95,7 @@ def recognise_encoding(data: bytes, source: str) -> str:
     first = found_first.start() if found_first else 0
     start = max(0, first - _SAMPLE_BYTES // 2)
     sample = data[start : start + _SAMPLE_BYTES]
-    best = from_bytes(sample, cp_isolation=list(_RECOGNISED)).best()
+    best = charset_normalizer.from_bytes(sample, cp_isolation=list(_RECOGNISED)).best()
     if best is None:
         raise NodeError(
             "file.encoding_unknown",

@@ -7,9 +7,8 @@ formulas.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import fastexcel
 import polars as pl
 
 from structforge.domain.errors import sentence
@@ -26,7 +25,13 @@ from structforge.nodes.formats.reading import (
     rules_of,
 )
 from structforge.sdk import NodeError
+from structforge.sdk.lazy_module import LazyModule
 from structforge.sdk.tables import Table
+
+if TYPE_CHECKING:
+    import fastexcel
+else:
+    fastexcel = LazyModule("fastexcel")
 
 _RANGE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})?(?::([A-Za-z]{1,3})([0-9]{1,7})?)?")
 _MOMENT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)$"

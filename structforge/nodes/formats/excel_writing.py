@@ -8,15 +8,21 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
 
 from structforge.domain.errors import sentence
 from structforge.sdk import NodeError
+from structforge.sdk.lazy_module import LazyModule
 from structforge.sdk.tables import Table
+
+if TYPE_CHECKING:
+    import xlsxwriter
+    from xlsxwriter import exceptions as refusals
+else:
+    xlsxwriter = LazyModule("xlsxwriter")
+    refusals = LazyModule("xlsxwriter.exceptions")
 
 MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1_048_576, 16_384, 32_767
 MAX_DIGITS = 15
@@ -161,7 +167,7 @@ def _text(page: Any, row: int, column: int, text: str, name: str) -> None:
         )  # fmt: skip
     try:
         page.write_string(row, column, _CONTROL.sub("\ufffd", text))
-    except XlsxWriterException as error:
+    except refusals.XlsxWriterException as error:
         raise NodeError(
             "file.excel_cell",
             sentence(
