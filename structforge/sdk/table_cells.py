@@ -104,6 +104,9 @@ def spelled_column(column: pl.Expr, dtype: pl.DataType, written: Written | None 
     if dtype == pl.Float64 and written == "3":
         text = column.cast(pl.String)
         return pl.when(text.str.ends_with(".0")).then(text.str.head(-2)).otherwise(text)
+    if isinstance(dtype, pl.Decimal) and dtype.scale:
+        # JSON writes no zeros at the end of a fraction, but one where nothing else is left of it.
+        return column.cast(pl.String).str.replace(r"(\.\d+?)0+$", "$1")
     return column.cast(pl.String)
 
 

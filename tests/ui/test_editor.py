@@ -160,13 +160,13 @@ async def test_keys_undo_redo_copy_paste_and_delete(open_page: OpenPage, site: S
 async def test_a_connection_that_does_not_fit_is_refused_with_the_reason(
     open_page: OpenPage, site: Site
 ) -> None:
-    nodes = [{"id": "set", "type": "data.set"}, {"id": "rows", "type": "table.sort"}]
-    places = {"set": {"x": 0, "y": 0}, "rows": {"x": 420, "y": 0}}
+    nodes = [{"id": "write", "type": "file.write"}, {"id": "rows", "type": "table.sort"}]
+    places = {"write": {"x": 0, "y": 0}, "rows": {"x": 420, "y": 0}}
     document = {"format": 1, "nodes": nodes, "layout": {"positions": places}}
     page = await open_page(f"/workflows/{await make_workflow(site, 'Types', document)}", viewport=SIZE)
     await expect(page.locator(".cv-node")).to_have_count(2)
-    await connect(page, "set", "out", "rows")
-    await expect(page.locator(".cv-refusal")).to_contain_text("object")
+    await connect(page, "write", "out", "rows")
+    await expect(page.locator(".cv-refusal")).to_contain_text("file")
     await expect(page.locator(".react-flow__edge")).to_have_count(0)
 
 
