@@ -22,13 +22,13 @@ from structforge.sdk.context import ArtifactAccess
 from structforge.sdk.parameters import kept_by_reference, literal_fields
 from structforge.storage.artifacts import FileArtifactStore, OrganizationArtifacts
 from tests.support.execution import RUN, Report, Workshop
-from tests.support.workflows import document, node, registry_with_test_nodes
+from tests.support.workflows import built_in_types, document, node
 
 ROWS = [{"n": n, "city": ("Oslo", "Rome")[n % 2], "note": "x" * 40} for n in range(3_000)]
 TEXT = "long " * 30_000
 BODY = {"body": {"field": TEXT, "items": list(range(20_000))}, "method": "POST"}
 NOWHERE = {"$artifact": {"hash": "ab" * 32, "size_bytes": 5, "media_type": VALUE_MEDIA_TYPE}}
-REGISTRY = registry_with_test_nodes()
+REGISTRY = built_in_types()
 
 
 @pytest.fixture(autouse=True)

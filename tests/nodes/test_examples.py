@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from structforge.plugins import load_registry
 from structforge.sdk import Example, Node
 from structforge.sdk.testing import run_node
+from tests.support.workflows import built_in_types
 
 CASES = [
     pytest.param(node, example, id=f"{node.type}: {example.title}")
-    for node in load_registry()
+    for node in built_in_types()
     for example in node.examples
     if example.output is not None
 ]
@@ -23,7 +23,7 @@ def test_example_gives_what_it_says(node: Node[Any], example: Example) -> None:
     assert (outcome.ports if several else outcome.value) == example.output
 
 
-@pytest.mark.parametrize("node", list(load_registry()), ids=lambda node: node.type)
+@pytest.mark.parametrize("node", list(built_in_types()), ids=lambda node: node.type)
 def test_every_node_type_has_an_example_and_its_palette_data(node: Node[Any]) -> None:
     assert node.examples
     assert node.keywords

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from structforge.domain.workflow import WorkflowDocument
+from structforge.nodes import builtin
 from structforge.plugins import load_registry
 from structforge.sdk import NodeRegistry
 
@@ -35,6 +36,13 @@ def registry_with_test_nodes() -> NodeRegistry:
     if str(PLUGIN_FOLDER) not in sys.path:
         sys.path.append(str(PLUGIN_FOLDER))
     return load_registry()
+
+
+def built_in_types() -> NodeRegistry:
+    """Return the built-in node types alone, whatever plugins another test has made known."""
+    registry = NodeRegistry()
+    builtin.register(registry)
+    return registry
 
 
 def node(

@@ -48,7 +48,7 @@ RUN = {"en": "Run", "zh": "运行"}
 
 
 async def nothing_broke(page: Page) -> None:
-    await expect(page.locator("[data-part], .broken")).to_have_count(0)
+    await expect(page.locator("[data-part], .broken")).to_have_count(0, timeout=30_000)
 
 
 async def run_to(page: Page, end: str, locale: str) -> None:
@@ -86,7 +86,7 @@ async def test_the_panels_of_a_run(open_page: OpenPage, site: Site, end: str, lo
     for node in document["nodes"]:
         await page.locator(f".react-flow__node[data-id='{node['id']}'] .cv-icon").click()
         await expect(page.locator(".ed-panel-sub code")).to_have_text(node["id"])
-        await expect(page.locator(".dock-body .skeleton")).to_have_count(0)
+        await expect(page.locator(".dock-body .skeleton")).to_have_count(0, timeout=30_000)
         await walk_tabs(page, ".ed-dock")
         await walk_tabs(page, ".ed-panel")
         await pane.click(position={"x": 30, "y": 30})
@@ -98,7 +98,7 @@ async def test_the_panels_of_a_run(open_page: OpenPage, site: Site, end: str, lo
     await expect(page.locator(".ov-line").first).to_be_visible()
     await page.locator(".ed-bar .segmented button").nth(1).click()
     await expect(page.locator("[data-cell]")).to_have_count(len(document["nodes"]))
-    await expect(page.locator(".cell .skeleton")).to_have_count(0)
+    await expect(page.locator(".cell .skeleton")).to_have_count(0, timeout=30_000)
     await nothing_broke(page)
     href = await page.locator(".ed-bar a[href^='/runs/']").get_attribute("href")
     await page.goto(site.url + str(href))
@@ -113,7 +113,7 @@ async def walk_run(page: Page) -> None:
         await steps.nth(at).click()
         await expect(page.locator("#step-output")).to_be_visible()
         await walk_tabs(page, "#step-output")
-    await expect(page.locator("#logs .skeleton")).to_have_count(0)
+    await expect(page.locator("#logs .skeleton")).to_have_count(0, timeout=30_000)
     await nothing_broke(page)
 
 
@@ -139,5 +139,5 @@ async def test_a_part_that_breaks_takes_nothing_with_it(open_page: OpenPage, sit
     await expect(broken).to_be_visible()
     await page.unroute(values)
     await broken.get_by_role("button", name="Show it again").click()
-    await expect(broken).to_have_count(0)
+    await expect(broken).to_have_count(0, timeout=30_000)
     await expect(page.locator(".ed-dock")).to_contain_text("list")
