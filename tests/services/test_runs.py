@@ -108,7 +108,7 @@ async def test_input_that_breaks_the_schema_is_told_and_starts_nothing(installat
     workflow = await publish(installation, PURE.model_copy(update={"inputs": schema}))
     with pytest.raises(InvalidError) as refused:
         await installation.services.runs.start(installation.first, workflow, StartRequest({"n": "x"}))
-    assert sorted(problem.where for problem in refused.value.problems) == ["input", "input.n"]
+    assert sorted(problem.where for problem in refused.value.problems) == ["input.m", "input.n"]
     assert await count_of_runs(installation) == 0
 
 
