@@ -66,7 +66,9 @@ def page(node: Node[Any]) -> str:
             default = "required" if name in required else f"`{json.dumps(body.get('default'))}`"
             if name not in required and "default" not in body:
                 default = "empty"
-            note = " No `{{ }}` expressions." if name in literal else ""
+            # A field whose sample is an expression is evaluated by the node, at a time of its own.
+            evaluated_later = "{{" in str(body.get("x-placeholder", ""))
+            note = " No `{{ }}` expressions." if name in literal and not evaluated_later else ""
             description = f"**{body['title']}.** {body.get('description', '')}{note}".replace("|", "\\|")
             lines.append(f"| `{name}` | {_type(body, schema)} | {default} | {description} |")
     else:
